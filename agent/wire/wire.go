@@ -1,0 +1,99 @@
+// Package wire is the protocol between the runner and an agent: length-prefixed JSON over the agent's standard input and
+// output. It knows the modules' calls and results, and nothing of SSH or of how an agent is started.
+//
+// The agent speaks first: Magic, then a Hello. After that frames travel both ways without waiting. The runner numbers its
+// requests; the agent runs them in order and answers each. Every request carries an epoch. When a request fails, the agent
+// drops (answers with Dropped) all later requests of that epoch or an earlier one; the runner, having decided how to go on,
+// continues with a higher epoch. So a play is one flight out and results streaming back, and nothing that was queued behind
+// a failure is ever executed by mistake.
+package wire
+
+import (
+	"encoding/json"
+	"time"
+
+	"labctl/modules"
+	"labctl/modules/host"
+)
+
+// Magic precedes the first frame, so that the noise of a login script can be told from the agent.
+const Magic = "\x00labctl\x01"
+
+// Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
+// difference is an error, never negotiated.
+const Version = 1
+
+// Frame is one message; exactly one field is set.
+type Frame struct {
+	Hello   *Hello   `json:"hello,omitempty"`   // agent, first
+	Request *Request `json:"request,omitempty"` // runner
+	Reply   *Reply   `json:"reply,omitempty"`   // agent
+	Need    *Need    `json:"need,omitempty"`    // agent: contents it lacks for the request it is at
+	Have    *Have    `json:"have,omitempty"`    // runner: contents are in place, or why not
+	Cancel  *Cancel  `json:"cancel,omitempty"`  // runner: stop what is running, drop all that is queued
+}
+
+// Hello introduces the agent.
+type Hello struct {
+	Version int        `json:"version"`
+	PID     int        `json:"pid"`
+	UID     int        `json:"uid"`
+	Facts   host.Facts `json:"facts"`
+	Blobs   string     `json:"blobs"` // directory where contents are put, named by their SHA-256
+}
+
+// Request asks for one thing. Op says what.
+type Request struct {
+	ID      int           `json:"id"`
+	Epoch   int           `json:"epoch"`
+	Op      Op            `json:"op"`
+	Call    *modules.Call `json:"call,omitempty"`
+	Follows bool          `json:"follows,omitempty"` // another request is right behind: wait for it before committing a batch
+	Timeout time.Duration `json:"timeout,omitempty"` // ns; 0: none
+	Files   []string      `json:"files,omitempty"`   // snapshot: paths to include
+}
+
+// Op is the kind of a request.
+type Op string
+
+// The operations. Plan runs the call on a memory copy of the host that lives as long as the session.
+const (
+	Apply    Op = "apply"
+	Plan     Op = "plan"
+	Snapshot Op = "snapshot"
+)
+
+// Reply answers a request.
+type Reply struct {
+	ID       int             `json:"id"`
+	Result   *modules.Result `json:"result,omitempty"`
+	Snapshot *host.Snapshot  `json:"snapshot,omitempty"`
+	Error    *Error          `json:"error,omitempty"`
+	Dropped  bool            `json:"dropped,omitempty"` // not executed: an earlier request of the epoch failed, or cancelled
+	Duration time.Duration   `json:"duration"`          // ns spent on it
+}
+
+// Error is a failure as it travels.
+type Error struct {
+	Kind string `json:"kind"` // argument, not_converged, probe, timeout, cancelled, host
+	Path string `json:"path,omitempty"`
+	Msg  string `json:"msg"`
+}
+
+// Need names contents, by SHA-256, that the runner must put into Hello.Blobs before the request can go on.
+type Need struct {
+	ID     int      `json:"id"`
+	Hashes []string `json:"hashes"`
+}
+
+// Have answers a Need.
+type Have struct {
+	ID    int    `json:"id"`
+	Error string `json:"error,omitempty"`
+}
+
+// Cancel ends the session's work: the running request is interrupted, all others are dropped.
+type Cancel struct{}
+
+// Raw is a JSON value kept as it is.
+type Raw = json.RawMessage

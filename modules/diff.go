@@ -1,0 +1,137 @@
+package modules
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"labctl/modules/schema"
+)
+
+// Action says what a call does, or would do, to its object.
+type Action string
+
+// The actions, with the symbols that views give them: none " ", create "+", update "~", replace "-/+", delete "-",
+// run "!" (a command, always reported as changed), read "<=" (a probe or a data source, changes nothing).
+const (
+	None    Action = "none"
+	Create  Action = "create"
+	Update  Action = "update"
+	Replace Action = "replace"
+	Delete  Action = "delete"
+	Run     Action = "run"
+	Read    Action = "read"
+)
+
+// Changes reports whether the action alters the host.
+func (a Action) Changes() bool { return a != None && a != Read && a != "" }
+
+// Change is one attribute that differs. Before and After are plain JSON values (nil: unset).
+type Change struct {
+	Path      string `json:"path"`
+	Before    any    `json:"before,omitempty"`
+	After     any    `json:"after,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+	Replace   bool   `json:"replace,omitempty"` // cannot be changed in place
+	Text      bool   `json:"text,omitempty"`    // long text: show as a unified diff
+}
+
+// Diff is the difference between what is there and what is wanted.
+type Diff struct {
+	Action  Action   `json:"action"`
+	Changes []Change `json:"changes,omitempty"`
+}
+
+// Has reports whether the attribute at path (or one below it) differs.
+func (d Diff) Has(path string) bool {
+	return slices.ContainsFunc(d.Changes, func(c Change) bool {
+		return c.Path == path || strings.HasPrefix(c.Path, path+".") || strings.HasPrefix(c.Path, path+"[")
+	})
+}
+
+// compare lists every attribute that want sets and have does not hold. Either may be nil (absent).
+func compare[T any](b *schema.Block, have, want *T) Diff {
+	switch {
+	case have == nil && want == nil:
+		return Diff{Action: None}
+	case want == nil:
+		return Diff{Action: Delete, Changes: whole(b, reflect.ValueOf(have).Elem(), false)}
+	case have == nil:
+		return Diff{Action: Create, Changes: whole(b, reflect.ValueOf(want).Elem(), true)}
+	}
+	return update(differences(b, reflect.ValueOf(have).Elem(), reflect.ValueOf(want).Elem()))
+}
+
+func update(changes []Change) Diff {
+	d := Diff{Action: None, Changes: changes}
+	if len(changes) > 0 {
+		d.Action = Update
+	}
+	if slices.ContainsFunc(changes, func(c Change) bool { return c.Replace }) {
+		d.Action = Replace
+	}
+	return d
+}
+
+// stateful reports whether a is part of the compared state.
+func stateful(a *schema.Attribute) bool { return !a.Key && !a.Option && !a.Computed }
+
+// whole lists all attributes that v sets, as those of an object that appears or goes away.
+func whole(b *schema.Block, v reflect.Value, appears bool) []Change {
+	var out []Change
+	for i := range b.Attributes {
+		a := &b.Attributes[i]
+		f := a.Value(v)
+		if !stateful(a) || unset(f) {
+			continue
+		}
+		c := Change{Path: a.Name, Sensitive: a.Sensitive}
+		if appears {
+			c.After = plain(a, f)
+		} else {
+			c.Before = plain(a, f)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func differences(b *schema.Block, have, want reflect.Value) []Change {
+	var out []Change
+	for i := range b.Attributes {
+		a := &b.Attributes[i]
+		w := a.Value(want)
+		if !stateful(a) || unset(w) {
+			continue
+		}
+		before, after := plain(a, a.Value(have)), plain(a, w)
+		if a.Kind == schema.Object && !a.Repeated && !unset(a.Value(have)) {
+			out = append(out, nested(a, a.Value(have), w)...)
+			continue
+		}
+		if !reflect.DeepEqual(before, after) {
+			out = append(out, Change{Path: a.Name, Before: before, After: after, Sensitive: a.Sensitive, Replace: a.Immutable})
+		}
+	}
+	return out
+}
+
+// nested compares a single nested block attribute by attribute, so that what it leaves unset stays unmanaged.
+func nested(a *schema.Attribute, have, want reflect.Value) []Change {
+	out := differences(a.Fields, reflect.Indirect(have), reflect.Indirect(want))
+	for i := range out {
+		out[i].Path = a.Name + "." + out[i].Path
+		out[i].Replace = out[i].Replace || a.Immutable
+	}
+	return out
+}
+
+// unset reports whether the user left the argument out: nil pointers, slices and maps, and the zero value of a plain
+// string or number. An empty, non-nil list is a value: "none".
+func unset(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return v.IsNil()
+	}
+	return v.IsZero()
+}
