@@ -73,9 +73,19 @@ type Reply struct {
 	Duration time.Duration   `json:"duration"`          // ns spent on it
 }
 
+// The kinds of Error.
+const (
+	KindArgument     = "argument"      // the task's arguments are at fault; Path says which
+	KindNotConverged = "not_converged" // applied, but the host still differs
+	KindProbe        = "probe"         // what was seen is not what was expected
+	KindTimeout      = "timeout"
+	KindCancelled    = "cancelled"
+	KindHost         = "host" // the machine refused
+)
+
 // Error is a failure as it travels.
 type Error struct {
-	Kind string `json:"kind"` // argument, not_converged, probe, timeout, cancelled, host
+	Kind string `json:"kind"`
 	Path string `json:"path,omitempty"`
 	Msg  string `json:"msg"`
 }

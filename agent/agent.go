@@ -1,0 +1,264 @@
+// Package agent is the far end of a session: it reads requests, runs modules on a host, and answers. It knows modules, the
+// wire and the host interface; it does not know which host it is given, how requests are made, or who started it.
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"labctl/agent/wire"
+	"labctl/modules"
+	"labctl/modules/host"
+	"labctl/modules/host/memory"
+)
+
+// Options tell Serve what the process around it knows.
+type Options struct {
+	Registry modules.Registry // nil: modules.Default
+	Blobs    string           // directory where the runner puts contents, named by SHA-256
+}
+
+// contents is implemented by hosts that can fetch contents by hash.
+type contents interface {
+	SetBlobs(dir string, fetch func(ctx context.Context, sha string) error)
+}
+
+// Serve introduces itself on out, then answers the requests that come on in, in order, until in ends. When in ends in the
+// middle of a request, that request is cancelled and nothing that was queued behind it is executed.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, h host.Host, o Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if o.Registry == nil {
+		o.Registry = modules.Default
+	}
+	s := &session{host: h, reg: o.Registry, blobs: o.Blobs, failed: -1, out: bufio.NewWriterSize(out, 64<<10), have: make(chan *wire.Have, 1)}
+	if c, ok := h.(contents); ok {
+		c.SetBlobs(o.Blobs, s.fetch)
+	}
+	if err := s.hello(ctx); err != nil {
+		return err
+	}
+	s.queue = newQueue()
+	go s.receive(in, cancel)
+	return s.loop(ctx)
+}
+
+// session is the state of one Serve. Only loop's goroutine touches it, but for the queue and the have channel.
+type session struct {
+	host   host.Host
+	reg    modules.Registry
+	blobs  string
+	queue  *queue
+	have   chan *wire.Have
+	out    *bufio.Writer
+	sent   time.Time    // of the last flush
+	plan   *memory.Host // the copy that plans run on; made by the first
+	failed int          // epoch of the last failure: requests of it, or of one before, are dropped
+	at     int          // ID of the running request
+}
+
+func (s *session) hello(ctx context.Context) error {
+	facts, err := s.host.Facts(ctx)
+	if err != nil {
+		return fmt.Errorf("gather facts: %w", err)
+	}
+	if _, err := s.out.WriteString(wire.Magic); err != nil {
+		return err
+	}
+	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts, Blobs: s.blobs}
+	if err := wire.Write(s.out, &wire.Frame{Hello: hello}); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// receive feeds the queue until the input ends, then cancels what is running.
+func (s *session) receive(in io.Reader, cancel context.CancelFunc) {
+	r := bufio.NewReaderSize(in, 64<<10)
+	for {
+		f, err := wire.Read(r)
+		switch {
+		case err != nil:
+			s.queue.close(err)
+			cancel()
+			return
+		case f.Request != nil:
+			s.queue.push(f.Request)
+		case f.Have != nil:
+			s.have <- f.Have
+		case f.Cancel != nil:
+			s.queue.cancel()
+			cancel()
+		}
+	}
+}
+
+func (s *session) loop(ctx context.Context) error {
+	for {
+		if s.queue.empty() {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+		r, err := s.queue.pop()
+		if err != nil {
+			_ = s.flush() // the runner may be gone
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := s.serve(ctx, r); err != nil {
+			return err
+		}
+	}
+}
+
+// serve runs one request, or the batch that begins with it, and answers.
+func (s *session) serve(ctx context.Context, r *wire.Request) error {
+	if r.Epoch <= s.failed || ctx.Err() != nil {
+		return s.reply(&wire.Reply{ID: r.ID, Dropped: true})
+	}
+	if s.batchable(r) {
+		return s.batch(ctx, append([]*wire.Request{r}, s.queue.run(r, s.batchable)...))
+	}
+	return s.reply(s.one(ctx, r))
+}
+
+// one runs a single request.
+func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
+		defer cancel()
+	}
+	start := time.Now()
+	s.at = r.ID
+	rep := &wire.Reply{ID: r.ID}
+	err := s.run(ctx, r, rep)
+	rep.Duration = time.Since(start)
+	if err != nil {
+		rep.Error = s.wireError(ctx, r, err)
+		s.failed = max(s.failed, r.Epoch)
+	}
+	return rep
+}
+
+func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) error {
+	if r.Op == wire.Snapshot {
+		snap, err := memory.Snapshot(ctx, s.host, "", r.Files)
+		rep.Snapshot = snap
+		return err
+	}
+	if r.Call == nil || r.Op != wire.Apply && r.Op != wire.Plan {
+		return fmt.Errorf("request %d: operation %q is not known", r.ID, r.Op)
+	}
+	m, err := s.reg.Lookup(r.Call.Module)
+	if err != nil {
+		return err
+	}
+	h := s.host
+	if r.Op == wire.Plan {
+		h = s.planHost()
+	} else if m.Kind() != modules.Resource {
+		if err := s.flush(); err != nil { // it may take long: let the runner see what is done so far
+			return err
+		}
+	}
+	res, err := m.Apply(ctx, h, *r.Call)
+	rep.Result = &res
+	return err
+}
+
+func (s *session) planHost() *memory.Host {
+	if s.plan == nil {
+		s.plan = memory.New(s.host)
+	}
+	return s.plan
+}
+
+// fetch asks the runner for a content and waits until it is in place. It runs inside a request.
+func (s *session) fetch(ctx context.Context, sha string) error {
+	if err := wire.Write(s.out, &wire.Frame{Need: &wire.Need{ID: s.at, Hashes: []string{sha}}}); err != nil {
+		return err
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	select {
+	case h := <-s.have:
+		if h.Error != "" {
+			return fmt.Errorf("fetch content %.12s: %s", sha, h.Error)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("fetch content %.12s: %w", sha, context.Cause(ctx))
+	}
+}
+
+// reply answers, and flushes when the runner has been waiting for a while.
+func (s *session) reply(rep *wire.Reply) error {
+	if err := wire.Write(s.out, &wire.Frame{Reply: rep}); err != nil {
+		return err
+	}
+	if time.Since(s.sent) > 20*time.Millisecond {
+		return s.flush()
+	}
+	return nil
+}
+
+func (s *session) flush() error {
+	s.sent = time.Now()
+	if err := s.out.Flush(); err != nil {
+		return fmt.Errorf("write reply: %w", err)
+	}
+	return nil
+}
+
+func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wire.Error {
+	e := &wire.Error{Kind: wire.KindHost, Msg: err.Error()}
+	var ae *modules.ArgumentError
+	switch {
+	case errors.As(err, &ae):
+		e.Kind, e.Path, e.Msg = wire.KindArgument, ae.Path, ae.Msg
+	case errors.Is(err, modules.ErrNotConverged):
+		e.Kind = wire.KindNotConverged
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		e.Kind, e.Msg = wire.KindTimeout, fmt.Sprintf("timeout of %s is over: %v", r.Timeout, err)
+	case errors.Is(err, context.Canceled):
+		e.Kind, e.Msg = wire.KindCancelled, "interrupted"
+	case r.Call != nil && s.reg[r.Call.Module] != nil && s.reg[r.Call.Module].Kind() == modules.Probe:
+		e.Kind = wire.KindProbe
+	}
+	return e
+}
+
+// batchable reports whether r may be applied together with its neighbours.
+func (s *session) batchable(r *wire.Request) bool {
+	if r.Call == nil || r.Op != wire.Apply || r.Epoch <= s.failed {
+		return false
+	}
+	m := s.reg[r.Call.Module]
+	return m != nil && m.Batch()
+}
+
+// maxBatch bounds how many requests are held back for one commit.
+const maxBatch = math.MaxInt16
+
+// names returns the modules of a batch in order of appearance.
+func names(reqs []*wire.Request) []string {
+	var out []string
+	for _, r := range reqs {
+		if !slices.Contains(out, r.Call.Module) {
+			out = append(out, r.Call.Module)
+		}
+	}
+	return out
+}

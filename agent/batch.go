@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"labctl/agent/wire"
+	"labctl/modules"
+	"labctl/modules/host/memory"
+)
+
+// batch applies consecutive requests to a copy of the host and commits what they changed at once, so that many firewall
+// rules are one iptables-restore. When the commit is refused, nothing has changed: the requests are then run one by one, and
+// the one at fault answers for itself.
+func (s *session) batch(ctx context.Context, reqs []*wire.Request) error {
+	start := time.Now()
+	s.at = reqs[0].ID
+	tx := memory.New(s.host)
+	s.prepare(ctx, tx, reqs)
+	replies, failed := s.applyAll(ctx, tx, reqs)
+	if tx.Writes() > 0 {
+		if err := tx.CommitNetfilter(ctx); err != nil {
+			return s.oneByOne(ctx, reqs)
+		}
+	}
+	took := time.Since(start) / time.Duration(len(reqs))
+	for _, rep := range replies {
+		rep.Duration = took
+		if err := s.reply(rep); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		s.failed = max(s.failed, failed.Epoch)
+	}
+	return nil
+}
+
+// prepare lets each module ask the host once for all its calls. What goes wrong here shows again, at its place, in apply.
+func (s *session) prepare(ctx context.Context, tx *memory.Host, reqs []*wire.Request) {
+	for _, name := range names(reqs) {
+		var calls []modules.Call
+		for _, r := range reqs {
+			if r.Call.Module == name {
+				calls = append(calls, *r.Call)
+			}
+		}
+		_ = s.reg[name].Prepare(ctx, tx, calls)
+	}
+}
+
+// applyAll applies the requests to tx until one fails; that one is returned, and those behind it are dropped.
+func (s *session) applyAll(ctx context.Context, tx *memory.Host, reqs []*wire.Request) (replies []*wire.Reply, failed *wire.Request) {
+	for _, r := range reqs {
+		rep := &wire.Reply{ID: r.ID}
+		replies = append(replies, rep)
+		if failed != nil {
+			rep.Dropped = true
+			continue
+		}
+		res, err := s.reg[r.Call.Module].Apply(ctx, tx, *r.Call)
+		rep.Result = &res
+		if err != nil {
+			rep.Error = s.wireError(ctx, r, err)
+			failed = r
+		}
+	}
+	return replies, failed
+}
+
+func (s *session) oneByOne(ctx context.Context, reqs []*wire.Request) error {
+	for _, r := range reqs {
+		rep := &wire.Reply{ID: r.ID, Dropped: true}
+		if r.Epoch > s.failed && ctx.Err() == nil {
+			rep = s.one(ctx, r)
+		}
+		if err := s.reply(rep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
