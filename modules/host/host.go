@@ -12,10 +12,14 @@ package host
 
 import "context"
 
+// OwnNetNS is the reference by which links in another namespace name the host's own one; Host.Net takes it as "".
+const OwnNetNS = "/proc/self/ns/net"
+
 // Host is one machine.
 type Host interface {
 	// Net returns the network namespace that ref names: "" is the host's own, otherwise a name under /run/netns,
-	// "pid:N" or an absolute path. ErrNoNetNS when it does not exist.
+	// "pid:N" or an absolute path. ErrNoNetNS when it does not exist. The same namespace under two references is one
+	// namespace.
 	Net(ctx context.Context, ref string) (Net, error)
 	// NetNS manages named network namespaces, as ip-netns(8).
 	NetNS() NetNSs
@@ -44,6 +48,11 @@ type NetNSs interface {
 	Create(ctx context.Context, name string) error
 	// Delete removes the name and, when nobody else holds it, the namespace with all its devices. ErrNotExist.
 	Delete(ctx context.Context, name string) error
+}
+
+// Identifier is implemented by namespaces that can tell whether two references mean the same one.
+type Identifier interface {
+	ID() string // equal exactly when the namespace is the same
 }
 
 // planner is implemented by hosts that only pretend to change.

@@ -32,8 +32,10 @@ type Link struct {
 
 // LinkRef names a device, possibly in another namespace.
 type LinkRef struct {
-	Name  string `json:"name"`
-	NetNS string `json:"netns,omitempty"` // as in Host.Net; "" is the namespace of the link that refers
+	Name string `json:"name"`
+	// NetNS is as in Host.Net; "" is the namespace of the link that refers, OwnNetNS the host's own seen from another,
+	// "nsid:N" one that has no name here.
+	NetNS string `json:"netns,omitempty"`
 }
 
 // Bridge holds the attributes of ip-link(8) type bridge. Times are in seconds.
@@ -81,6 +83,8 @@ type Links interface {
 	List(ctx context.Context) ([]Link, error)
 	// Get returns one device by name: ErrNotExist.
 	Get(ctx context.Context, name string) (Link, error)
+	// Ports returns the names of the devices whose master is the one called name, sorted.
+	Ports(ctx context.Context, name string) ([]string, error)
 	// Create makes a device of l.Kind with all that l sets, in as few requests as the kernel allows: ErrExist. The peer of
 	// a veth is made in l.Peer.NetNS, which Create resolves as Host.Net does.
 	Create(ctx context.Context, l Link) error

@@ -27,7 +27,10 @@ type NextHop struct {
 	OnLink bool   `json:"onlink,omitempty"`
 }
 
-// RouteFilter selects routes; zero fields select all. Table 0 means main.
+// AllTables in RouteFilter.Table selects the routes of every table.
+const AllTables = -1
+
+// RouteFilter selects routes. Family 0 and Dst "" select all; Table 0 means main. Dst is compared as Route.Dst is written.
 type RouteFilter struct {
 	Family int
 	Table  int

@@ -7,21 +7,25 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"labctl/modules/host"
 )
 
 // Host is a host in memory.
 type Host struct {
-	base host.Host // nil: everything comes from what is loaded here
+	base host.Host      // nil: everything comes from seed, or was made here
+	seed *host.Snapshot // nil: everything comes from base
 
-	mu     sync.Mutex
-	nets   map[string]*Net // by name; "" is the host's own
+	mu     sync.Mutex // guards all network state below; taken by exported methods, never while calling back into them
+	nets   map[string]*Net
 	gone   map[string]bool // namespaces deleted here that base still has
+	macs   int             // addresses invented for devices so far
 	files  files
-	facts  *host.Facts
-	writes int
+	writes atomic.Int64
 }
+
+var _ host.Host = (*Host)(nil)
 
 // New returns a host that starts as base is, reading it only as far as needed and never changing it.
 func New(base host.Host) *Host {
@@ -32,25 +36,17 @@ func New(base host.Host) *Host {
 func (h *Host) Planning() bool { return true }
 
 // Writes returns how many changes have been made.
-func (h *Host) Writes() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.writes
-}
+func (h *Host) Writes() int { return int(h.writes.Load()) }
 
-func (h *Host) wrote() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.writes++
-}
+func (h *Host) wrote() { h.writes.Add(1) }
 
 // Facts returns the facts of the base.
 func (h *Host) Facts(ctx context.Context) (host.Facts, error) {
-	if h.facts != nil {
-		return *h.facts, nil
+	switch {
+	case h.seed != nil:
+		return h.seed.Facts, nil
+	case h.base != nil:
+		return h.base.Facts(ctx)
 	}
-	if h.base == nil {
-		return host.Facts{}, fmt.Errorf("facts: %w", host.ErrNotExist)
-	}
-	return h.base.Facts(ctx)
+	return host.Facts{}, fmt.Errorf("facts: %w", host.ErrNotExist)
 }

@@ -1,0 +1,6 @@
+package linux
+
+import "labctl/modules/host"
+
+// Files is not there yet.
+func (h *Host) Files() host.Files { return nil }
