@@ -1,0 +1,279 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+// maxKeysOffered keeps below sshd's MaxAuthTries (6), where it hangs up and
+// counts a penalty.
+const maxKeysOffered = 5
+
+// agentTimeout bounds the question which keys the agent holds.
+const agentTimeout = 10 * time.Second
+
+// identity is one key to offer, and where it comes from.
+type identity struct {
+	signer ssh.Signer
+	source string // for messages: a file, or the agent with the key's comment
+}
+
+// identities are what one hop is offered, in this order, each once.
+type identities struct {
+	keys     []identity
+	withheld int      // keys of the agent left out, see maxKeysOffered
+	problems []string // files and agents that could not be used
+}
+
+// defaultIdentities are OpenSSH's, without those that need hardware.
+var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"}
+
+// findIdentities puts the keys that files name first, whether the file or the
+// agent holds the private half: the right key at the first attempt costs the
+// fewest round trips, and sshd penalises wrong ones.
+func findIdentities(t *Target, agents *agentPool) (*identities, error) {
+	ids := &identities{}
+	held, err := agents.keys(t.IdentityAgent)
+	if err != nil {
+		ids.problems = append(ids.problems, err.Error())
+	}
+	files := t.IdentityFiles
+	if len(files) == 0 {
+		files = defaultIdentities
+	}
+	for _, f := range files {
+		id, err := loadIdentity(expandHome(f), held)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && len(t.IdentityFiles) == 0:
+		case err != nil:
+			ids.problems = append(ids.problems, err.Error())
+		default:
+			ids.add(id)
+		}
+	}
+	if len(t.IdentityFiles) > 0 && len(ids.keys) == 0 {
+		return nil, errors.New(strings.Join(ids.problems, "; "))
+	}
+	if !t.IdentitiesOnly {
+		for _, k := range held {
+			ids.add(k)
+		}
+	}
+	if len(ids.keys) == 0 {
+		return nil, errors.New("no key to offer: " + strings.Join(append(ids.problems, "name one with identity_file, or add it to the ssh-agent"), "; "))
+	}
+	return ids, nil
+}
+
+func (ids *identities) add(id identity) {
+	blob := id.signer.PublicKey().Marshal()
+	for _, have := range ids.keys {
+		if bytes.Equal(have.signer.PublicKey().Marshal(), blob) {
+			return
+		}
+	}
+	if len(ids.keys) == maxKeysOffered {
+		ids.withheld++
+		return
+	}
+	ids.keys = append(ids.keys, id)
+}
+
+func (ids *identities) method() ssh.AuthMethod {
+	signers := make([]ssh.Signer, len(ids.keys))
+	for i, k := range ids.keys {
+		signers[i] = k.signer
+	}
+	return ssh.PublicKeys(signers...)
+}
+
+// AuthError says that a machine took none of the keys.
+type AuthError struct {
+	User    string
+	Offered []string // type, fingerprint and source of each key; never the key
+	Notes   []string // files that could not be used, keys held back
+	Err     error    // what the server or the library said
+}
+
+func (e *AuthError) Error() string {
+	s := fmt.Sprintf("user %s: none of the keys was accepted; offered %s", e.User, strings.Join(e.Offered, ", "))
+	if strings.Contains(e.Err.Error(), "disconnect") {
+		s += "; " + e.Err.Error()
+	}
+	for _, n := range e.Notes {
+		s += "; " + n
+	}
+	return s
+}
+
+func (e *AuthError) Unwrap() error { return e.Err }
+
+func (ids *identities) failure(user string, err error) *AuthError {
+	e := &AuthError{User: user, Err: err, Notes: ids.problems}
+	for _, k := range ids.keys {
+		pub := k.signer.PublicKey()
+		e.Offered = append(e.Offered, fmt.Sprintf("%s %s from %s", pub.Type(), ssh.FingerprintSHA256(pub), k.source))
+	}
+	if ids.withheld > 0 {
+		e.Notes = append(e.Notes, fmt.Sprintf("%d more keys of the ssh-agent held back, because sshd hangs up after some attempts: name the right one with identity_file", ids.withheld))
+	}
+	return e
+}
+
+// loadIdentity reads a private key, or finds in the agent the private half of
+// a public key, of an encrypted private key, or of a file of which only the
+// .pub is here.
+func loadIdentity(path string, held []identity) (identity, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if pub := readPublic(path + ".pub"); pub != nil {
+			if id, ok := findHeld(held, pub); ok {
+				return id, nil
+			}
+		}
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("read identity file: %w", err)
+	}
+	signer, err := ssh.ParsePrivateKey(data)
+	if err == nil {
+		return withCertificate(path, signer), nil
+	}
+	var locked *ssh.PassphraseMissingError
+	if errors.As(err, &locked) {
+		return lockedIdentity(path, locked.PublicKey, held)
+	}
+	if pub, _, _, _, pubErr := ssh.ParseAuthorizedKey(data); pubErr == nil {
+		if id, ok := findHeld(held, pub); ok {
+			return id, nil
+		}
+		return identity{}, fmt.Errorf("identity file %s is a public key and the ssh-agent does not hold its private half", path)
+	}
+	return identity{}, fmt.Errorf("read identity file %s: not a private key: %w", path, err)
+}
+
+func lockedIdentity(path string, pub ssh.PublicKey, held []identity) (identity, error) {
+	if pub == nil { // PEM files do not hold it in the clear
+		pub = readPublic(path + ".pub")
+	}
+	if pub != nil {
+		if id, ok := findHeld(held, pub); ok {
+			return id, nil
+		}
+	}
+	return identity{}, fmt.Errorf("identity file %s is protected by a passphrase and the ssh-agent does not hold it: run ssh-add %s", path, path)
+}
+
+// withCertificate adds the certificate beside a key, as ssh(1) does.
+func withCertificate(path string, signer ssh.Signer) identity {
+	if cert, ok := readPublic(path + "-cert.pub").(*ssh.Certificate); ok {
+		if s, err := ssh.NewCertSigner(cert, signer); err == nil {
+			return identity{signer: s, source: path + "-cert.pub"}
+		}
+	}
+	return identity{signer: signer, source: path}
+}
+
+func readPublic(path string) ssh.PublicKey {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	pub, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	if err != nil {
+		return nil
+	}
+	return pub
+}
+
+func findHeld(held []identity, pub ssh.PublicKey) (identity, bool) {
+	for _, id := range held {
+		if bytes.Equal(id.signer.PublicKey().Marshal(), pub.Marshal()) {
+			return id, true
+		}
+	}
+	return identity{}, false
+}
+
+// agentPool keeps one connection to each ssh-agent, and asks it once for its
+// keys: a thousand hosts must not ask a thousand times.
+type agentPool struct {
+	mu    sync.Mutex
+	known map[string]*heldKeys
+}
+
+type heldKeys struct {
+	conn io.Closer
+	keys []identity
+	err  error
+}
+
+// keys returns what the agent at socket holds; see Target.IdentityAgent. No
+// agent at all is not an error.
+func (p *agentPool) keys(socket string) ([]identity, error) {
+	switch socket {
+	case "none":
+		return nil, nil
+	case "", "SSH_AUTH_SOCK":
+		if socket = os.Getenv("SSH_AUTH_SOCK"); socket == "" {
+			return nil, nil
+		}
+	}
+	socket = expandHome(socket)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.known[socket]
+	if held == nil {
+		held = askAgent(socket)
+		if p.known == nil {
+			p.known = map[string]*heldKeys{}
+		}
+		p.known[socket] = held
+	}
+	return held.keys, held.err
+}
+
+func askAgent(socket string) *heldKeys {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return &heldKeys{err: fmt.Errorf("ask ssh-agent: %w", err)}
+	}
+	_ = conn.SetDeadline(time.Now().Add(agentTimeout))
+	signers, err := agent.NewClient(conn).Signers()
+	if err != nil {
+		_ = conn.Close()
+		return &heldKeys{err: fmt.Errorf("list keys of the ssh-agent: %w", err)}
+	}
+	_ = conn.SetDeadline(time.Time{}) // a signature may wait for the user's touch
+	held := &heldKeys{conn: conn}
+	for _, s := range signers {
+		source := "the ssh-agent"
+		if k, ok := s.PublicKey().(*agent.Key); ok && k.Comment != "" {
+			source += " (" + k.Comment + ")"
+		}
+		held.keys = append(held.keys, identity{signer: s, source: source})
+	}
+	return held
+}
+
+func (p *agentPool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.known {
+		if h.conn != nil {
+			_ = h.conn.Close()
+		}
+	}
+	p.known = nil
+}

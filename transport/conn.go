@@ -1,0 +1,248 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"sync"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+)
+
+var _ Conn = (*sshConn)(nil)
+var _ Forwarder = (*sshConn)(nil)
+
+// Forwarder is a Conn that can open TCP connections from the far machine.
+type Forwarder interface {
+	// Forward connects to addr (host:port) as seen from the machine. The
+	// net.Conn knows no deadlines; close it instead.
+	Forward(ctx context.Context, addr string) (net.Conn, error)
+}
+
+// sshConn is one user's hold on a link.
+type sshConn struct {
+	link *link
+	once sync.Once
+	sftp sftpCache
+}
+
+func (c *sshConn) Close() error {
+	c.once.Do(func() {
+		c.sftp.close()
+		c.link.pool.release(c.link)
+	})
+	return nil
+}
+
+func (c *sshConn) Stats() Stats { return c.link.stats() }
+
+func (c *sshConn) Forward(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := c.link.forward(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("forward to %s from %s: %w", addr, c.link.target.Name, err)
+	}
+	return conn, nil
+}
+
+// Start opens a session and sends the command without waiting for the answer
+// to it, so what the caller writes travels in the same flight.
+func (c *sshConn) Start(ctx context.Context, cmd string) (*Process, error) {
+	ch, reqs, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ch.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{cmd})); err != nil {
+		_ = ch.Close()
+		go ssh.DiscardRequests(reqs)
+		return nil, fmt.Errorf("start command on %s: %w", c.link.target.Name, c.link.lost(err))
+	}
+	return c.process(ctx, ch, reqs), nil
+}
+
+func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+	ch, reqs, err := c.link.open(ctx, "session", nil)
+	var refused *ssh.OpenChannelError
+	if errors.As(err, &refused) {
+		err = fmt.Errorf("%w: too many sessions on one connection? See MaxSessions in its sshd_config", err)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("open session on %s: %w", c.link.target.Name, err)
+	}
+	return ch, reqs, nil
+}
+
+// process wires up a running command. A server does not confirm the end of a
+// session while its child lives, so a cut-off command must be able to end
+// here alone: reads go through a pipe, and the goroutines left behind end with
+// the channel or the connection.
+func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.Request) *Process {
+	out, in := io.Pipe()
+	r := newResult()
+	p := &Process{Stdin: &sessionStdin{ch: ch, result: r}, Stdout: out, stderr: &tail{}, wait: r.wait}
+	p.kill = func(cause error) {
+		if r.finish(-1, cause) {
+			_ = in.CloseWithError(cause)
+			_ = ch.Close()
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { p.kill(context.Cause(ctx)) })
+	wg := &c.link.pool.wg
+	wg.Go(func() {
+		_, err := io.Copy(in, ch)
+		if err == nil && isDone(c.link.done) {
+			err = c.link.lost(nil)
+		}
+		_ = in.CloseWithError(err)
+	})
+	errDone := make(chan struct{})
+	wg.Go(func() {
+		_, _ = io.Copy(p.stderr, ch.Stderr())
+		close(errDone)
+	})
+	wg.Go(func() {
+		status, err := exitStatus(reqs)
+		<-errDone
+		if errors.Is(err, errNoStatus) {
+			err = c.link.ended()
+		}
+		r.finish(status, err)
+		_ = ch.Close()
+		stop()
+	})
+	return p
+}
+
+var errNoStatus = errors.New("the session ended without an exit status")
+
+// exitStatus reads the requests of a session until it closes (RFC 4254,
+// section 6.10).
+func exitStatus(reqs <-chan *ssh.Request) (status int, err error) {
+	status, err = -1, errNoStatus
+	for r := range reqs {
+		switch r.Type {
+		case "exit-status":
+			var m struct{ Status uint32 }
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				status, err = int(m.Status), nil
+			}
+		case "exit-signal":
+			var m struct {
+				Signal        string
+				Core          bool
+				Message, Lang string
+			}
+			if ssh.Unmarshal(r.Payload, &m) == nil {
+				status, err = -1, &SignalError{Signal: m.Signal}
+			}
+		}
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+	return status, err
+}
+
+// ended is the error of a session that closed without a status.
+func (l *link) ended() error {
+	select {
+	case <-l.done:
+		return l.lost(errNoStatus)
+	default:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.cause != nil {
+			return l.cause
+		}
+		return errNoStatus
+	}
+}
+
+// result is set once: by the end of the command, or by cutting it off.
+type result struct {
+	once   sync.Once
+	done   chan struct{}
+	status int
+	err    error
+}
+
+func newResult() *result { return &result{done: make(chan struct{})} }
+
+func (r *result) finish(status int, err error) (first bool) {
+	r.once.Do(func() {
+		r.status, r.err, first = status, err, true
+		close(r.done)
+	})
+	return first
+}
+
+func (r *result) wait() (int, error) {
+	<-r.done
+	return r.status, r.err
+}
+
+// sessionStdin is the standard input of a session.
+type sessionStdin struct {
+	ch     ssh.Channel
+	result *result
+}
+
+// Write reports why the command ended in place of a bare EOF.
+func (s *sessionStdin) Write(p []byte) (int, error) {
+	n, err := s.ch.Write(p)
+	if err != nil && isDone(s.result.done) && s.result.err != nil {
+		err = s.result.err
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrClosedPipe
+	}
+	return n, err
+}
+
+func (s *sessionStdin) Close() error {
+	if err := s.ch.CloseWrite(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+// SFTP opens the sftp subsystem at the first call.
+func (c *sshConn) SFTP(ctx context.Context) (*sftp.Client, error) {
+	return c.sftp.get(func() (*sftp.Client, error) {
+		ch, reqs, err := c.session(ctx)
+		if err != nil {
+			return nil, err
+		}
+		go ssh.DiscardRequests(reqs)
+		stop := context.AfterFunc(ctx, func() { _ = ch.Close() })
+		defer stop()
+		ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
+		if err == nil && !ok {
+			err = errors.New("refused: is Subsystem sftp set in its sshd_config?")
+		}
+		var client *sftp.Client
+		if err == nil {
+			client, err = sftp.NewClientPipe(ch, ch, sftp.UseConcurrentWrites(true))
+		}
+		if err != nil {
+			_ = ch.Close()
+			return nil, fmt.Errorf("start sftp on %s: %w", c.link.target.Name, causeOf(ctx, err))
+		}
+		return client, nil
+	})
+}
+
+// Upload implements Conn.
+func (c *sshConn) Upload(ctx context.Context, path string, mode fs.FileMode, size int64, r io.Reader) error {
+	client, err := c.SFTP(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.sftp.upload(ctx, client, path, mode, size, r); err != nil {
+		return fmt.Errorf("upload to %s: %w", c.link.target.Name, err)
+	}
+	return nil
+}

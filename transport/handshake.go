@@ -1,0 +1,209 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// attempt connects to one hop. It is run again when sshd was busy; what it
+// reads of files it reads once.
+type attempt struct {
+	link   *link
+	wanted string
+	ids    *identities
+	keys   *hostKeys
+
+	// Written by the goroutine of x/crypto, read after a timeout by ours.
+	phase atomic.Value // Phase
+}
+
+func newAttempt(l *link, wanted string) (*attempt, *Error) {
+	a := &attempt{link: l, wanted: wanted}
+	var err error
+	if a.ids, err = findIdentities(l.target, &l.pool.agents); err != nil {
+		return nil, a.fail(PhaseSettings, err)
+	}
+	if a.keys, err = newHostKeys(&l.pool.known, l.target); err != nil {
+		return nil, a.fail(PhaseSettings, err)
+	}
+	return a, nil
+}
+
+// run dials and authenticates once; on success the link has its connection.
+func (a *attempt) run(parent context.Context) *Error {
+	t := a.link.target
+	limit := t.connectTimeout()
+	ctx, cancel := context.WithTimeoutCause(parent, limit, &TimeoutError{After: limit.String()})
+	defer cancel()
+	begin := time.Now()
+	raw, fault := a.dial(ctx)
+	if fault != nil {
+		return fault
+	}
+	f := newFlow(raw)
+	conn, err := a.authenticate(ctx, f)
+	if err != nil {
+		_ = f.Close()
+		return a.explain(ctx, f, err)
+	}
+	a.link.conn, a.link.flow, a.link.handshake = conn, f, time.Since(begin)
+	return nil
+}
+
+func (a *attempt) dial(ctx context.Context) (net.Conn, *Error) {
+	l := a.link
+	if l.via == nil {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", l.target.dialAddr())
+		if err != nil {
+			return nil, a.fail(PhaseTCP, causeOf(ctx, err))
+		}
+		return c, nil
+	}
+	c, err := l.via.forward(ctx, l.target.dialAddr())
+	if err == nil {
+		return c, nil
+	}
+	fault := a.fail(PhaseChannel, causeOf(ctx, err))
+	if isDone(l.via.done) { // the hop itself is gone
+		fault.Hop, fault.Via, fault.Addr = l.via.target.Name, "", l.via.target.addr()
+	}
+	return nil, fault
+}
+
+// authenticate runs the handshake in a goroutine of its own: a server may hang
+// anywhere in it, and closing a connection through a hop that hangs too does
+// not end the read on it.
+func (a *attempt) authenticate(ctx context.Context, f *flow) (ssh.Conn, error) {
+	type result struct {
+		conn ssh.Conn
+		err  error
+	}
+	finished := make(chan result, 1)
+	config := a.config()
+	a.link.pool.wg.Go(func() {
+		conn, chans, reqs, err := ssh.NewClientConn(f, a.link.target.addr(), config)
+		if err == nil {
+			go rejectChannels(chans)
+			go answerRequests(reqs)
+		}
+		finished <- result{conn, err}
+	})
+	select {
+	case r := <-finished:
+		return r.conn, r.err
+	case <-ctx.Done():
+		_ = f.Close()
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (a *attempt) config() *ssh.ClientConfig {
+	a.phase.Store(PhaseKex)
+	t := a.link.target
+	return &ssh.ClientConfig{
+		User:              t.user(),
+		Auth:              []ssh.AuthMethod{a.ids.method()},
+		ClientVersion:     "SSH-2.0-labctl",
+		HostKeyAlgorithms: a.keys.algorithms(),
+		HostKeyCallback: func(name string, remote net.Addr, key ssh.PublicKey) error {
+			a.phase.Store(PhaseHostKey)
+			err := a.keys.check(name, remote, key)
+			if err == nil {
+				a.phase.Store(PhaseAuth)
+			}
+			return err
+		},
+		BannerCallback: func(text string) error {
+			a.link.pool.opts.Logf("%s: banner: %s", t.Name, text)
+			return nil
+		},
+	}
+}
+
+// explain turns the error of a handshake into ours: which phase it was, and
+// what it means.
+func (a *attempt) explain(ctx context.Context, f *flow, err error) *Error {
+	err = causeOf(ctx, err)
+	phase, _ := a.phase.Load().(Phase)
+	silent, preamble := f.refusal()
+	if silent {
+		phase = PhaseBanner
+	} else {
+		preamble = ""
+	}
+	if phase == PhaseAuth && !isTimeout(err) && !isCancel(err) {
+		err = a.ids.failure(a.link.target.user(), err)
+	}
+	fault := a.fail(phase, err)
+	if phase == PhaseBanner && !isTimeout(err) {
+		fault.Hint = hint(phase, fault.Via, err, preamble)
+	}
+	return fault
+}
+
+func (a *attempt) fail(phase Phase, err error) *Error {
+	t := a.link.target
+	e := &Error{Target: a.wanted, Hop: t.Name, Addr: t.addr(), Phase: phase, Err: plain(err)}
+	if t.Via != nil {
+		e.Via = t.Via.Name
+	}
+	if t.Dial != "" {
+		e.Addr = t.Dial
+	}
+	var key *HostKeyError
+	if errors.As(err, &key) {
+		e.Err, e.Hint = key, key.hint()
+	} else {
+		e.Hint = hint(phase, e.Via, err, "")
+	}
+	return e
+}
+
+// causeOf prefers the reason why we gave up to the error that our closing the
+// connection caused.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func isCancel(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, errClosed)
+}
+
+// asError makes an *Error of what acquire returned for a hop.
+func asError(err error, wanted string, hop *Target) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Target: wanted, Hop: hop.Name, Addr: hop.addr(), Phase: PhaseTCP, Err: err}
+}
+
+// wantedBy is the same failure as seen by another target behind the same hop.
+func (e *Error) wantedBy(target string) *Error {
+	c := *e
+	c.Target = target
+	return &c
+}
+
+func rejectChannels(chans <-chan ssh.NewChannel) {
+	for c := range chans {
+		_ = c.Reject(ssh.Prohibited, "labctl opens all channels itself")
+	}
+}
+
+// answerRequests refuses what servers ask of clients, as keepalives expect.
+func answerRequests(reqs <-chan *ssh.Request) {
+	for r := range reqs {
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+}

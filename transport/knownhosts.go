@@ -1,0 +1,255 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // the format of hashed names, sshd(8)
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// knownKey is one line of a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE
+// FORMAT).
+type knownKey struct {
+	file   string
+	line   int
+	marker string // "", "cert-authority" or "revoked"
+	names  string // the first field as written
+	key    ssh.PublicKey
+}
+
+// knownFile is a parsed file. Lines that cannot be parsed (a key type of the
+// future, SSH 1) are passed over, as OpenSSH does: one of them must not make
+// every other host unknown.
+type knownFile struct {
+	stamp time.Time
+	size  int64
+	exact map[string][]*knownKey // by a plain name, lower case
+	other []*knownKey            // hashed names, wildcards, negation: matched one by one
+}
+
+// knownStore caches files by path; a file is read again when it has changed.
+type knownStore struct {
+	mu    sync.Mutex
+	files map[string]*knownFile
+}
+
+// lookup returns every line of the files that speaks of name, which is a host,
+// "[host]:port" or an alias, in the order of the files.
+func (s *knownStore) lookup(files []string, name string) ([]*knownKey, error) {
+	name = strings.ToLower(name)
+	var found []*knownKey
+	for _, path := range files {
+		f, err := s.load(path)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, f.exact[name]...)
+		for _, k := range f.other {
+			if matchNames(k.names, name) {
+				found = append(found, k)
+			}
+		}
+	}
+	return found, nil
+}
+
+func (s *knownStore) load(path string) (*knownFile, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &knownFile{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f := s.files[path]; f != nil && f.stamp.Equal(info.ModTime()) && f.size == info.Size() {
+		return f, nil
+	}
+	data := []byte(nil)
+	if info.Mode().IsRegular() { // /dev/null is the usual way to say "none"
+		if data, err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+	}
+	f := parseKnown(path, data)
+	f.stamp, f.size = info.ModTime(), info.Size()
+	if s.files == nil {
+		s.files = map[string]*knownFile{}
+	}
+	s.files[path] = f
+	return f, nil
+}
+
+func parseKnown(path string, data []byte) *knownFile {
+	f := &knownFile{exact: map[string][]*knownKey{}}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, 1<<20)
+	for n := 1; lines.Scan(); n++ {
+		k := parseKnownLine(lines.Text())
+		if k == nil {
+			continue
+		}
+		k.file, k.line = path, n
+		if strings.ContainsAny(k.names, "*?!|") {
+			f.other = append(f.other, k)
+			continue
+		}
+		for name := range strings.SplitSeq(strings.ToLower(k.names), ",") {
+			f.exact[name] = append(f.exact[name], k)
+		}
+	}
+	return f
+}
+
+// parseKnownLine returns nil for a comment and for what it does not understand.
+func parseKnownLine(line string) *knownKey {
+	fields := strings.Fields(line)
+	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+		return nil
+	}
+	k := &knownKey{}
+	if marker, ok := strings.CutPrefix(fields[0], "@"); ok {
+		k.marker = marker
+		fields = fields[1:]
+	}
+	if len(fields) < 3 {
+		return nil
+	}
+	blob, err := base64.StdEncoding.DecodeString(fields[2])
+	if err != nil {
+		return nil
+	}
+	if k.key, err = ssh.ParsePublicKey(blob); err != nil {
+		return nil
+	}
+	k.names = fields[0]
+	return k
+}
+
+// matchNames matches name, in lower case, against the first field of a line: a
+// hashed name, or a list of patterns of which none that begins with ! may match.
+func matchNames(names, name string) bool {
+	if strings.HasPrefix(names, "|") {
+		return matchHashed(names, name)
+	}
+	found := false
+	for pattern := range strings.SplitSeq(strings.ToLower(names), ",") {
+		negated := strings.HasPrefix(pattern, "!")
+		if wildcard(strings.TrimPrefix(pattern, "!"), name) {
+			if negated {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+// matchHashed matches |1|salt|hash, where hash is HMAC-SHA1(salt, name).
+func matchHashed(field, name string) bool {
+	parts := strings.Split(field, "|")
+	if len(parts) != 4 || parts[1] != "1" {
+		return false
+	}
+	salt, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil {
+		return false
+	}
+	want, err := base64.StdEncoding.DecodeString(parts[3])
+	if err != nil {
+		return false
+	}
+	mac := hmac.New(sha1.New, salt)
+	mac.Write([]byte(name))
+	return hmac.Equal(mac.Sum(nil), want)
+}
+
+// wildcard matches s against a pattern of ssh_config(5): * is any run of
+// characters, ? is exactly one.
+func wildcard(pattern, s string) bool {
+	star, mark := -1, 0
+	p, i := 0, 0
+	for i < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, i
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
+			p++
+			i++
+		case star >= 0:
+			mark++
+			p, i = star+1, mark
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}
+
+// knownName is the name of host and port in known_hosts.
+func knownName(host string, port int) string {
+	if port == 22 || port == 0 {
+		return host
+	}
+	return "[" + host + "]:" + strconv.Itoa(port)
+}
+
+// appendKnown writes a line for name and key to the end of path. Other
+// processes that do the same wait for each other; should one have been faster
+// with the same line, nothing is written.
+func (s *knownStore) appendKnown(path, name string, key ssh.PublicKey) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.MkdirAll(dirOf(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // also gives up the lock
+	if err := lockFile(f); err != nil {
+		return err
+	}
+	have, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	line := name + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + "\n"
+	if bytes.Contains(append([]byte("\n"), have...), []byte("\n"+line)) {
+		return nil
+	}
+	if len(have) > 0 && have[len(have)-1] != '\n' {
+		line = "\n" + line
+	}
+	if _, err := f.WriteString(line); err != nil { // one write: readers see all of it or nothing
+		return err
+	}
+	delete(s.files, path)
+	return nil
+}
+
+func splitAddr(addr string) (host string, port int) {
+	h, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr, 22
+	}
+	port, _ = strconv.Atoi(p)
+	return h, port
+}

@@ -1,0 +1,297 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// link is one SSH connection, shared by all Conns to its target and by all
+// links through it.
+type link struct {
+	pool   *Pool
+	target *Target
+	key    string
+	cancel context.CancelCauseFunc // of the attempt to connect, and of the connection
+	ready  chan struct{}           // closed once err is settled
+	err    *Error
+	done   chan struct{} // closed when the connection has ended
+
+	refs int  // guarded by pool.mu
+	hop  bool // guarded by pool.mu
+
+	// Set before ready is closed.
+	via       *link
+	conn      ssh.Conn
+	flow      *flow
+	handshake time.Duration
+
+	mu    sync.Mutex
+	cause error // why the connection ended, if we know better than EOF
+}
+
+// establish connects, again and again as long as sshd hangs up before its
+// version line. On failure it has let go of everything.
+func (l *link) establish(ctx context.Context, wanted string) *Error {
+	t := l.target
+	if t.Via != nil {
+		via, err := l.pool.acquire(ctx, t.Via, wanted, true)
+		if err != nil {
+			return asError(err, wanted, t.Via)
+		}
+		l.via = via
+	}
+	err := l.attempts(ctx, wanted)
+	if err != nil && l.via != nil {
+		l.pool.release(l.via)
+	}
+	return err
+}
+
+func (l *link) attempts(ctx context.Context, wanted string) *Error {
+	a, err := newAttempt(l, wanted)
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		release, slotErr := l.pool.slot(ctx, l.target.sshd())
+		if slotErr != nil {
+			return a.fail(PhaseTCP, slotErr)
+		}
+		err := a.run(ctx)
+		release()
+		if err == nil || !err.refused() || n >= l.pool.opts.Retries {
+			return err
+		}
+		pause := backoff(n)
+		l.pool.opts.Logf("%v; again in %s", err, pause.Round(time.Millisecond))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return a.fail(PhaseBanner, context.Cause(ctx))
+		}
+	}
+}
+
+// backoff doubles from 300 ms and scatters by half, so that those who were
+// dropped together do not come back together.
+func backoff(n int) time.Duration {
+	d := 300 * time.Millisecond << n
+	return d/2 + rand.N(d)
+}
+
+// serve keeps the connection until it ends, or ctx does.
+func (l *link) serve(ctx context.Context) {
+	unhook := context.AfterFunc(ctx, func() { _ = l.conn.Close() })
+	defer unhook()
+	stop := make(chan struct{})
+	var keepalive sync.WaitGroup
+	keepalive.Go(func() { l.keepalive(stop) })
+	err := l.conn.Wait()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	} else {
+		err = fmt.Errorf("connection to %s lost: %w", l.target.Name, err)
+	}
+	l.fail(err)
+	close(l.done)
+	close(stop)
+	keepalive.Wait()
+	l.pool.forget(l)
+	if l.via != nil {
+		l.pool.release(l.via)
+	}
+}
+
+// fail ends the connection; the first cause is the one to report.
+func (l *link) fail(cause error) {
+	l.mu.Lock()
+	if l.cause == nil {
+		l.cause = cause
+	}
+	l.mu.Unlock()
+	l.cancel(cause)
+}
+
+// lost turns the error of an operation into the reason why the connection
+// ended, if it did.
+func (l *link) lost(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause != nil {
+		return l.cause
+	}
+	return err
+}
+
+func (l *link) keepalive(stop <-chan struct{}) {
+	every, limit := l.target.aliveInterval(), l.target.aliveCountMax()
+	if every < 0 {
+		return
+	}
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(every):
+		}
+		answered := make(chan struct{})
+		l.pool.wg.Go(func() { // ends with the connection at the latest
+			_, _, _ = l.conn.SendRequest("keepalive@openssh.com", true, nil)
+			close(answered)
+		})
+		select {
+		case <-stop:
+			return
+		case <-answered:
+		case <-time.After(every * time.Duration(limit)):
+			err := fmt.Errorf("connection to %s lost: %d keepalives unanswered for %s", l.target.Name, limit, every*time.Duration(limit))
+			l.pool.opts.Logf("%v", err)
+			l.fail(err)
+			return
+		}
+	}
+}
+
+// open opens a channel. It returns with ctx even if the far side never answers;
+// a channel that opens too late is closed.
+func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	type result struct {
+		ch   ssh.Channel
+		reqs <-chan *ssh.Request
+		err  error
+	}
+	opened := make(chan result)
+	l.pool.wg.Go(func() {
+		ch, reqs, err := l.conn.OpenChannel(kind, extra)
+		select {
+		case opened <- result{ch, reqs, err}:
+		case <-ctx.Done():
+			if err == nil {
+				go ssh.DiscardRequests(reqs)
+				_ = ch.Close()
+			}
+		}
+	})
+	select {
+	case r := <-opened:
+		var refused *ssh.OpenChannelError
+		if r.err != nil && !errors.As(r.err, &refused) {
+			r.err = l.lost(r.err)
+		}
+		return r.ch, r.reqs, r.err
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	case <-l.done:
+		return nil, nil, l.lost(net.ErrClosed)
+	}
+}
+
+// forward opens a TCP connection from the far side to host:port (RFC 4254,
+// section 7.2).
+func (l *link) forward(ctx context.Context, addr string) (net.Conn, error) {
+	host, port := splitAddr(addr)
+	ch, reqs, err := l.open(ctx, "direct-tcpip", ssh.Marshal(struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}{host, uint32(port), "127.0.0.1", 0}))
+	if err != nil {
+		return nil, err
+	}
+	go ssh.DiscardRequests(reqs) // ends with the channel
+	return &forwardConn{Channel: ch, from: l.target.Name, to: addr}, nil
+}
+
+func (l *link) stats() Stats {
+	s := l.flow.stats()
+	s.Handshake = l.handshake
+	if l.via != nil {
+		via := l.via.stats()
+		s.Via = &via
+	}
+	return s
+}
+
+// forwardConn is a forwarded channel as a net.Conn without deadlines.
+type forwardConn struct {
+	ssh.Channel
+	from, to string
+}
+
+type forwardAddr string
+
+func (a forwardAddr) Network() string { return "direct-tcpip" }
+func (a forwardAddr) String() string  { return string(a) }
+
+func (c *forwardConn) LocalAddr() net.Addr              { return forwardAddr(c.from) }
+func (c *forwardConn) RemoteAddr() net.Addr             { return forwardAddr(c.to) }
+func (c *forwardConn) SetDeadline(time.Time) error      { return errNoDeadline }
+func (c *forwardConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
+func (c *forwardConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
+
+var errNoDeadline = errors.New("a forwarded connection has no deadlines: close it")
+
+func (t *Target) port() int {
+	if t.Port == 0 {
+		return 22
+	}
+	return t.Port
+}
+
+// addr is what messages show and host keys are looked up for.
+func (t *Target) addr() string {
+	return net.JoinHostPort(bareHost(t.Address), strconv.Itoa(t.port()))
+}
+
+// dialAddr is what is really dialled.
+func (t *Target) dialAddr() string {
+	if t.Dial != "" {
+		return t.Dial
+	}
+	return t.addr()
+}
+
+// sshd names the server for the limit of handshakes.
+func (t *Target) sshd() string {
+	if t.Via == nil {
+		return t.dialAddr()
+	}
+	return t.dialAddr() + " < " + t.Via.sshd()
+}
+
+func (t *Target) user() string {
+	if t.User == "" {
+		return localUser()
+	}
+	return t.User
+}
+
+func (t *Target) connectTimeout() time.Duration {
+	if t.ConnectTimeout == 0 {
+		return 30 * time.Second
+	}
+	return t.ConnectTimeout
+}
+
+func (t *Target) aliveInterval() time.Duration {
+	if t.ServerAliveInterval == 0 {
+		return 15 * time.Second
+	}
+	return t.ServerAliveInterval
+}
+
+func (t *Target) aliveCountMax() int {
+	if t.ServerAliveCountMax == 0 {
+		return 3
+	}
+	return t.ServerAliveCountMax
+}

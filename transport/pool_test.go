@@ -1,0 +1,478 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"labctl/transport"
+	"labctl/transport/transporttest"
+)
+
+// login is a user of tests: a key, and its file.
+type login struct {
+	signer ssh.Signer
+	file   string
+}
+
+func newLogin(t testing.TB) login {
+	s, f := transporttest.NewKey(t)
+	return login{s, f}
+}
+
+func (l login) keys() []ssh.PublicKey { return []ssh.PublicKey{l.signer.PublicKey()} }
+
+// target is a Target for a server at addr whose key is known.
+func (l login) target(t testing.TB, name, addr string, key ssh.PublicKey) *transport.Target {
+	host, port := hostPort(addr)
+	return &transport.Target{
+		Name: name, Address: host, Port: port, User: "root", IdentityFiles: []string{l.file},
+		IdentityAgent: "none", KnownHosts: []string{transporttest.KnownHosts(t, "["+host+"]:"+strconv.Itoa(port), key)},
+	}
+}
+
+func hostPort(addr string) (string, int) {
+	host, p, _ := net.SplitHostPort(addr)
+	port, _ := strconv.Atoi(p)
+	return host, port
+}
+
+// newPool also checks, at the end of the test, that the pool leaves no goroutine.
+func newPool(t testing.TB, o transport.Options) *transport.Pool {
+	t.Helper()
+	o.Logf = t.Logf
+	p := transport.NewPool(o)
+	t.Cleanup(func() {
+		_ = p.Close()
+		noGoroutines(t)
+	})
+	return p
+}
+
+// noGoroutines fails if goroutines of the package are left, other than those
+// of the test servers.
+func noGoroutines(t testing.TB) {
+	t.Helper()
+	var left []string
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		left = nil
+		buf := make([]byte, 4<<20)
+		for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "labctl/transport.") && !strings.Contains(g, "noGoroutines") {
+				left = append(left, g)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+	t.Errorf("%d goroutines left, the first:\n%s", len(left), left[0])
+}
+
+func dial(t testing.TB, p *transport.Pool, target *transport.Target) transport.Conn {
+	t.Helper()
+	c, err := p.Dial(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// run runs cmd to its end.
+func run(t testing.TB, c transport.Conn, cmd, stdin string) (stdout string, status int) {
+	t.Helper()
+	p, err := c.Start(t.Context(), cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(p.Stdin, stdin)
+	_ = p.Stdin.Close()
+	out, err := io.ReadAll(p.Stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err = p.Wait()
+	if err != nil {
+		t.Fatalf("%s: %v; stderr %s", cmd, err, p.Stderr())
+	}
+	return string(out), status
+}
+
+func asError(t testing.TB, err error) *transport.Error {
+	t.Helper()
+	var e *transport.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("error is %T (%v), not a *transport.Error", err, err)
+	}
+	t.Logf("message: %v", e)
+	return e
+}
+
+func mention(t testing.TB, err error, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error does not mention %q: %v", w, err)
+		}
+	}
+}
+
+// chain starts n servers, each reached through the one before it, each with
+// its own key and known_hosts.
+func chain(t testing.TB, n int) (last *transport.Target, servers []*transporttest.SSHD) {
+	for i := range n {
+		me := newLogin(t)
+		s := transporttest.NewSSHD(t, me.keys())
+		hop := me.target(t, fmt.Sprintf("hop%d", i+1), s.Addr, s.HostKey)
+		hop.Via = last
+		last, servers = hop, append(servers, s)
+	}
+	return last, servers
+}
+
+func TestChainsThroughOpenSSH(t *testing.T) {
+	for hops := 1; hops <= 3; hops++ {
+		t.Run(strconv.Itoa(hops), func(t *testing.T) {
+			target, servers := chain(t, hops)
+			c := dial(t, newPool(t, transport.Options{}), target)
+			out, status := run(t, c, "cat; echo to stderr >&2; exit 3", "hello")
+			if out != "hello" || status != 3 {
+				t.Errorf("got %q and status %d", out, status)
+			}
+			for i, s := range servers {
+				if s.Connections() != 1 {
+					t.Errorf("hop %d saw %d connections", i+1, s.Connections())
+				}
+			}
+			depth := 0
+			for s := new(transport.Stats); s != nil; s = s.Via {
+				if depth == 0 {
+					*s = c.Stats()
+				}
+				t.Logf("stats: %+v", *s)
+				depth++
+			}
+			if depth != hops {
+				t.Errorf("stats of %d connections for %d hops", depth, hops)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestOneConnectionToTheJump(t *testing.T) {
+	me := newLogin(t)
+	jump := transporttest.NewSSHD(t, me.keys())
+	far := transporttest.New(t, transporttest.Config{})
+	p := newPool(t, transport.Options{})
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			// A hop of its own each: alike in value is the same connection.
+			via := me.target(t, "jump", jump.Addr, jump.HostKey)
+			via.KnownHosts = nil
+			via.HostKeyPolicy = transport.PolicyOff
+			target := me.target(t, fmt.Sprintf("t%d", i), far.Addr, far.HostKey)
+			target.Via = via
+			c, err := p.Dial(t.Context(), target)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close() //nolint:errcheck // checked elsewhere
+			if out, _ := run(t, c, "echo hi", ""); out != "hi\n" {
+				t.Errorf("got %q", out)
+			}
+		})
+	}
+	wg.Wait()
+	if n := jump.Connections(); n != 1 {
+		t.Errorf("the jump host saw %d connections, not 1", n)
+	}
+	if n := far.Connections(); n != 60 {
+		t.Errorf("the targets saw %d connections, not 60", n)
+	}
+}
+
+func TestTargetIsSharedAndClosedWithItsLastUser(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.New(t, transporttest.Config{})
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	p := newPool(t, transport.Options{})
+	a, b := dial(t, p, target), dial(t, p, target)
+	if s.Connections() != 1 {
+		t.Fatalf("%d connections for one target", s.Connections())
+	}
+	fresh, err := p.DialFresh(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Connections() != 2 {
+		t.Fatalf("DialFresh made %d connections", s.Connections()-1)
+	}
+	_ = fresh.Close()
+	_ = a.Close()
+	_ = a.Close()
+	if out, _ := run(t, b, "echo still", ""); out != "still\n" {
+		t.Errorf("got %q", out)
+	}
+	_ = b.Close()
+	if _, err := b.Start(t.Context(), "true"); err == nil {
+		t.Error("a closed connection starts commands")
+	}
+	dial(t, p, target)
+	if s.Connections() != 3 {
+		t.Errorf("%d connections, expected a third", s.Connections())
+	}
+}
+
+func TestHungServerBehindJump(t *testing.T) {
+	me := newLogin(t)
+	jump := transporttest.NewSSHD(t, me.keys())
+	for hang, phase := range map[string]transport.Phase{
+		transporttest.HangBanner: transport.PhaseBanner,
+		transporttest.HangKex:    transport.PhaseKex,
+		transporttest.HangAuth:   transport.PhaseAuth,
+	} {
+		t.Run(hang, func(t *testing.T) {
+			s := transporttest.New(t, transporttest.Config{Hang: hang})
+			target := me.target(t, "boxA", s.Addr, s.HostKey)
+			target.Via = me.target(t, "jump-host", jump.Addr, jump.HostKey)
+			target.ConnectTimeout = 300 * time.Millisecond
+			begin := time.Now()
+			_, err := newPool(t, transport.Options{}).Dial(t.Context(), target)
+			e := asError(t, err)
+			if took := time.Since(begin); took > 3*time.Second {
+				t.Errorf("took %s", took)
+			}
+			if e.Hop != "boxA" || e.Via != "jump-host" || e.Phase != phase {
+				t.Errorf("hop %s via %s phase %s", e.Hop, e.Via, e.Phase)
+			}
+			mention(t, err, "connect_timeout", "jump-host", "boxA")
+		})
+	}
+}
+
+// A jump host that hangs in the middle must not hold up what is behind it.
+func TestHungJump(t *testing.T) {
+	me := newLogin(t)
+	jump := transporttest.New(t, transporttest.Config{Hang: transporttest.HangOpen})
+	target := me.target(t, "boxA", "192.0.2.1:22", jump.HostKey)
+	target.Via = me.target(t, "jump-host", jump.Addr, jump.HostKey)
+	target.ConnectTimeout = 200 * time.Millisecond
+	_, err := newPool(t, transport.Options{}).Dial(t.Context(), target)
+	if e := asError(t, err); e.Phase != transport.PhaseChannel || e.Hop != "boxA" {
+		t.Errorf("hop %s phase %s", e.Hop, e.Phase)
+	}
+	mention(t, err, "jump-host does not answer")
+}
+
+func TestCancelWhileConnecting(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.New(t, transporttest.Config{Hang: transporttest.HangBanner})
+	p := newPool(t, transport.Options{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("interrupted")
+	time.AfterFunc(50*time.Millisecond, func() { cancel(cause) })
+	if _, err := p.Dial(ctx, me.target(t, "a", s.Addr, s.HostKey)); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	me := newLogin(t)
+	jump := transporttest.NewSSHD(t, me.keys())
+	strict := transporttest.NewSSHD(t, me.keys(), "AllowTcpForwarding no")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	_ = l.Close()
+	hungUp := transporttest.New(t, transporttest.Config{Drop: func(int64) bool { return true }})
+	via := func(s *transporttest.SSHD, name, addr string) *transport.Target {
+		target := me.target(t, name, addr, s.HostKey)
+		target.Via = me.target(t, "jump-host", s.Addr, s.HostKey)
+		return target
+	}
+	behindNobody := me.target(t, "boxA", jump.Addr, jump.HostKey)
+	behindNobody.Via = me.target(t, "jump-host", nobody, jump.HostKey)
+
+	for name, c := range map[string]struct {
+		target *transport.Target
+		hop    string
+		phase  transport.Phase
+		words  []string
+	}{
+		"refused":             {me.target(t, "boxA", nobody, jump.HostKey), "boxA", transport.PhaseTCP, []string{"connection refused", "is sshd running"}},
+		"refused by the jump": {behindNobody, "jump-host", transport.PhaseTCP, []string{"reach boxA: connect to jump-host"}},
+		"refused via jump":    {via(jump, "boxA", nobody), "boxA", transport.PhaseChannel, []string{"through jump-host", "seen from jump-host nothing listens"}},
+		"forwarding off":      {via(strict, "boxA", jump.Addr), "boxA", transport.PhaseChannel, []string{"administratively prohibited", "AllowTcpForwarding", "sshd on jump-host"}},
+		"hung up":             {me.target(t, "boxA", hungUp.Addr, hungUp.HostKey), "boxA", transport.PhaseBanner, []string{"MaxStartups", "PerSourcePenalties"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newPool(t, transport.Options{Retries: -1}).Dial(t.Context(), c.target)
+			e := asError(t, err)
+			if e.Hop != c.hop || e.Phase != c.phase || e.Target != "boxA" {
+				t.Errorf("target %s hop %s phase %s", e.Target, e.Hop, e.Phase)
+			}
+			mention(t, err, c.words...)
+		})
+	}
+}
+
+func TestDroppedConnectionsAreTriedAgain(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.New(t, transporttest.Config{Drop: func(n int64) bool { return n <= 2 }})
+	dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+	if s.Connections() != 3 {
+		t.Errorf("%d connections", s.Connections())
+	}
+}
+
+// A stock sshd drops unauthenticated connections from the tenth on; the limit
+// per sshd stays below.
+func TestManyTargetsAtOneSSHD(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys(), "MaxStartups 10:100:100", "PermitTTY no")
+	wire := transporttest.NewWire(t, s.Addr, 5*time.Millisecond)
+	p := newPool(t, transport.Options{Retries: -1})
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			target := me.target(t, fmt.Sprintf("t%d", i), s.Addr, s.HostKey)
+			target.Dial = wire.Addr
+			if _, err := p.Dial(t.Context(), target); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if strings.Contains(s.Log(), "MaxStartups") {
+		t.Error("sshd began to drop connections")
+	}
+}
+
+// One failure of the jump host is enough for all that are behind it.
+func TestFailedJumpIsRemembered(t *testing.T) {
+	me, stranger := newLogin(t), newLogin(t)
+	jump := transporttest.New(t, transporttest.Config{Authorized: stranger.keys()})
+	p := newPool(t, transport.Options{})
+	for i := range 10 {
+		target := me.target(t, fmt.Sprintf("t%d", i), "192.0.2.1:22", jump.HostKey)
+		target.Via = me.target(t, "jump-host", jump.Addr, jump.HostKey)
+		target.Via.KnownHosts, target.Via.HostKeyPolicy = nil, transport.PolicyOff
+		_, err := p.Dial(t.Context(), target)
+		if e := asError(t, err); e.Target != target.Name || e.Hop != "jump-host" || e.Phase != transport.PhaseAuth {
+			t.Errorf("target %s hop %s phase %s", e.Target, e.Hop, e.Phase)
+		}
+	}
+	if jump.Connections() != 1 {
+		t.Errorf("the jump host was tried %d times", jump.Connections())
+	}
+}
+
+func TestKeepaliveEndsADeadConnection(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.New(t, transporttest.Config{Hang: transporttest.HangAlive})
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	target.ServerAliveInterval, target.ServerAliveCountMax = 50*time.Millisecond, 2
+	c := dial(t, newPool(t, transport.Options{}), target)
+	p, err := c.Start(t.Context(), "sleep 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	_, err = p.Wait()
+	if err == nil || time.Since(begin) > 5*time.Second {
+		t.Fatalf("got %v after %s", err, time.Since(begin))
+	}
+	mention(t, err, "2 keepalives unanswered")
+	if _, err := io.ReadAll(p.Stdout); err == nil {
+		t.Error("stdout ends as if all were well")
+	}
+}
+
+func TestLostConnectionIsMadeAnew(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.New(t, transporttest.Config{})
+	p := newPool(t, transport.Options{})
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	c := dial(t, p, target)
+	proc, err := c.Start(t.Context(), "sleep 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.CloseConnections()
+	if _, err := proc.Wait(); err == nil {
+		t.Error("the end of a lost command is no error")
+	} else {
+		mention(t, err, "connection to a lost")
+	}
+	if out, _ := run(t, dial(t, p, target), "echo back", ""); out != "back\n" {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestCancelEndsACommandThatIgnoresIt(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	c := dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	p, err := c.Start(ctx, "trap '' HUP PIPE TERM; echo on; sleep 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 3)
+	if _, err := io.ReadFull(p.Stdout, buf); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("enough")
+	time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+	if _, err := p.Stdout.Read(buf); !errors.Is(err, cause) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := p.Wait(); !errors.Is(err, cause) {
+		t.Errorf("wait: %v", err)
+	}
+	if out, _ := run(t, c, "echo free", ""); out != "free\n" { // the connection itself is as it was
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestUpload(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	c := dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+	path := t.TempDir() + "/file"
+	content := strings.Repeat("0123456789abcdef", 64<<10)
+	if err := c.Upload(t.Context(), path, 0o640, int64(len(content)), strings.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != content {
+		t.Errorf("%d bytes came: %v", len(got), err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if err := c.Upload(t.Context(), path, 0o640, 100, strings.NewReader("short")); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("too short: %v", err)
+	}
+	if left, _ := os.ReadDir(strings.TrimSuffix(path, "/file")); len(left) != 1 {
+		t.Errorf("left over: %v", left)
+	}
+}

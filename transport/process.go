@@ -1,0 +1,97 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// stderrKept bounds what Process.Stderr remembers: the end is what explains
+// a failure.
+const stderrKept = 64 << 10
+
+// Process is a command started by a Conn.
+type Process struct {
+	// Stdin reaches the command; closing it is the end of file.
+	Stdin io.WriteCloser
+	// Stdout must be read to the end, or the command stands still once some
+	// 2 MiB wait (the SSH window).
+	Stdout io.Reader
+
+	stderr *tail
+	wait   func() (int, error)
+	ready  func(context.Context) error
+	kill   func(error)
+}
+
+// Wait returns the exit status once the command has ended. The error is not
+// nil, and the status -1, when there is none: the connection was lost, the
+// context ended, or a signal killed the command (*SignalError).
+// It may be called from several goroutines.
+func (p *Process) Wait() (status int, err error) { return p.wait() }
+
+// Ready returns when the command is known to run: at once for Start, with the
+// agent's first byte for StartAgent. It need not be called.
+func (p *Process) Ready(ctx context.Context) error {
+	if p.ready == nil {
+		return nil
+	}
+	return p.ready(ctx)
+}
+
+// Stderr returns the last 64 KiB the command wrote to standard error so far.
+func (p *Process) Stderr() string { return p.stderr.String() }
+
+// StderrTo copies standard error to w, what is remembered of it first. Writes
+// to w come one at a time; its errors are ignored.
+func (p *Process) StderrTo(w io.Writer) { p.stderr.copyTo(w) }
+
+// Close cuts the command off. It does nothing to one that has ended.
+func (p *Process) Close() error {
+	p.kill(errClosed)
+	return nil
+}
+
+// SignalError says that a signal ended the command.
+type SignalError struct {
+	Signal string // without SIG, as in RFC 4254 section 6.10
+}
+
+func (e *SignalError) Error() string { return fmt.Sprintf("killed by signal %s", e.Signal) }
+
+// tail remembers the end of a stream and passes it on.
+type tail struct {
+	mu   sync.Mutex
+	kept []byte
+	to   io.Writer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - stderrKept; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	if t.to != nil {
+		_, _ = t.to.Write(p)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(bytes.Clone(t.kept))
+}
+
+func (t *tail) copyTo(w io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.to = w
+	if len(t.kept) > 0 {
+		_, _ = w.Write(t.kept)
+	}
+}

@@ -1,0 +1,111 @@
+// Package transport reaches machines: over SSH, through any chain of jump
+// hosts, or locally. It moves bytes, starts commands and carries files; it
+// may not know inventories, playbooks, modules or what the agent says. It
+// imports no other package of labctl.
+//
+// Rules kept throughout. Connections through a jump host know no deadlines,
+// so every wait ends by closing what is waited on. A host key is checked on
+// every hop under that hop's own name. There is one connection per jump host,
+// however many targets stand behind it.
+package transport
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/pkg/sftp"
+)
+
+// Target says how to reach one machine. A Target is not changed after it has
+// been given to a Pool.
+type Target struct {
+	// Name is the inventory name: it stands in messages, and targets alike in
+	// name and settings share a connection.
+	Name string
+	// Address and Port are as seen from Via; port 0 means 22.
+	Address string
+	Port    int
+	// Dial, if set, is the host:port really dialled in place of Address and
+	// Port. The host key is still looked up as HostKeyAlias or Address.
+	Dial string
+
+	// User is the login name; empty means the user who runs labctl.
+	User string
+	// IdentityFiles are private keys, or public keys whose private half the
+	// agent holds. A leading ~/ is expanded. Empty means OpenSSH's defaults,
+	// of which those that do not exist are passed over in silence.
+	IdentityFiles []string
+	// IdentitiesOnly keeps back keys of the ssh-agent that no file names.
+	IdentitiesOnly bool
+	// IdentityAgent is the agent's socket: "" means $SSH_AUTH_SOCK, "none" no agent.
+	IdentityAgent string
+
+	// HostKeyAlias replaces the address in known_hosts, without a port.
+	HostKeyAlias string
+	// KnownHosts are the files to look in; new keys go to the first. Empty
+	// means ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+	KnownHosts []string
+	// HostKeyPolicy is one of the Policy constants; empty means strict.
+	HostKeyPolicy string
+
+	// ConnectTimeout bounds each attempt from dialling until authenticated;
+	// 0 means 30 s.
+	ConnectTimeout time.Duration
+	// ServerAliveInterval is the time between keepalives: 0 means 15 s,
+	// negative none.
+	ServerAliveInterval time.Duration
+	// ServerAliveCountMax is how many keepalives may stay unanswered; 0 means 3.
+	ServerAliveCountMax int
+
+	// Via is the hop before this one; nil means TCP from here.
+	Via *Target
+}
+
+// The host key policies: what to do about a host that known_hosts does not
+// list. A changed or revoked key is refused under all but PolicyOff.
+const (
+	PolicyStrict    = "strict"     // refuse
+	PolicyAcceptNew = "accept-new" // write it down and go on
+	PolicyOff       = "off"        // check nothing, write nothing
+)
+
+// Conn is an authenticated way into one machine. Its methods may be called
+// from several goroutines.
+type Conn interface {
+	// Start runs cmd by the login shell of the user. The context governs the
+	// whole life of the process, not only its start: when it ends, the process
+	// is cut off and its streams report context.Cause.
+	Start(ctx context.Context, cmd string) (*Process, error)
+	// SFTP returns the connection's one SFTP client, opened at the first call.
+	// It is closed with the Conn; the caller leaves it open.
+	SFTP(ctx context.Context) (*sftp.Client, error)
+	// Upload writes size bytes of r to path: to a temporary name beside it and
+	// then renamed, so that path is either as it was or whole.
+	Upload(ctx context.Context, path string, mode fs.FileMode, size int64, r io.Reader) error
+	// Stats tells what the connection has cost so far.
+	Stats() Stats
+	// Close lets go of the connection. Processes still running are cut off
+	// when the last Conn that shares the connection closes.
+	Close() error
+}
+
+// Stats is what a connection has cost since it was dialled. For a target
+// behind a jump host it counts what went through the jump for this target
+// alone; Via holds the jump's own costs, which all targets behind it share.
+type Stats struct {
+	BytesIn, BytesOut int64
+	// RoundTrips counts turns: reads that brought data after at least one
+	// write since the read before, plus one for the TCP connection or the
+	// forwarded channel. It is exact while one side waits for the other, as
+	// in a handshake or in request and reply, and a lower bound while several
+	// channels talk at once.
+	RoundTrips int
+	// Handshake is the time from dialling until authenticated, without the
+	// wait for a free slot and without earlier, refused attempts.
+	Handshake time.Duration
+	// RTT is the shortest turn seen so far.
+	RTT time.Duration
+	Via *Stats
+}

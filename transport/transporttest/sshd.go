@@ -1,0 +1,143 @@
+package transporttest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// SSHD is an OpenSSH server on 127.0.0.1.
+type SSHD struct {
+	Addr    string
+	Port    int
+	HostKey ssh.PublicKey
+	log     *lockedBuffer
+}
+
+// NewSSHD starts OpenSSH's sshd with a configuration of its own that lets in
+// the given keys, and extra lines of sshd_config(5). It ends with the test. A
+// test on a machine without sshd is skipped, or fails if LABCTL_TEST_KERNEL=1.
+func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
+	t.Helper()
+	binary, err := exec.LookPath("sshd")
+	if err != nil {
+		if binary = "/usr/sbin/sshd"; !exists(binary) {
+			skip(t, "no sshd on this machine")
+		}
+	}
+	if os.Getuid() == 0 { // where sshd keeps its unprivileged half
+		_ = os.MkdirAll("/run/sshd", 0o755)
+	}
+	hostKey, keyFile := NewKey(t)
+	dir := t.TempDir()
+	var keys []byte
+	for _, k := range authorized {
+		keys = append(keys, ssh.MarshalAuthorizedKey(k)...)
+	}
+	write(t, filepath.Join(dir, "authorized_keys"), keys)
+	for range 5 { // another may have taken the port meanwhile
+		port := freePort(t)
+		lines := append([]string{
+			fmt.Sprintf("ListenAddress 127.0.0.1:%d", port), "HostKey " + keyFile, "PidFile none",
+			"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no",
+			"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
+			"LogLevel VERBOSE", "UseDNS no", "Subsystem sftp internal-sftp",
+		}, extra...)
+		conf := filepath.Join(dir, "sshd_config")
+		write(t, conf, []byte(strings.Join(lines, "\n")+"\n"))
+		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), log: &lockedBuffer{}}
+		if s.start(t, binary, conf) {
+			return s
+		}
+	}
+	t.Fatal("sshd does not start")
+	return nil
+}
+
+func (s *SSHD) start(t testing.TB, binary, conf string) bool {
+	cmd := exec.Command(binary, "-D", "-e", "-f", conf)
+	cmd.Stderr = s.log
+	cmd.WaitDelay = time.Second // its children hold the log open
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	for {
+		if strings.Contains(s.Log(), "Server listening on") {
+			t.Cleanup(func() {
+				_ = cmd.Process.Kill()
+				<-exited
+				if t.Failed() {
+					t.Logf("sshd %s:\n%s", s.Addr, s.Log())
+				}
+			})
+			return true
+		}
+		select {
+		case <-exited:
+			t.Logf("sshd: %s", s.Log())
+			return false
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// Log is what sshd has said so far, at level VERBOSE.
+func (s *SSHD) Log() string { return s.log.String() }
+
+// Connections counts the connections that came so far.
+func (s *SSHD) Connections() int { return strings.Count(s.Log(), "Connection from ") }
+
+// freePort finds a port nobody listens on; probing it with a connection would
+// count as a failed login at a real sshd.
+func freePort(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nothing was written
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
