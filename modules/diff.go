@@ -85,7 +85,7 @@ func whole(b *schema.Block, v reflect.Value, appears bool) []Change {
 		if !stateful(a) || unset(f) {
 			continue
 		}
-		c := Change{Path: a.Name, Sensitive: a.Sensitive}
+		c := Change{Path: a.Name, Sensitive: a.Sensitive, Text: a.Text}
 		if appears {
 			c.After = plain(a, f)
 		} else {
@@ -110,7 +110,7 @@ func differences(b *schema.Block, have, want reflect.Value) []Change {
 			continue
 		}
 		if !reflect.DeepEqual(before, after) {
-			out = append(out, Change{Path: a.Name, Before: before, After: after, Sensitive: a.Sensitive, Replace: a.Immutable})
+			out = append(out, Change{Path: a.Name, Before: before, After: after, Sensitive: a.Sensitive, Replace: a.Immutable, Text: a.Text})
 		}
 	}
 	return out

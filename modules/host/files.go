@@ -5,12 +5,14 @@ import (
 	"io"
 )
 
-// The types of a File. Other stands for devices, sockets and pipes.
+// The types of a File. Other stands for devices, sockets and pipes; Absent occurs in snapshots only: the path was asked
+// for, and there was nothing.
 const (
 	RegularFile  = "file"
 	Directory    = "directory"
 	SymbolicLink = "link"
 	Other        = "other"
+	Absent       = "absent"
 )
 
 // File is what lstat(2) and the content tell of a path.
@@ -40,8 +42,8 @@ type Content struct {
 	Size   int64
 }
 
-// Files reads and changes the file system. Paths are absolute. Apart from Write, Read, Copy (its source) and SHA256 sums,
-// which follow symbolic links, the last component of a path is never followed. Errors name the path and match ErrNotExist,
+// Files reads and changes the file system. Paths are absolute. Apart from Write, Read and Copy, which follow symbolic links,
+// the last component of a path is never followed. Errors name the path and match ErrNotExist,
 // ErrExist and ErrPermission; the cause is a syscall.Errno (ENOTDIR, ENOTEMPTY, EISDIR, ENOSPC, EROFS, ELOOP).
 type Files interface {
 	// Stat describes path; with sum also the SHA256 of a regular file. ErrNotExist.

@@ -39,6 +39,7 @@ type Attribute struct {
 	Immutable bool     // a difference means replace
 	Option    bool     // steers the module; not part of the state that is compared
 	Computed  bool     // only in results, never given by the user
+	Text      bool     // long text: a difference is shown as a unified diff
 	Fields    *Block   // of an Object
 	Repeated  bool     // an Object that may be given many times, in order
 	index     []int    // reflect path to the field
@@ -118,6 +119,7 @@ func (a *Attribute) option(o string) bool {
 	flags := map[string]*bool{
 		"key": &a.Key, "required": &a.Required, "set": &a.Set, "sensitive": &a.Sensitive,
 		"immutable": &a.Immutable, "option": &a.Option, "computed": &a.Computed,
+		"text": &a.Text,
 	}
 	p, ok := flags[o]
 	if ok {

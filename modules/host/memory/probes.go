@@ -1,6 +1,25 @@
 package memory
 
-import "labctl/modules/host"
+import (
+	"context"
+	"time"
 
-// Probes returns the probes of the namespace.
-func (n *Net) Probes() host.Probes { return nil }
+	"labctl/modules/host"
+)
+
+type probes struct{}
+
+// Probes returns what refuses to probe: no packet leaves a host in memory.
+func (n *Net) Probes() host.Probes { return probes{} }
+
+func (probes) Ping(_ context.Context, address string, _ host.PingOptions) (host.PingResult, error) {
+	return host.PingResult{}, &host.Error{Op: "ping", Object: address, Kind: host.ErrUnsupported}
+}
+
+func (probes) TCP(_ context.Context, address string, _ time.Duration) error {
+	return &host.Error{Op: "connect to", Object: address, Kind: host.ErrUnsupported}
+}
+
+func (probes) HTTP(_ context.Context, url string, _ time.Duration) (int, []byte, error) {
+	return 0, nil, &host.Error{Op: "get", Object: url, Kind: host.ErrUnsupported}
+}
