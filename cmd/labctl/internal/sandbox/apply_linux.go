@@ -1,0 +1,308 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// supervisor is one sandbox while it is up. Requests come one at a time; within one, hosts are
+// worked on side by side.
+type supervisor struct {
+	dir, name string
+	keys      *keyring
+	fabric    *fabric
+	spawn     spawner
+	sshd      string
+
+	allocated map[string]netip.Addr
+	ports     map[string]int // of relays, as they were
+	relays    map[string]*relay
+
+	mu    sync.Mutex
+	hosts map[string]*running
+}
+
+func newSupervisor(dir string) (*supervisor, error) {
+	s := &supervisor{dir: dir, name: filepath.Base(dir), spawn: newSpawner(), ports: map[string]int{},
+		relays: map[string]*relay{}, hosts: map[string]*running{}}
+	var err error
+	if s.sshd, err = findSSHD(); err != nil {
+		return nil, err
+	}
+	if s.keys, err = loadKeys(dir); err != nil {
+		return nil, err
+	}
+	s.remember()
+	s.fabric, err = newFabric()
+	return s, err
+}
+
+// remember takes over addresses and ports from a supervisor that was killed.
+func (s *supervisor) remember() {
+	old, err := Load(filepath.Dir(s.dir), s.name)
+	if err != nil {
+		return
+	}
+	s.allocated = old.Allocated
+	for _, h := range old.Hosts {
+		if _, port, err := net.SplitHostPort(h.Entry); err == nil {
+			s.ports[h.Name], _ = strconv.Atoi(port)
+		}
+	}
+}
+
+// logf receives progress: one line for everything done.
+type logf func(format string, args ...any)
+
+// apply makes the sandbox what the topology says. What it has made stays if it fails or is
+// interrupted; the next apply goes on from there.
+func (s *supervisor) apply(ctx context.Context, t Topology, log logf) error {
+	p, err := newPlan(t, s.allocated)
+	if err != nil {
+		return err
+	}
+	s.allocated = p.allocated
+	if err := s.keys.prepare(p.machines); err != nil {
+		return err
+	}
+	s.dismiss(p.machines, log)
+	for _, space := range []*space{s.fabric.wires, s.fabric.outside} {
+		if err := space.list(); err != nil {
+			return err
+		}
+	}
+	if err := s.fabric.prune(p.machines); err != nil {
+		return err
+	}
+	if err := s.makeWires(t, p.machines); err != nil {
+		return err
+	}
+	faults := s.each(p.machines, func(m machine) error { return s.ensure(ctx, m, log) })
+	faults = errors.Join(faults, s.enter(p.machines))
+	return errors.Join(faults, s.record(t, p.machines))
+}
+
+// each works on hosts side by side, and on all of them whatever becomes of one. Starting one
+// waits as much as it computes, hence a few more than there are processors.
+func (s *supervisor) each(machines []machine, work func(machine) error) error {
+	var group errgroup.Group
+	group.SetLimit(2 + 2*runtime.NumCPU())
+	faults := make([]error, len(machines))
+	for i, m := range machines {
+		group.Go(func() error {
+			faults[i] = work(m)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return errors.Join(faults...)
+}
+
+// dismiss ends hosts that died, are no longer wanted, or must be started anew because what they
+// booted with has changed.
+func (s *supervisor) dismiss(machines []machine, log logf) {
+	want := map[string]spec{}
+	for _, m := range machines {
+		want[m.Name] = s.spec(m)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var gone []*running
+	for name, r := range s.hosts {
+		now, wanted := want[name]
+		now.HostsFile = r.spec.HostsFile
+		switch {
+		case r.dead():
+			log("%s: was dead", name)
+		case !wanted:
+			log("%s: removed", name)
+		case now != r.spec:
+			log("%s: restarted for a new port, user or key", name)
+		default:
+			continue
+		}
+		gone = append(gone, r)
+		delete(s.hosts, name)
+	}
+	stopAll(gone)
+}
+
+func (s *supervisor) spec(m machine) spec {
+	return spec{Sandbox: s.name, Name: m.Name, Port: m.sshPort(), User: m.login(), HostsFile: m.HostsFile,
+		HostKey: s.keys.hosts[m.Name], AuthorizedKey: s.keys.authorized, SSHD: s.sshd, Scratch: s.dir}
+}
+
+func (s *supervisor) makeWires(t Topology, machines []machine) error {
+	var wires []wire
+	for _, n := range t.Networks {
+		wires = append(wires, wire{wireNetwork, n})
+	}
+	for _, m := range machines {
+		for _, l := range m.Links {
+			if l.Wire.Kind == wireNetwork || l.Wire.Kind == wireBehind {
+				wires = append(wires, l.Wire)
+			}
+		}
+	}
+	done := map[wire]bool{}
+	for _, w := range wires {
+		if done[w] {
+			continue
+		}
+		done[w] = true
+		if err := s.fabric.ensureBridge(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensure brings one host up to the plan.
+func (s *supervisor) ensure(ctx context.Context, m machine, log logf) error {
+	s.mu.Lock()
+	r := s.hosts[m.Name]
+	s.mu.Unlock()
+	fresh := r == nil
+	if fresh {
+		var warnings []string
+		var err error
+		if r, warnings, err = startHost(ctx, s.spawn, s.spec(m)); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.hosts[m.Name] = r
+		s.mu.Unlock()
+		log("%s: started", m.Name)
+		for _, w := range warnings {
+			log("%s: warning: %s", m.Name, w)
+		}
+	} else if r.spec.HostsFile != m.HostsFile {
+		if err := writeInside(r.PID, "/etc/hosts", m.HostsFile); err != nil {
+			return fmt.Errorf("host %q: write /etc/hosts: %w", m.Name, err)
+		}
+		r.spec.HostsFile = m.HostsFile
+		log("%s: new /etc/hosts", m.Name)
+	}
+	changed, err := s.fabric.wire(m, r.ns, fresh)
+	for _, c := range changed {
+		log("%s", c)
+	}
+	if err != nil {
+		return fmt.Errorf("host %q: %w", m.Name, err)
+	}
+	return nil
+}
+
+// writeInside replaces a file of a host as the host itself would see it: links lead nowhere else.
+func writeInside(pid int, path, text string) error {
+	root, err := os.Open(fmt.Sprintf("/proc/%d/root", pid))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	fd, err := unix.Openat2(int(root.Fd()), path, &unix.OpenHow{Flags: unix.O_WRONLY | unix.O_TRUNC | unix.O_CREAT | unix.O_CLOEXEC,
+		Mode: 0o644, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// enter keeps a relay for every host without a jump host, and no other.
+func (s *supervisor) enter(machines []machine) error {
+	want := map[string]*relay{}
+	for _, m := range machines {
+		for _, l := range m.Links {
+			if l.Wire.Kind == wireOutside {
+				want[m.Name] = &relay{target: netip.AddrPortFrom(m.IP, uint16(m.sshPort())), device: endName(m.Name, l.Name), outside: s.fabric.outside.ns}
+			}
+		}
+	}
+	for name, r := range s.relays {
+		if w := want[name]; w == nil || w.target != r.target || w.device != r.device {
+			r.close()
+			delete(s.relays, name)
+		}
+	}
+	for name, r := range want {
+		if s.relays[name] != nil {
+			continue
+		}
+		if err := r.listen(s.ports[name]); err != nil {
+			return fmt.Errorf("host %q: %w", name, err)
+		}
+		s.relays[name], s.ports[name] = r, r.listener.Addr().(*net.TCPAddr).Port
+	}
+	return nil
+}
+
+// record writes what clients read: state and known hosts.
+func (s *supervisor) record(t Topology, machines []machine) error {
+	state := &State{Name: s.name, Dir: s.dir, Supervisor: self(), Topology: t, Allocated: s.allocated}
+	var known strings.Builder
+	for _, m := range machines {
+		h, err := s.hostState(m)
+		if err != nil {
+			return err
+		}
+		line, err := knownHostsLine(h)
+		if err != nil {
+			return err
+		}
+		known.WriteString(line + "\n")
+		state.Hosts = append(state.Hosts, h)
+	}
+	if err := replaceFile(filepath.Join(s.dir, knownHosts), []byte(known.String()), 0o600); err != nil {
+		return err
+	}
+	return state.save()
+}
+
+func (s *supervisor) hostState(m machine) (HostState, error) {
+	public, err := publicHalf([]byte(s.keys.hosts[m.Name]))
+	if err != nil {
+		return HostState{}, err
+	}
+	h := HostState{Name: m.Name, Address: m.Address, IP: m.IP, Port: m.sshPort(), User: m.login(), Jump: m.Jump,
+		IdentityFile: filepath.Join(s.dir, identity), KnownHosts: filepath.Join(s.dir, knownHosts), HostKey: public}
+	if ip, err := netip.ParseAddr(m.Address); m.Address == "" || m.Address == "localhost" || err == nil && ip.Unmap() != m.IP {
+		h.Address = m.IP.String() // loopback and the like: the host has another one
+	}
+	if r := s.hosts[m.Name]; r != nil {
+		h.InitPID, h.InitStart, h.NetNS = r.PID, r.Start, netnsPath(r.PID)
+	}
+	if r := s.relays[m.Name]; r != nil {
+		h.Entry = r.listener.Addr().String()
+	}
+	return h, nil
+}
+
+// down ends every host; what they had goes with them.
+func (s *supervisor) down() {
+	for _, r := range s.relays {
+		r.close()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*running
+	for _, r := range s.hosts {
+		all = append(all, r)
+	}
+	stopAll(all)
+	s.fabric.wires.close()
+	s.fabric.outside.close()
+}

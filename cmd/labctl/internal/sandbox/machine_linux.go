@@ -1,0 +1,147 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// running is a host whose PID 1 has been started.
+type running struct {
+	process
+	spec spec
+	ns   *os.File // network namespace
+	done chan struct{}
+}
+
+// dead reports whether PID 1 has ended.
+func (r *running) dead() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends every process of the host and returns when they are gone.
+func (r *running) stop() {
+	_ = unix.Kill(r.PID, unix.SIGKILL) // our own child and not yet waited for, or done is closed
+	<-r.done
+}
+
+// spawner starts processes on one thread that lives as long as the supervisor: prctl(2) ties
+// PR_SET_PDEATHSIG to the thread that forked.
+type spawner chan func()
+
+func newSpawner() spawner {
+	s := make(spawner)
+	go func() {
+		runtime.LockOSThread()
+		for fn := range s {
+			fn()
+		}
+	}()
+	return s
+}
+
+func (s spawner) start(cmd *exec.Cmd) error {
+	result := make(chan error)
+	s <- func() { result <- cmd.Start() }
+	return <-result
+}
+
+// namespaces that a host has of its own.
+const namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
+
+// startHost starts a host and returns once its sshd listens.
+func startHost(ctx context.Context, spawn spawner, s spec) (r *running, warnings []string, err error) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"labctl", InitVerb, "host", s.Sandbox, s.Name}
+	cmd.Env = []string{"GOMAXPROCS=1"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Setsid: true}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := spawn.start(cmd); err != nil {
+		return nil, nil, explainClone(err)
+	}
+	r = &running{process: named(cmd.Process.Pid), spec: s, done: make(chan struct{})}
+	answer := make(chan report, 1)
+	go func() {
+		answer <- converse(in, out, s)
+		_ = cmd.Wait()
+		close(r.done)
+	}()
+	select {
+	case rep := <-answer:
+		if rep.Error != "" {
+			err = errors.New(rep.Error)
+		}
+		warnings = rep.Warnings
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		r.ns, err = os.Open(netnsPath(r.PID))
+	}
+	if err != nil {
+		r.stop()
+		return nil, nil, fmt.Errorf("start host %q: %w", s.Name, err)
+	}
+	return r, warnings, nil
+}
+
+// converse tells PID 1 what to be and hears how that went.
+func converse(in io.WriteCloser, out io.Reader, s spec) (r report) {
+	defer in.Close()
+	if err := json.NewEncoder(in).Encode(s); err != nil {
+		return report{Error: fmt.Sprintf("send spec: %v", err)}
+	}
+	if err := json.NewDecoder(out).Decode(&r); err != nil {
+		return report{Error: "its init ended before it was up; see the log of the sandbox"}
+	}
+	return r
+}
+
+func netnsPath(pid int) string { return fmt.Sprintf("/proc/%d/ns/net", pid) }
+
+func explainClone(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("create namespaces: %w (in a container this needs --privileged)", err)
+	case errors.Is(err, unix.ENOSPC):
+		return fmt.Errorf("create namespaces: %w (raise /proc/sys/user/max_*_namespaces)", err)
+	default:
+		return fmt.Errorf("create namespaces: %w", err)
+	}
+}
+
+// stopAll ends hosts side by side.
+func stopAll(hosts []*running) {
+	for _, r := range hosts {
+		_ = unix.Kill(r.PID, unix.SIGKILL)
+	}
+	for _, r := range hosts {
+		select {
+		case <-r.done:
+		case <-time.After(10 * time.Second):
+		}
+		r.ns.Close()
+	}
+}

@@ -1,0 +1,25 @@
+package sandbox
+
+import (
+	"errors"
+	"io"
+)
+
+// Options of Up.
+type Options struct {
+	// Log receives one line, without a newline, for everything that Up does, as it does it. It is called
+	// from Up's own goroutine; nil drops the lines, which State.Changed has as well.
+	Log func(line string)
+}
+
+// ExecOptions says what to run in a host and as what.
+type ExecOptions struct {
+	Argv           []string // empty: a login shell
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	TTY            bool     // the standard files are a terminal, whose signals the command gets by itself
+	Dir            string   // empty: /root
+	Env            []string // NAME=VALUE, added to a plain environment
+}
+
+var errNotRoot = errors.New("labctl sandbox needs root: sudo labctl sandbox ...")

@@ -1,0 +1,405 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// needRoot skips where no sandbox can be; with LABCTL_TEST_KERNEL=1 that is a failure.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if err := Check(); err != nil {
+		if os.Getenv("LABCTL_TEST_KERNEL") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// bed is a sandbox for a test.
+type bed struct {
+	testing.TB
+	dir   string
+	state *State
+}
+
+// up brings a topology up under a directory of the test's own, and down again at its end.
+func up(t testing.TB, topology Topology) *bed {
+	t.Helper()
+	needRoot(t)
+	b := &bed{TB: t, dir: t.TempDir()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(b.dir, topology.Name, logFile))
+			t.Logf("log of the sandbox: %s", log)
+		}
+		if err := Down(context.Background(), b.dir, topology.Name); err != nil && !strings.Contains(err.Error(), ErrNotUp.Error()) {
+			t.Errorf("down: %v", err)
+		}
+	})
+	b.up(topology)
+	return b
+}
+
+func (b *bed) up(topology Topology) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	state, err := Up(ctx, b.dir, topology, Options{})
+	if err != nil {
+		b.Fatalf("up: %v", err)
+	}
+	b.state = state
+}
+
+// exec runs a shell line in a host.
+func (b *bed) exec(host, line string) (string, int) {
+	b.Helper()
+	var out bytes.Buffer
+	code, err := Exec(context.Background(), b.dir, b.state.Name, host, ExecOptions{Argv: []string{"sh", "-c", line}, Stdout: &out, Stderr: &out})
+	if err != nil {
+		b.Fatalf("exec in %s: %v", host, err)
+	}
+	return strings.TrimSpace(out.String()), code
+}
+
+// must is exec for a line that has to succeed.
+func (b *bed) must(host, line string) string {
+	b.Helper()
+	out, code := b.exec(host, line)
+	if code != 0 {
+		b.Fatalf("%s: %s: exit %d: %s", host, line, code, out)
+	}
+	return out
+}
+
+// ssh logs in as a client would, with OpenSSH and the configuration that SSHConfig writes.
+func (b *bed) ssh(host string, command ...string) (string, error) {
+	b.Helper()
+	config := filepath.Join(b.dir, "ssh_config")
+	f, err := os.Create(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := SSHConfig(f, b.state); err != nil {
+		b.Fatal(err)
+	}
+	f.Close()
+	out, err := exec.Command("ssh", append([]string{"-F", config, "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", host}, command...)...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+func (b *bed) pids() (pids []int) {
+	for _, h := range b.state.Hosts {
+		pids = append(pids, h.InitPID)
+	}
+	return pids
+}
+
+var office = Topology{Name: "office", Networks: []string{"underlay"}, Hosts: []Host{
+	{Name: "jump-host", Address: "34.89.221.226", User: "vagrant"},
+	{Name: "boxA", Address: "192.168.178.3", User: "vagrant", Jump: []string{"jump-host"},
+		NICs: []NIC{{Name: "enp0s8", Network: "underlay", Addresses: []string{"192.168.50.4/24", "fd00:50::4/64"}}}},
+	{Name: "boxB", Address: "192.168.178.4", Port: 2222, User: "vagrant", Jump: []string{"jump-host"},
+		NICs: []NIC{{Name: "enp0s8", Network: "underlay", MTU: 9000, MAC: "02:00:00:00:00:0b", Addresses: []string{"192.168.50.5/24", "fd00:50::5/64"}}}},
+}}
+
+func TestLoginThroughJumpHost(t *testing.T) {
+	b := up(t, office)
+	for _, h := range office.Hosts {
+		out, err := b.ssh(h.Name, "hostname; whoami; sudo -n id -u; sudo -n sh -c 'echo $HOME'")
+		if want := h.Name + "\nvagrant\n0\n/root"; err != nil || out != want {
+			t.Errorf("ssh %s: %v\n%s\nwant\n%s", h.Name, err, out, want)
+		}
+	}
+	if out, _ := b.ssh("boxA", "echo $SSH_CONNECTION"); !regexp.MustCompile(`^34\.89\.221\.226 \d+ 192\.168\.178\.3 22$`).MatchString(out) {
+		t.Errorf("boxA sees connection %q", out)
+	}
+	if out, _ := b.ssh("jump-host", "echo $SSH_CONNECTION"); !regexp.MustCompile(`^198\.18\.0\.1 \d+ 34\.89\.221\.226 22$`).MatchString(out) {
+		t.Errorf("jump-host sees connection %q", out)
+	}
+	for _, h := range b.state.Hosts {
+		if (h.Entry == "") != (len(h.Jump) > 0) {
+			t.Errorf("%s: entry %q", h.Name, h.Entry)
+		}
+	}
+	// Neither from this computer nor from outside, where the relay is, is there a way round the jump host.
+	if err := exec.Command("ping", "-c1", "-W1", "192.168.178.3").Run(); err == nil {
+		t.Error("boxA answers this computer directly")
+	}
+	if out, code := b.exec("boxA", "ping -c1 -W1 198.18.0.1"); code == 0 {
+		t.Errorf("boxA reaches the outside: %s", out)
+	}
+	if out, code := b.exec("boxA", "ping -c1 -W1 192.168.178.4"); code == 0 {
+		t.Errorf("boxA reaches its sibling over the management wire: %s", out)
+	}
+	if out := b.must("jump-host", "sysctl -n net.ipv4.ip_forward"); out != "0" {
+		t.Errorf("jump-host forwards: %s", out)
+	}
+}
+
+func TestWire(t *testing.T) {
+	b := up(t, office)
+	b.must("boxA", "ping -c1 -W1 192.168.50.5")
+	b.must("boxA", "ping -c1 -W1 fd00:50::5") // at once: no duplicate address detection
+	b.must("boxA", "ping -c1 -W1 boxB")
+	if out := b.must("boxB", "cat /sys/class/net/enp0s8/address /sys/class/net/enp0s8/mtu"); out != "02:00:00:00:00:0b\n9000" {
+		t.Errorf("enp0s8 of boxB: %s", out)
+	}
+	// Multicast: all hosts of the link answer, the other one among them.
+	b.must("boxB", "sysctl -qw net.ipv4.icmp_echo_ignore_broadcasts=0")
+	if out, _ := b.exec("boxA", "ping -c2 -W1 -I enp0s8 224.0.0.1"); !strings.Contains(out, "from 192.168.50.5") {
+		t.Errorf("no answer to multicast: %s", out)
+	}
+	if out, code := b.exec("jump-host", "ping -c1 -W1 192.168.50.4"); code == 0 {
+		t.Errorf("jump-host reaches a network that it is not on: %s", out)
+	}
+}
+
+func TestFreshMachine(t *testing.T) {
+	b := up(t, Topology{Name: "fresh", Hosts: []Host{{Name: "box", NICs: []NIC{{Name: "eth1"}}}}})
+	for line, want := range map[string]string{
+		"hostname":                                               "box",
+		"cat /proc/1/comm":                                       "labctl",
+		"ls /root /home /mnt /tmp":                               "/home:\n\n/mnt:\n\n/root:\n\n/tmp:",
+		"ls /etc/ssh/ssh_host_*":                                 "/etc/ssh/ssh_host_ed25519_key",
+		"ip -br link | awk '{print $1}'":                         "lo\neth1@if3\nmgmt0@if2",
+		"ip netns add x && ip netns":                             "x",
+		"ip netns exec x ip -br link":                            "lo               DOWN           00:00:00:00:00:00 <LOOPBACK>",
+		"sysctl -w net.ipv4.ip_forward=1":                        "net.ipv4.ip_forward = 1",
+		"sysctl -qw kernel.panic=77 2>&1 | grep -c -i read-only": "1",
+		"iptables-legacy -A INPUT -p tcp --dport 80 -j ACCEPT && iptables-legacy -S | tail -1": "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT",
+		"iptables-nft -A INPUT -p tcp --dport 80 -j ACCEPT && iptables-nft -S | tail -1":       "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT",
+		"ls /run":                "lock\nnetns\nsshd\nsshd.pid\nutmp\nxtables.lock",
+		"findmnt -n -o FSTYPE /": "overlay",
+		"echo x > /dev/null; test -c /dev/net/tun && echo tun":  "tun",
+		"ls /proc/self/fd | wc -l":                              "4",
+		"ls /proc/1/fd | wc -l | awk '$1 < 12 {print \"few\"}'": "few",
+	} {
+		if out, _ := b.exec("box", line); out != want {
+			t.Errorf("%s:\n%s\nwant\n%s", line, out, want)
+		}
+	}
+}
+
+func TestSecondUpChangesNothing(t *testing.T) {
+	b := up(t, office)
+	pids, supervisor := b.pids(), b.state.Supervisor
+	links := b.must("boxA", "ip -o link; ip -o addr; ip route")
+	b.up(office)
+	if len(b.state.Changed) > 0 {
+		t.Errorf("second up: %q", b.state.Changed)
+	}
+	if !slices.Equal(pids, b.pids()) || supervisor != b.state.Supervisor {
+		t.Errorf("second up: pids %v, were %v", b.pids(), pids)
+	}
+	if now := b.must("boxA", "ip -o link; ip -o addr; ip route"); now != links {
+		t.Errorf("second up: %s\nwere\n%s", now, links)
+	}
+}
+
+func TestUpRepairs(t *testing.T) {
+	b := up(t, office)
+	pids := b.pids()
+	if err := (process{b.state.Hosts[1].InitPID, b.state.Hosts[1].InitStart}).kill(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	b.up(office)
+	if now := b.pids(); now[0] != pids[0] || now[1] == pids[1] || now[2] != pids[2] {
+		t.Errorf("up after the death of boxA: pids %v, were %v", now, pids)
+	}
+	b.must("boxA", "ping -c1 -W1 192.168.50.5")
+	if out, err := b.ssh("boxA", "hostname"); out != "boxA" {
+		t.Errorf("ssh boxA: %v: %s", err, out)
+	}
+	// A host that has cut itself off comes back with its state.
+	b.must("boxB", "touch /etc/mine; ip addr flush dev mgmt0; ip link set mgmt0 down")
+	b.must("jump-host", "ip route flush dev mgmt1")
+	b.up(office)
+	if out, err := b.ssh("boxB", "ls /etc/mine"); out != "/etc/mine" {
+		t.Errorf("ssh boxB: %v: %s", err, out)
+	}
+	// The supervisor takes all with it, and up makes it anew, with the same keys and entries.
+	entry, key := b.state.Hosts[0].Entry, b.state.Hosts[0].HostKey
+	if err := b.state.Supervisor.kill(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range b.state.Hosts {
+		if err := (process{h.InitPID, h.InitStart}).wait(5 * time.Second); err != nil {
+			t.Errorf("%s survives the supervisor: %v", h.Name, err)
+		}
+	}
+	b.up(office)
+	if h := b.state.Hosts[0]; h.Entry != entry || h.HostKey != key {
+		t.Errorf("jump-host came back as %s %s, was %s %s", h.Entry, h.HostKey, entry, key)
+	}
+	if out, err := b.ssh("boxB", "hostname"); out != "boxB" {
+		t.Errorf("ssh boxB: %v: %s", err, out)
+	}
+}
+
+func TestTopologyChanges(t *testing.T) {
+	b := up(t, office)
+	pids := b.pids()
+	next := Topology{Name: "office", Hosts: []Host{office.Hosts[0], office.Hosts[1], {Name: "boxC", User: "vagrant", Jump: []string{"jump-host"}}}}
+	next.Hosts[1].NICs = []NIC{{Name: "enp0s9", Network: "other", Addresses: []string{"10.0.0.1/24"}}}
+	b.up(next)
+	if now := b.pids(); !slices.Equal(now[:2], pids[:2]) {
+		t.Errorf("pids %v, were %v", now, pids)
+	}
+	if out := b.must("boxA", "ip -br link | awk -F'[@ ]' '{print $1}' | xargs"); out != "lo mgmt0 enp0s9" && out != "lo enp0s9 mgmt0" {
+		t.Errorf("links of boxA: %s", out)
+	}
+	if out, code := b.exec("jump-host", "ip route | grep 192.168.178.4"); code == 0 {
+		t.Errorf("jump-host still has a route to boxB: %s", out)
+	}
+	if out := b.must("jump-host", "getent hosts boxC"); !strings.HasPrefix(out, b.state.Hosts[2].IP.String()) {
+		t.Errorf("boxC on jump-host: %s", out)
+	}
+	if out, err := b.ssh("boxC", "hostname"); out != "boxC" {
+		t.Errorf("ssh boxC: %v: %s", err, out)
+	}
+}
+
+func TestJumpChain(t *testing.T) {
+	b := up(t, Topology{Name: "chain", Hosts: []Host{
+		{Name: "j1", Address: "127.0.0.1", Port: 2200},
+		{Name: "j2", Address: "inner.example", Jump: []string{"j1"}},
+		{Name: "t", Address: "10.0.0.9", Jump: []string{"j1", "j2"}},
+		{Name: "short", Address: "10.0.0.9", Port: 24, Jump: []string{"j3"}}, // the address of t, in another world
+		{Name: "j3", Jump: []string{"j1"}, NICs: []NIC{{Name: "lan", Network: "lan", Addresses: []string{"10.1.0.1/24"}}}},
+		{Name: "six", Address: "fd00::6", Jump: []string{"j3"}},
+		{Name: "lan", Address: "10.1.0.2", Jump: []string{"j3"}, NICs: []NIC{{Name: "lan", Network: "lan", Addresses: []string{"10.1.0.2/24"}}}},
+		{Name: "ten6", Address: "2001:db8::1"},
+	}})
+	for _, h := range b.state.Hosts {
+		if out, err := b.ssh(h.Name, "hostname"); out != h.Name {
+			t.Errorf("ssh %s: %v: %s", h.Name, err, out)
+		}
+	}
+	if out := b.must("lan", "ip -br link | awk -F'[@ ]' '{print $1}' | xargs"); out != "lo lan" {
+		t.Errorf("a host reached over a declared network has links %s", out)
+	}
+	if out, code := b.exec("j1", "ping -c1 -W1 10.0.0.9"); code == 0 {
+		t.Errorf("j1 reaches what is behind j2: %s", out)
+	}
+}
+
+// world is what a sandbox could leave behind.
+func world(t testing.TB) string {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, _ := exec.Command("ip", "-o", "link").Output()
+	routes, _ := exec.Command("ip", "route", "show", "table", "all").Output()
+	names, _ := filepath.Glob("/run/netns/*")
+	var processes []string
+	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, e := range entries {
+		if text, _ := os.ReadFile(e); bytes.Contains(text, []byte(InitVerb)) {
+			processes = append(processes, string(bytes.ReplaceAll(text, []byte{0}, []byte{' '})))
+		}
+	}
+	return fmt.Sprintf("%s\n%s\n%s\n%s\n%s", mounts, regexp.MustCompile(`(?m)^\d+: .*?:`).FindAllString(string(links), -1), routes, names, processes)
+}
+
+func TestDownLeavesNothing(t *testing.T) {
+	needRoot(t)
+	before := world(t)
+	b := up(t, office)
+	b.must("boxA", "ip netns add inner; setsid sleep 1000 >/dev/null 2>&1 &")
+	pids := append(b.pids(), b.state.Supervisor.PID)
+	during := strings.Split(world(t), InitVerb)[0]
+	if !strings.HasPrefix(before, strings.TrimSuffix(during, "[labctl ")) {
+		t.Errorf("up shows in the main namespaces:\n%s\nbefore\n%s", during, before)
+	}
+	if err := Down(context.Background(), b.dir, "office"); err != nil {
+		t.Fatal(err)
+	}
+	if after := world(t); after != before {
+		t.Errorf("down leaves something:\n%s\nbefore\n%s", after, before)
+	}
+	for _, pid := range pids {
+		if named(pid).alive() {
+			t.Errorf("process %d lives", pid)
+		}
+	}
+	if _, err := os.Stat(b.dir); !os.IsNotExist(err) {
+		t.Errorf("directory is still there: %v", err)
+	}
+}
+
+func TestInterruptedUp(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	for i := range 5 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i*40)*time.Millisecond)
+		if _, err := Up(ctx, dir, office, Options{}); err != nil {
+			t.Logf("after %d ms: %v", i*40, err)
+		}
+		cancel()
+		if i%2 == 0 {
+			if err := Down(context.Background(), dir, office.Name); err != nil && !strings.Contains(err.Error(), ErrNotUp.Error()) {
+				t.Fatalf("down after an interrupted up: %v", err)
+			}
+		}
+	}
+	b := up(t, office)
+	if out, err := b.ssh("boxA", "hostname"); out != "boxA" {
+		t.Errorf("ssh boxA: %v: %s", err, out)
+	}
+}
+
+func TestExec(t *testing.T) {
+	b := up(t, Topology{Name: "exec", Hosts: []Host{{Name: "box"}}})
+	if _, code := b.exec("box", "exit 7"); code != 7 {
+		t.Errorf("exit code %d, want 7", code)
+	}
+	if _, code := b.exec("box", "kill -TERM $$"); code != 128+15 {
+		t.Errorf("exit code %d, want 143", code)
+	}
+	var out bytes.Buffer
+	code, err := Exec(context.Background(), b.dir, "exec", "box", ExecOptions{Argv: []string{"cat"}, Stdin: strings.NewReader("through"), Stdout: &out})
+	if err != nil || code != 0 || out.String() != "through" {
+		t.Errorf("cat: %d %v %q", code, err, out.String())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if code, _ := Exec(ctx, b.dir, "exec", "box", ExecOptions{Argv: []string{"sleep", "100"}}); code != 128+15 || time.Since(start) > 2*time.Second {
+		t.Errorf("cancelled sleep: exit code %d after %v", code, time.Since(start))
+	}
+	if _, err := Exec(context.Background(), b.dir, "exec", "bix", ExecOptions{}); err == nil || !strings.Contains(err.Error(), `no host "bix"`) {
+		t.Errorf("exec in an unknown host: %v", err)
+	}
+}
+
+func BenchmarkUp30(b *testing.B) {
+	needRoot(b)
+	topology := Topology{Name: "bench", Networks: []string{"lan"}, Hosts: []Host{{Name: "jump"}}}
+	for i := range 29 {
+		topology.Hosts = append(topology.Hosts, Host{Name: fmt.Sprintf("box%d", i), Jump: []string{"jump"},
+			NICs: []NIC{{Name: "eth1", Network: "lan", Addresses: []string{fmt.Sprintf("10.9.0.%d/24", i+1)}}}})
+	}
+	for b.Loop() {
+		dir := b.TempDir()
+		if _, err := Up(context.Background(), dir, topology, Options{}); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := Down(context.Background(), dir, "bench"); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}

@@ -1,0 +1,49 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+)
+
+// SSHConfig writes an ssh_config(5) for the sandbox: `ssh -F FILE HOST` logs in to any host,
+// through its jump hosts.
+func SSHConfig(w io.Writer, s *State) error {
+	var b strings.Builder
+	for _, h := range s.Hosts {
+		fmt.Fprintf(&b, "Host %s\n", h.Name)
+		name, port := h.Address, fmt.Sprint(h.Port)
+		if h.Entry != "" {
+			name, port, _ = net.SplitHostPort(h.Entry)
+		}
+		for _, option := range [][2]string{
+			{"HostName", name},
+			{"Port", port},
+			{"User", h.User},
+			{"IdentityFile", quote(h.IdentityFile)},
+			{"IdentitiesOnly", "yes"},
+			{"UserKnownHostsFile", quote(h.KnownHosts)},
+			{"GlobalKnownHostsFile", "/dev/null"},
+			{"HostKeyAlias", h.Name},
+			{"StrictHostKeyChecking", "yes"},
+			{"UpdateHostKeys", "no"},
+			{"ProxyJump", strings.Join(h.Jump, ",")},
+		} {
+			if option[1] != "" {
+				fmt.Fprintf(&b, "  %s %s\n", option[0], option[1])
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// quote keeps a path with spaces in one piece.
+func quote(path string) string {
+	if strings.ContainsAny(path, " \t") {
+		return `"` + path + `"`
+	}
+	return path
+}

@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// request is what up and down ask of the supervisor, one per connection; closing the connection
+// takes it back.
+type request struct {
+	Verb     string // apply, down
+	Topology Topology
+}
+
+// reply is one line back: progress as it comes, then the end.
+type reply struct {
+	Line  string `json:",omitempty"`
+	Done  bool   `json:",omitempty"`
+	Error string `json:",omitempty"`
+}
+
+// detach drops every file but the standard three, which the caller may have left open without
+// close-on-exec, and starts the supervisor in place of this process.
+func detach(dir string) error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	env := []string{"PATH=" + os.Getenv("PATH")}
+	return unix.Exec("/proc/self/exe", []string{"labctl", InitVerb, "supervise-detached", dir}, env)
+}
+
+// supervise holds a sandbox until it is told to end.
+func supervise(dir string) error {
+	if err := unix.Chdir("/"); err != nil {
+		return err
+	}
+	text, err := json.Marshal(self())
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(dir, pidFile), text, 0o600); err != nil {
+		return err
+	}
+	s, err := newSupervisor(dir)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, controlSock)
+	// One left by a supervisor that was killed; that no other lives, the lock of Up guarantees.
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("listen for commands: %w", err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	s.serve(ctx, l)
+	return nil
+}
+
+// serve answers requests, one at a time, until one ends the sandbox.
+func (s *supervisor) serve(ctx context.Context, l net.Listener) {
+	defer l.Close()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			s.down()
+			return
+		}
+		if end := s.answer(ctx, conn); end {
+			return
+		}
+	}
+}
+
+func (s *supervisor) answer(ctx context.Context, conn net.Conn) (end bool) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	var req request
+	line, err := in.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &req)
+	}
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		_, _ = in.ReadByte() // ends with the client, or with conn.Close
+		cancel(errors.New("interrupted"))
+	}()
+	out := &replies{enc: json.NewEncoder(conn)}
+	switch req.Verb {
+	case "apply":
+		err = s.apply(ctx, req.Topology, out.line)
+	case "down":
+		s.down()
+		end = true
+	default:
+		err = fmt.Errorf("unknown request %q", req.Verb)
+	}
+	last := reply{Done: true}
+	if err != nil {
+		last.Error = err.Error()
+	}
+	out.send(last)
+	return end
+}
+
+// replies lets several goroutines report; a client that has gone is not missed.
+type replies struct {
+	mu  sync.Mutex
+	enc *json.Encoder
+}
+
+func (r *replies) send(v reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.enc.Encode(v)
+}
+
+func (r *replies) line(format string, args ...any) { r.send(reply{Line: fmt.Sprintf(format, args...)}) }

@@ -1,0 +1,201 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Up makes the sandbox t.Name under dir what t says, and returns its state. It starts what is missing,
+// starts dead hosts anew, mends management interfaces, removes what is no longer in t, and leaves the rest
+// alone. When ctx ends it stops there; another Up goes on and Down cleans up, whatever was killed.
+func Up(ctx context.Context, dir string, t Topology, o Options) (*State, error) {
+	if err := errors.Join(t.Validate(), Check()); err != nil {
+		return nil, err
+	}
+	if _, err := newPlan(t, nil); err != nil {
+		return nil, err
+	}
+	own := filepath.Join(dir, t.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create sandbox: %w", err)
+	}
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return nil, fmt.Errorf("create sandbox: %w", err)
+	}
+	unlock, err := lock(ctx, own)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	conn, err := dialOrStart(ctx, own)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := ask(ctx, conn, request{Verb: "apply", Topology: t}, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox %q: %w", t.Name, err)
+	}
+	s, err := Load(dir, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.Changed = changed
+	return s, shareWith(s)
+}
+
+// Down removes the sandbox: processes, namespaces, links, files. The error wraps ErrNotUp if there is none.
+func Down(ctx context.Context, dir, name string) error {
+	own := filepath.Join(dir, name)
+	if _, err := os.Stat(own); !validName.MatchString(name) || os.IsNotExist(err) {
+		return fmt.Errorf("sandbox %q: %w", name, ErrNotUp)
+	}
+	if os.Geteuid() != 0 {
+		return errNotRoot
+	}
+	unlock, err := lock(ctx, own)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, _ := Load(dir, name)
+	if conn, err := dial(own); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		_, _ = ask(ctx, conn, request{Verb: "down"}, nil) // what it cannot end is killed below
+		cancel()
+	}
+	if err := reapSupervisor(own); err != nil {
+		return err
+	}
+	if s != nil {
+		for _, h := range s.Hosts {
+			if err := (process{h.InitPID, h.InitStart}).kill(10 * time.Second); err != nil {
+				return fmt.Errorf("end host %q: %w", h.Name, err)
+			}
+		}
+	}
+	if err := os.RemoveAll(own); err != nil {
+		return fmt.Errorf("remove sandbox %q: %w", name, err)
+	}
+	_ = os.Remove(dir) // if it was the last
+	return nil
+}
+
+// reapSupervisor makes sure that the supervisor on record has ended.
+func reapSupervisor(own string) error {
+	var p process
+	text, err := os.ReadFile(filepath.Join(own, pidFile))
+	if err != nil || json.Unmarshal(text, &p) != nil {
+		return nil // it never came up
+	}
+	if p.wait(100*time.Millisecond) == nil {
+		return nil
+	}
+	return p.kill(10 * time.Second)
+}
+
+// lock keeps two Ups or Downs of one sandbox apart. The lock goes with the process.
+func lock(ctx context.Context, own string) (unlock func(), err error) {
+	f, err := os.Open(own)
+	if err != nil {
+		return nil, fmt.Errorf("lock sandbox: %w", err)
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if err != unix.EWOULDBLOCK && err != unix.EINTR {
+			f.Close()
+			return nil, fmt.Errorf("lock sandbox: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("wait for another labctl at this sandbox: %w", context.Cause(ctx))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func dial(own string) (net.Conn, error) { return net.Dial("unix", filepath.Join(own, controlSock)) }
+
+// dialOrStart connects to the supervisor, and starts it if there is none.
+func dialOrStart(ctx context.Context, own string) (net.Conn, error) {
+	if conn, err := dial(own); err == nil {
+		return conn, nil
+	}
+	if err := reapSupervisor(own); err != nil {
+		return nil, fmt.Errorf("end stuck supervisor: %w", err)
+	}
+	log, err := os.OpenFile(filepath.Join(own, logFile), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"labctl", InitVerb, "supervise", own}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start supervisor: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() { // it outlives us, or ends while we are still there to reap it
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	for {
+		if conn, err := dial(own); err == nil {
+			return conn, nil
+		}
+		select {
+		case <-ended:
+			text, _ := os.ReadFile(log.Name())
+			return nil, fmt.Errorf("start supervisor: %s", strings.TrimPrefix(string(bytes.TrimSpace(text)), "labctl: "))
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// ask sends a request and collects the answer; the lines it reports on the way go to log as well.
+func ask(ctx context.Context, conn net.Conn, req request, log func(string)) (lines []string, err error) {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if err := json.NewEncoder(conn).Encode(req); err != nil {
+		return nil, fmt.Errorf("ask supervisor: %w", err)
+	}
+	in := json.NewDecoder(conn)
+	for {
+		var r reply
+		if err := in.Decode(&r); err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return lines, fmt.Errorf("ask supervisor: %w", err)
+		}
+		if r.Done {
+			if r.Error != "" {
+				err = errors.New(r.Error)
+			}
+			return lines, err
+		}
+		lines = append(lines, r.Line)
+		if log != nil {
+			log(r.Line)
+		}
+	}
+}
