@@ -1,0 +1,61 @@
+# labctl. "make help" lists the targets.
+
+ARCHES := amd64 arm64 arm 386 riscv64
+AGENTS := $(ARCHES:%=runner/agentbin/bin/labctl-agent-linux-%.gz)
+# What an agent is made of: its sources, the packer's flags and the dependencies' versions.
+AGENT_SOURCES := $(shell find agent modules cmd/labctl-agent runner/agentbin/pack runner/agentbin/pack.go -name '*.go' ! -name '*_test.go') go.mod go.sum
+
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+DEMO := playbooks/examples/demo
+
+# Namespaces need root. What is built is built by whoever calls make; only tests and the demo go up.
+ifeq ($(shell id -u),0)
+SUDO :=
+AS_ROOT :=
+else
+SUDO := sudo
+AS_ROOT := -exec 'sudo env PATH=$(PATH) GOMODCACHE=$(shell go env GOMODCACHE) GOFLAGS=-mod=readonly LABCTL_TEST_KERNEL=1'
+endif
+
+# On Linux a test that cannot run is a failure; elsewhere there is no kernel to test.
+KERNEL := $(if $(filter Linux,$(shell uname)),LABCTL_TEST_KERNEL=1)
+
+.DEFAULT_GOAL := build
+.PHONY: build agents install demo test bench lint policy clean setup help
+
+build: agents ## Build bin/labctl with the agents inside.
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/labctl ./cmd/labctl
+
+agents: $(AGENTS) ## Build the agents that labctl carries, one per machine type.
+
+runner/agentbin/bin/labctl-agent-linux-%.gz: $(AGENT_SOURCES)
+	@go run ./runner/agentbin/pack -o $(@D) $*
+
+install: agents ## Install labctl where "go install" puts programs.
+	CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' ./cmd/labctl
+
+demo: setup build ## Bring up a jump host and three hosts, play through the jump twice, take them down.
+	@$(SUDO) .ci/demo $(DEMO)
+
+test: setup agents ## Run every test, those that need root and namespaces included.
+	@$(KERNEL) go test -timeout 12m $(AS_ROOT) ./...
+
+bench: build ## Measure labctl beside Ansible, Mitogen, ssh, ip and iptables-restore (about 15 minutes).
+	@.ci/setup bench
+	@go test -timeout 2h -run '^$$' -bench . -benchtime 1x $(AS_ROOT) ./cmd/labctl/internal/bench
+	@go test -timeout 30m -run '^$$' -bench . $(AS_ROOT) ./agent/linux ./modules/... ./transport/...
+
+lint: ## Run the linters of .golangci.yml.
+	@go run $(LINT) run
+
+policy: ## Check only the project's own rules: imports, sizes, licences, package comments.
+	@go test ./cmd/labctl/internal/policy
+
+clean: ## Remove what make has built.
+	rm -rf bin $(AGENTS)
+
+setup:
+	@.ci/setup
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
