@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -283,8 +284,13 @@ func join(ctx context.Context, a ssh.Channel, b net.Conn) {
 
 // Shell runs cmd by /bin/sh.
 func Shell(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := exec.CommandContext(ctx, "/bin/sh", "-c", cmd)
+	return Run(exec.CommandContext(ctx, "/bin/sh", "-c", cmd), stdin, stdout, stderr)
+}
+
+// Run runs c to its end and returns its exit status, 255 if it has none.
+func Run(c *exec.Cmd, stdin io.Reader, stdout, stderr io.Writer) int {
 	c.Stdout, c.Stderr = stdout, stderr
+	c.WaitDelay = 100 * time.Millisecond // its children may hold the streams
 	in, err := c.StdinPipe()
 	if err != nil {
 		return 255
@@ -298,7 +304,7 @@ func Shell(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.W
 	}()
 	err = c.Wait()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if errors.As(err, &exit) && exit.ExitCode() >= 0 {
 		return exit.ExitCode()
 	}
 	if err != nil {

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package transport
+
+import "os/exec"
+
+func ownGroup(*exec.Cmd) {}
+
+func killGroup(c *exec.Cmd) { _ = c.Process.Kill() }
+
+func signalName(*exec.ExitError) string { return "unknown" }

@@ -1,0 +1,344 @@
+package transport
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// AgentMagic is how the agent's first message begins. Everything before it on
+// standard output is noise of login scripts.
+const AgentMagic = "\x00labctl\x01"
+
+const (
+	noiseLimit     = 64 << 10
+	missingPrefix  = "labctl-agent-missing "
+	firstFlight    = 8 << 20 // what may be written before the agent answers
+	defaultTimeout = time.Minute
+	endGrace       = 5 * time.Second
+)
+
+// Agents are the agent's binaries, for linux on each architecture.
+type Agents interface {
+	// Hash returns the SHA-256 of the uncompressed binary, in lower-case hex.
+	Hash(goarch string) (sha256hex string, ok bool)
+	// Open returns the binary, compressed by gzip; the caller closes it.
+	Open(goarch string) (gz io.ReadCloser, gzSize, size int64, err error)
+}
+
+// AgentOptions say how to run an agent.
+type AgentOptions struct {
+	// Become is the user to run as, by sudo without a password; empty means
+	// the login user.
+	Become string
+	Args   []string
+	// HelloTimeout bounds the wait for the agent's first byte, not counting
+	// the time of a push; 0 means one minute.
+	HelloTimeout time.Duration
+	// Logf, if set, gets one line when an agent is pushed.
+	Logf func(format string, args ...any)
+}
+
+// AgentError says why no agent runs.
+type AgentError struct {
+	Op     string // "start agent", "push agent"
+	Err    error
+	Stderr string // what the machine said on standard error, trimmed
+	Hint   string
+}
+
+func (e *AgentError) Error() string {
+	s := fmt.Sprintf("%s: %v", e.Op, e.Err)
+	if e.Stderr != "" {
+		s += ": " + e.Stderr
+	}
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}
+
+func (e *AgentError) Unwrap() error { return e.Err }
+
+// unameMachines maps GOARCH to what uname -m says, as findScript folds it.
+var unameMachines = map[string][]string{
+	"386": {"i386"}, "amd64": {"x86_64"}, "arm": {"arm"}, "arm64": {"aarch64"},
+	"loong64": {"loongarch64"}, "ppc64le": {"ppc64le"}, "riscv64": {"riscv64"}, "s390x": {"s390x"},
+}
+
+// goarchOf is the inverse, for unfolded names; "" if there is none.
+func goarchOf(machine string) string {
+	switch {
+	case len(machine) == 4 && machine[0] == 'i' && strings.HasSuffix(machine, "86"):
+		machine = "i386"
+	case strings.HasPrefix(machine, "armv"):
+		machine = "arm"
+	}
+	for arch, names := range unameMachines {
+		if slices.Contains(names, machine) {
+			return arch
+		}
+	}
+	return ""
+}
+
+// StartAgent runs the agent on the far side of conn, pushing it first if it is
+// not there. It returns once the first command is on its way; what is written
+// to Stdin meanwhile travels right behind it, and again behind a push, so the
+// caller need not wait for anything. Up to 8 MiB are taken before the agent's
+// first byte; then Write blocks until it comes.
+//
+// Stdout begins with AgentMagic. If no agent can be run, reading Stdout, Wait
+// and Ready report an *AgentError.
+func StartAgent(ctx context.Context, conn Conn, bins Agents, opts AgentOptions) (*Process, error) {
+	s := &agentStart{conn: conn, bins: bins, opts: opts, stderr: &tail{}, replay: newReplay(firstFlight),
+		settled: make(chan struct{})}
+	if s.opts.Logf == nil {
+		s.opts.Logf = func(string, ...any) {}
+	}
+	var pairs []string
+	for arch, names := range unameMachines {
+		if hash, ok := bins.Hash(arch); ok {
+			for _, name := range names {
+				pairs = append(pairs, name+":"+hash)
+			}
+		}
+	}
+	slices.Sort(pairs)
+	var err error
+	s.command, err = shellCommand(opts.Become, "labctl-agent", findScript, append([]string{strings.Join(pairs, " ")}, opts.Args...)...)
+	if err != nil {
+		return nil, &AgentError{Op: "start agent", Err: err}
+	}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	first, err := s.exec()
+	if err != nil {
+		s.cancel(err)
+		return nil, &AgentError{Op: "start agent", Err: err}
+	}
+	go s.run(first)
+	return s.process(), nil
+}
+
+// agentStart is an agent on its way.
+type agentStart struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	conn    Conn
+	bins    Agents
+	opts    AgentOptions
+	command string
+	replay  *replay
+	stderr  *tail
+
+	settled chan struct{} // closed once either of the next is set
+	agent   *Process
+	stdout  io.Reader // from AgentMagic on
+	err     error
+}
+
+// process is what the caller sees.
+func (s *agentStart) process() *Process {
+	return &Process{
+		Stdin: s.replay, Stdout: (*agentStdout)(s), stderr: s.stderr,
+		kill: func(cause error) { s.cancel(cause) },
+		wait: func() (int, error) {
+			<-s.settled
+			if s.err != nil {
+				return -1, s.err
+			}
+			return s.agent.Wait()
+		},
+		ready: func(ctx context.Context) error {
+			select {
+			case <-s.settled:
+				return s.err
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		},
+	}
+}
+
+// agentStdout waits for the agent at the first read.
+type agentStdout agentStart
+
+func (o *agentStdout) Read(p []byte) (int, error) {
+	<-o.settled
+	if o.err != nil {
+		return 0, o.err
+	}
+	return o.stdout.Read(p)
+}
+
+// run brings the agent up, then waits for its end.
+func (s *agentStart) run(p *Process) {
+	out, missing, err := s.hello(p)
+	if err == nil && missing != nil {
+		go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // ends with the command
+		_, _ = p.Wait()
+		p, out, err = s.pushed(missing)
+	}
+	if err != nil {
+		s.err = err
+		s.replay.fail(err)
+		s.cancel(err)
+		close(s.settled)
+		return
+	}
+	s.agent, s.stdout = p, out
+	s.replay.settle()
+	close(s.settled)
+	_, _ = p.Wait()
+	s.cancel(nil) // lets go of the caller's context
+}
+
+// pushed pushes the agent and starts it.
+func (s *agentStart) pushed(m *missingAgent) (*Process, io.Reader, error) {
+	if err := s.push(m); err != nil {
+		return nil, nil, err
+	}
+	p, err := s.exec()
+	if err != nil {
+		return nil, nil, &AgentError{Op: "start agent", Err: err}
+	}
+	out, missing, err := s.hello(p)
+	if err == nil && missing != nil {
+		err = &AgentError{Op: "start agent", Err: fmt.Errorf("it was pushed to %s and is not there", m.dir)}
+	}
+	return p, out, err
+}
+
+// exec starts the command that becomes the agent, and lets what is written
+// flow to it.
+func (s *agentStart) exec() (*Process, error) {
+	p, err := s.conn.Start(s.ctx, s.command)
+	if err != nil {
+		return nil, err
+	}
+	p.StderrTo(s.stderr)
+	s.replay.attach(p.Stdin)
+	return p, nil
+}
+
+// missingAgent is what findScript says when it finds no agent.
+type missingAgent struct {
+	machine, dir, tried string
+	gzip                bool
+}
+
+// hello reads up to the agent's first byte, or the news that there is none.
+func (s *agentStart) hello(p *Process) (io.Reader, *missingAgent, error) {
+	limit := s.opts.HelloTimeout
+	if limit == 0 {
+		limit = defaultTimeout
+	}
+	timeout := time.AfterFunc(limit, func() { p.kill(fmt.Errorf("no answer within %s", limit)) })
+	defer timeout.Stop()
+	out, missing, err := scanHello(p.Stdout)
+	if err != nil {
+		return nil, nil, s.failure("start agent", p, err)
+	}
+	return out, missing, nil
+}
+
+// failure says why a command ended without doing its work.
+func (s *agentStart) failure(op string, p *Process, err error) error {
+	// After the end of its output a command should end too, and its status
+	// explains more than EOF.
+	grace := time.Duration(0)
+	if errors.Is(err, io.EOF) {
+		grace = endGrace
+	}
+	defer time.AfterFunc(grace, func() { p.kill(err) }).Stop()
+	status, waitErr := p.Wait()
+	e := &AgentError{Op: op, Err: err, Stderr: strings.TrimSpace(p.Stderr())}
+	switch {
+	case s.ctx.Err() != nil:
+		e.Err = context.Cause(s.ctx)
+	case waitErr == nil:
+		e.Err = fmt.Errorf("the command ended with status %d", status)
+		e.Hint = s.advice(e.Stderr, status)
+	case !errors.Is(err, io.EOF):
+		e.Err = err
+	default:
+		e.Err = waitErr
+	}
+	return e
+}
+
+// advice explains what sudo and sh say when they refuse.
+func (s *agentStart) advice(stderr string, status int) string {
+	switch {
+	case s.opts.Become != "" && strings.Contains(stderr, "sudo") && (strings.Contains(stderr, "not found") || strings.Contains(stderr, "No such file")):
+		return fmt.Sprintf("sudo is not installed there: install it, or log in as %s", s.opts.Become)
+	case s.opts.Become != "" && strings.Contains(stderr, "sudo:"):
+		return fmt.Sprintf("sudo must let the login user become %s without a password: add to /etc/sudoers.d/labctl a line such as: USER ALL=(%s) NOPASSWD: ALL", s.opts.Become, s.opts.Become)
+	case status == 126:
+		return "the agent is there but may not run: is its directory mounted noexec?"
+	case status == 1 && stderr == "":
+		return "does the login shell of the user allow commands?"
+	}
+	return ""
+}
+
+// push brings the agent to the directory that findScript named.
+func (s *agentStart) push(m *missingAgent) error {
+	fail := func(err error) error { return &AgentError{Op: "push agent", Err: err} }
+	arch := goarchOf(m.machine)
+	hash, ok := s.bins.Hash(arch)
+	if arch == "" || !ok {
+		return fail(fmt.Errorf("there is no agent for machine type %s", m.machine))
+	}
+	if m.dir == "-" {
+		return fail(fmt.Errorf("no directory where a program may run; tried %s", m.tried))
+	}
+	gz, gzSize, size, err := s.bins.Open(arch)
+	if err != nil {
+		return fail(err)
+	}
+	defer gz.Close() //nolint:errcheck // only read
+	var content io.Reader = gz
+	compressed := "yes"
+	if !m.gzip {
+		compressed = "no"
+		if content, err = gzip.NewReader(gz); err != nil {
+			return fail(err)
+		}
+	}
+	s.opts.Logf("push agent for %s: %d bytes compressed to %s", arch, gzSize, m.dir)
+	command, err := shellCommand(s.opts.Become, "labctl-push", pushScript, m.dir, hash, fmt.Sprint(size), compressed)
+	if err != nil {
+		return fail(err)
+	}
+	p, err := s.conn.Start(s.ctx, command)
+	if err != nil {
+		return fail(err)
+	}
+	return s.stream(p, content)
+}
+
+// stream feeds the push and waits for its end.
+func (s *agentStart) stream(p *Process, content io.Reader) error {
+	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
+	_, writeErr := io.Copy(p.Stdin, content)
+	if closeErr := p.Stdin.Close(); writeErr == nil {
+		writeErr = closeErr
+	}
+	status, err := p.Wait()
+	switch {
+	case err == nil && status != 0:
+		err = fmt.Errorf("the command ended with status %d", status)
+	case err == nil && writeErr != nil:
+		err = writeErr
+	}
+	if err != nil {
+		return &AgentError{Op: "push agent", Err: err, Stderr: strings.TrimSpace(p.Stderr())}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package transport
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The scripts below run by the sh of the target, but travel through whatever
+// login shell the user has. What stands between single quotes means the same
+// to dash, bash, zsh, ksh, fish and csh only if it holds no quote, no
+// backslash, no exclamation mark and no line end, hence the restraint.
+
+// findScript replaces itself by the agent if it is there. $1 lists
+// machine:hash pairs, the rest are the agent's arguments. If the agent is not
+// there, it says on standard output where one could run:
+//
+//	labctl-agent-missing MACHINE DIRECTORY gzip=yes|no
+//
+// with - for DIRECTORY, and then what was tried, if there is none. Directories
+// that survive a reboot come first; one counts only if it is a real directory,
+// its owner is the user and nobody else may enter, and a probe shows that
+// programs may run there (/tmp, /run/user and /dev/shm are often mounted
+// noexec). The probe is an empty file: execve refuses it with EACCES on noexec,
+// else with ENOEXEC, at which sh runs it as a script without commands.
+const findScript = `umask 077;
+p=$1; shift; m=$(uname -m); u=$(id -u); h=; f=; why=;
+case $m in i?86) k=i386;; armv*) k=arm;; *) k=$m;; esac;
+for x in $p; do case $x in $k:*) h=${x#*:};; esac; done;
+own() { set -- $(ls -ldn "$1" 2>/dev/null); case "$1 $3" in drwx------*" $u") return 0;; esac; return 1; };
+have() { [ -x "$1/agent-$h" ] && own "$1" && f=$1/agent-$h; };
+try() {
+ mkdir -p "$1" 2>/dev/null; [ -d "$1" ] || { why="$why $1: cannot be made;"; return 1; };
+ if [ -L "$1" ]; then why="$why $1: is a symbolic link;"; return 1; fi;
+ [ -O "$1" ] && chmod 700 "$1" 2>/dev/null;
+ own "$1" || { why="$why $1: not private to uid $u;"; return 1; };
+ t=$1/.probe-$$; (: > "$t") 2>/dev/null && chmod 700 "$t" && "$t" 2>/dev/null; r=$?; rm -f "$t";
+ [ $r = 0 ] && f=$1 && return 0; why="$why $1: not writable, or mounted noexec;"; return 1; };
+each() {
+ for d in "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/labctl}" "${HOME:+$HOME/.cache/labctl}" "/var/tmp/labctl-$u" "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/labctl}" "/dev/shm/labctl-$u" "/run/labctl-$u" "/tmp/labctl-$u";
+ do [ -n "$d" ] && $1 "$d" && return 0; done; return 1; };
+[ -n "$h" ] && each have && exec "$f" "$@";
+each try || f=-;
+g=no; command -v gzip >/dev/null 2>&1 && g=yes;
+[ "$f" = - ] || why=;
+echo "labctl-agent-missing $m $f gzip=$g$why"; exit 127`
+
+// pushScript writes standard input to $1/agent-$2, whose size is $3, through
+// gzip if $4 is yes. It renames only what has the right size and, where there
+// is a sha256sum, the right hash: a push cut off in the middle leaves at most
+// a file that nobody runs, and which a later push removes, together with agents
+// nobody pushed for 30 days.
+const pushScript = `umask 077; d=$1; h=$2; t=$d/.push-$h.$$;
+clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
+if [ "$4" = yes ]; then gzip -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
+n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$t has $n bytes in place of $3" >&2; exit 4; };
+s=$(sha256sum < "$t" 2>/dev/null); s=${s%% *};
+case $s in "$h"|"") ;; *) echo "$t has the wrong sha256 $s" >&2; exit 5;; esac;
+chmod 700 "$t" && mv -f "$t" "$d/agent-$h" || exit 6;
+find "$d" -name "agent-*" -mtime +30 -exec rm -f {} + 2>/dev/null;
+find "$d" -name ".push-*" -mtime +0 -exec rm -f {} + 2>/dev/null;
+exit 0`
+
+// becomeScript runs the rest of its arguments as user $1, without sudo if that
+// is who we are.
+const becomeScript = `u=$1; shift; [ "$(id -un)" = "$u" ] && exec "$@"; exec sudo -n -H -u "$u" -- "$@"`
+
+// shellCommand is a command line that runs script with args by sh, as user
+// become if that is not empty, whatever the login shell.
+func shellCommand(become, name, script string, args ...string) (string, error) {
+	words := append([]string{"sh", "-c", strings.ReplaceAll(script, "\n", " "), name}, args...)
+	if become != "" {
+		words = append([]string{"sh", "-c", becomeScript, "labctl-become", become}, words...)
+	}
+	var line strings.Builder
+	line.WriteString("exec")
+	for _, w := range words {
+		if strings.ContainsAny(w, "'\\!\n\r\x00") {
+			return "", fmt.Errorf("%q cannot be quoted for every login shell", w)
+		}
+		line.WriteString(" '" + w + "'")
+	}
+	return line.String(), nil
+}

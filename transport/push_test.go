@@ -1,0 +1,463 @@
+package transport_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"labctl/transport"
+	"labctl/transport/transporttest"
+)
+
+// fakeAgent says hello with its arguments and user, then echoes.
+const fakeAgent = `package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	fmt.Printf("\x00labctl\x01 args %q uid %d\n", os.Args[1:], os.Getuid())
+	io.Copy(os.Stdout, os.Stdin)
+}
+`
+
+var buildAgent = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "labctl-fake-agent")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a test's
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte(fakeAgent), 0o600); err != nil {
+		return nil, err
+	}
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "agent"), source)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	return os.ReadFile(filepath.Join(dir, "agent"))
+})
+
+// bins is an Agents of one binary, for this machine's architecture.
+type bins struct {
+	binary, gz []byte
+	hash       string
+	opened     int
+	read       func([]byte) io.Reader // of gz; may be nil
+}
+
+func newBins(t testing.TB) *bins {
+	t.Helper()
+	binary, err := buildAgent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gz bytes.Buffer
+	w := gzip.NewWriter(&gz)
+	_, _ = w.Write(binary)
+	_ = w.Close()
+	sum := sha256.Sum256(binary)
+	return &bins{binary: binary, gz: gz.Bytes(), hash: hex.EncodeToString(sum[:])}
+}
+
+func (b *bins) Hash(arch string) (string, bool) { return b.hash, arch == runtime.GOARCH }
+
+func (b *bins) Open(string) (io.ReadCloser, int64, int64, error) {
+	b.opened++
+	r := io.Reader(bytes.NewReader(b.gz))
+	if b.read != nil {
+		r = b.read(b.gz)
+	}
+	return io.NopCloser(r), int64(len(b.gz)), int64(len(b.binary)), nil
+}
+
+// withShell runs commands by shell, with an empty home directory and whatever
+// else of the environment, and gives that directory.
+func withShell(t testing.TB, shell string, env ...string) (c transporttest.Config, home string) {
+	home = t.TempDir()
+	c.Exec = func(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
+		sh := exec.CommandContext(ctx, shell, "-c", cmd)
+		sh.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, env...)
+		return transporttest.Run(sh, stdin, stdout, stderr)
+	}
+	return c, home
+}
+
+// dialTest connects to an in-process server.
+func dialTest(t testing.TB, config transporttest.Config) transport.Conn {
+	t.Helper()
+	me := newLogin(t)
+	s := transporttest.New(t, config)
+	return dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+}
+
+// talk starts the agent, writes before it answers, and returns all it said.
+func talk(t testing.TB, c transport.Conn, b *bins, o transport.AgentOptions, say string) (string, error) {
+	t.Helper()
+	p, err := transport.StartAgent(t.Context(), c, b, o)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(p.Stdin, say); err != nil {
+		return "", err
+	}
+	if err := p.Stdin.Close(); err != nil {
+		return "", err
+	}
+	out, err := io.ReadAll(p.Stdout)
+	if err != nil {
+		return "", err
+	}
+	if status, err := p.Wait(); status != 0 || err != nil {
+		t.Errorf("status %d, %v; stderr %s", status, err, p.Stderr())
+	}
+	return string(out), nil
+}
+
+func greeting(say string, args ...string) string {
+	if args == nil {
+		args = []string{}
+	}
+	return fmt.Sprintf("%s args %q uid %d\n%s", transport.AgentMagic, args, os.Getuid(), say)
+}
+
+func TestAgentIsPushedOnceFromEveryShell(t *testing.T) {
+	for _, shell := range []string{"sh", "dash", "bash", "zsh", "ksh", "mksh", "fish", "tcsh", "csh"} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Logf("not tried, because this machine does not have it: %s", shell)
+			continue
+		}
+		t.Run(shell, func(t *testing.T) {
+			b := newBins(t)
+			config, home := withShell(t, path)
+			c := dialTest(t, config)
+			for range 2 {
+				got, err := talk(t, c, b, transport.AgentOptions{Args: []string{"-v", "two words"}}, "frames")
+				if want := greeting("frames", "-v", "two words"); err != nil || got != want {
+					t.Fatalf("got %q, %v; want %q", got, err, want)
+				}
+			}
+			if b.opened != 1 {
+				t.Errorf("pushed %d times", b.opened)
+			}
+			dir := filepath.Join(home, ".cache/labctl")
+			files, _ := os.ReadDir(dir)
+			if len(files) != 1 || files[0].Name() != "agent-"+b.hash {
+				t.Errorf("in the directory: %v", files)
+			}
+			if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
+				t.Errorf("mode %v", info.Mode())
+			}
+		})
+	}
+}
+
+func TestAgentThroughOpenSSHAndJump(t *testing.T) {
+	me := newLogin(t)
+	jump := transporttest.NewSSHD(t, me.keys())
+	s := transporttest.NewSSHD(t, me.keys(), "SetEnv XDG_CACHE_HOME="+t.TempDir())
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	target.Via = me.target(t, "jump", jump.Addr, jump.HostKey)
+	c := dial(t, newPool(t, transport.Options{}), target)
+	b := newBins(t)
+	say := strings.Repeat("x", 5<<20) // more than the window of the channel
+	for range 2 {
+		if got, err := talk(t, c, b, transport.AgentOptions{}, say); err != nil || got != greeting(say) {
+			t.Fatalf("got %d bytes, %v", len(got), err)
+		}
+	}
+	if b.opened != 1 {
+		t.Errorf("pushed %d times", b.opened)
+	}
+}
+
+func TestFirstFlightIsBounded(t *testing.T) {
+	config, _ := withShell(t, "/bin/sh")
+	c := dialTest(t, config)
+	p, err := transport.StartAgent(t.Context(), c, newBins(t), transport.AgentOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Repeat("0123456789abcdef", 1<<20) // 16 MiB
+	go func() {
+		for rest := want; rest != ""; rest = rest[1<<20:] {
+			if _, err := io.WriteString(p.Stdin, rest[:1<<20]); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		_ = p.Stdin.Close()
+	}()
+	got, err := io.ReadAll(p.Stdout)
+	if err != nil || string(got) != greeting(want) {
+		t.Errorf("%d bytes came back: %v", len(got), err)
+	}
+}
+
+func TestAgentLocally(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
+	c := transport.Local()
+	t.Cleanup(func() {
+		_ = c.Close()
+		noGoroutines(t)
+	})
+	b := newBins(t)
+	for range 2 {
+		if got, err := talk(t, c, b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	if b.opened != 1 {
+		t.Errorf("pushed %d times", b.opened)
+	}
+}
+
+func TestNoiseOfLoginScripts(t *testing.T) {
+	config, _ := withShell(t, "/bin/sh")
+	quiet := config.Exec
+	noise := strings.Repeat("Welcome to this machine!\n", 1000)
+	config.Exec = func(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
+		_, _ = io.WriteString(stdout, noise)
+		return quiet(ctx, cmd, stdin, stdout, stderr)
+	}
+	c := dialTest(t, config)
+	if got, err := talk(t, c, newBins(t), transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	noise = strings.Repeat(noise, 10)
+	_, err := talk(t, c, newBins(t), transport.AgentOptions{}, "")
+	if err == nil {
+		t.Fatal("endless noise is no error")
+	}
+	mention(t, err, "login scripts", "Welcome")
+}
+
+func TestWithoutGzip(t *testing.T) {
+	config, _ := withShell(t, "/bin/sh", "PATH="+pathWithout(t, "gzip", "sha256sum"))
+	b := newBins(t)
+	if got, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// pathWithout is a PATH with every program of this machine but some.
+func pathWithout(t testing.TB, names ...string) string {
+	dir := t.TempDir()
+	for _, from := range []string{"/usr/bin", "/bin"} {
+		programs, _ := os.ReadDir(from)
+		for _, p := range programs {
+			_ = os.Symlink(filepath.Join(from, p.Name()), filepath.Join(dir, p.Name()))
+		}
+	}
+	for _, n := range names {
+		_ = os.Remove(filepath.Join(dir, n))
+	}
+	return dir
+}
+
+// A push that is cut off leaves nothing under the agent's name, and the next
+// one is not disturbed by it.
+func TestPushCutOff(t *testing.T) {
+	config, home := withShell(t, "/bin/sh")
+	me := newLogin(t)
+	s := transporttest.New(t, config)
+	p := newPool(t, transport.Options{})
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	b := newBins(t)
+	half := make(chan struct{})
+	b.read = func(gz []byte) io.Reader {
+		return io.MultiReader(bytes.NewReader(gz[:len(gz)/2]), readerFunc(func([]byte) (int, error) {
+			close(half)
+			time.Sleep(50 * time.Millisecond)
+			s.CloseConnections()
+			return 0, io.ErrUnexpectedEOF
+		}))
+	}
+	_, err := talk(t, dial(t, p, target), b, transport.AgentOptions{}, "hi")
+	<-half
+	if err == nil {
+		t.Fatal("a push cut off is no error")
+	}
+	t.Logf("message: %v", err)
+	agent := filepath.Join(home, ".cache/labctl/agent-"+b.hash)
+	if _, err := os.Stat(agent); err == nil {
+		t.Error("half an agent is there")
+	}
+	b.read = nil
+	if got, err := talk(t, dial(t, p, target), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestPushRemovesOldAgentsAndLeftovers(t *testing.T) {
+	config, home := withShell(t, "/bin/sh")
+	dir := filepath.Join(home, ".cache/labctl")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, days := range map[string]int{"agent-old": 40, "agent-young": 20, ".push-old.1": 3, ".push-now.2": 0, "other": 99} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		then := time.Now().AddDate(0, 0, -days)
+		_ = os.Chtimes(path, then, then)
+	}
+	b := newBins(t)
+	if _, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, ""); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	files, _ := os.ReadDir(dir)
+	for _, f := range files {
+		left = append(left, f.Name())
+	}
+	if got, want := strings.Join(left, " "), ".push-now.2 agent-"+b.hash+" agent-young other"; got != want {
+		t.Errorf("left %s, want %s", got, want)
+	}
+}
+
+func TestCorruptPushIsRefused(t *testing.T) {
+	config, home := withShell(t, "/bin/sh")
+	b := newBins(t)
+	other := bytes.Clone(b.binary)
+	other[len(other)/2] ^= 1
+	b.read = func([]byte) io.Reader {
+		var gz bytes.Buffer
+		w := gzip.NewWriter(&gz)
+		_, _ = w.Write(other)
+		_ = w.Close()
+		return &gz
+	}
+	_, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	mention(t, err, "push agent", "wrong sha256")
+	if files, _ := os.ReadDir(filepath.Join(home, ".cache/labctl")); len(files) != 0 {
+		t.Errorf("left over: %v", files)
+	}
+}
+
+func TestConcurrentPushes(t *testing.T) {
+	config, home := withShell(t, "/bin/sh")
+	c := dialTest(t, config)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if got, err := talk(t, c, newBins(t), transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if files, _ := os.ReadDir(filepath.Join(home, ".cache/labctl")); len(files) != 1 {
+		t.Errorf("in the directory: %v", files)
+	}
+}
+
+// Directories of others, and those that others may enter, are not used.
+func TestForeignDirectoryIsNotUsed(t *testing.T) {
+	elsewhere := t.TempDir()
+	cache := filepath.Join(t.TempDir(), "cache")
+	config, _ := withShell(t, "/bin/sh", "XDG_CACHE_HOME="+cache)
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(cache, "labctl")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if files, _ := os.ReadDir(elsewhere); len(files) != 0 {
+		t.Errorf("the agent went through a symbolic link: %v", files)
+	}
+}
+
+func TestSudo(t *testing.T) {
+	fake := func(script string) (transporttest.Config, string) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "sudo"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return withShell(t, "/bin/sh", "PATH="+dir+":"+os.Getenv("PATH"))
+	}
+	t.Run("password", func(t *testing.T) {
+		config, _ := fake("echo 'sudo: a password is required' >&2; exit 1\n")
+		_, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: "daemon"}, "hi")
+		var e *transport.AgentError
+		if !errors.As(err, &e) {
+			t.Fatalf("got %v", err)
+		}
+		mention(t, err, "sudo: a password is required", "NOPASSWD", "daemon")
+		t.Logf("message: %v", err)
+	})
+	t.Run("works", func(t *testing.T) {
+		config, _ := fake(`[ "$1 $2 $3 $4 $5" = "-n -H -u daemon --" ] || exit 9; shift 5; exec "$@"` + "\n")
+		got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: "daemon"}, "hi")
+		if err != nil || got != greeting("hi") {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+	t.Run("not needed", func(t *testing.T) {
+		me, err := exec.Command("id", "-un").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, _ := fake("exit 9\n")
+		got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: strings.TrimSpace(string(me))}, "hi")
+		if err != nil || got != greeting("hi") {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+func TestUnknownMachineType(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "uname"), []byte("#!/bin/sh\necho vax\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	config, _ := withShell(t, "/bin/sh", "PATH="+dir+":"+os.Getenv("PATH"))
+	_, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{}, "hi")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	mention(t, err, "no agent for machine type vax")
+}
+
+func TestAgentThatNeverAnswers(t *testing.T) {
+	config, _ := withShell(t, "/bin/sh")
+	config.Exec = func(ctx context.Context, _ string, _ io.Reader, _, _ io.Writer) int {
+		<-ctx.Done()
+		return 0
+	}
+	_, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{HelloTimeout: 50 * time.Millisecond}, "hi")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	mention(t, err, "no answer within 50ms")
+}
