@@ -43,7 +43,7 @@ const (
 )
 
 // language is what a user's files are read with.
-var language = []string{hcl, cty, "github.com/zclconf/go-cty-yaml", "github.com/hashicorp/go-cty-funcs", "github.com/apparentlymart"}
+var language = []string{hcl, cty, "github.com/zclconf/go-cty-yaml", "github.com/hashicorp/go-cty-funcs", "github.com/apparentlymart", "github.com/agext/levenshtein"}
 
 // layers has the longest match for a package hold. Go refuses cycles; this table refuses the rest.
 var layers = []layer{
@@ -80,7 +80,7 @@ var layers = []layer{
 	{path: internal + "/sandbox", may: []string{internal + "/sandbox"}, third: []string{netlink, netns, xsys, xcrypto, xsync},
 		why: "machines are made from a plain topology"},
 	{path: internal + "/view", may: []string{internal + "/view", "labctl/runner", "labctl/playbooks", "labctl/inventory", "labctl/modules", "labctl/agent/wire", "labctl/transport"},
-		third: append([]string{"github.com/rogpeppe/go-internal", xterm, "github.com/mitchellh/go-wordwrap"}, language...),
+		third: append([]string{"github.com/rogpeppe/go-internal", xterm, "golang.org/x/text", "github.com/mitchellh/go-wordwrap"}, language...),
 		why:   "a view is a fold over events"},
 	{path: internal + "/policy", why: "it is tests only"},
 	{path: internal + "/bench", may: []string{internal + "/bench", internal + "/sandbox"}, third: []string{netlink, netns, xsys, xcrypto},
