@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"syscall"
 
 	"labctl/modules/host"
@@ -55,6 +56,9 @@ func (f hostFiles) Write(ctx context.Context, p string, c host.Content, a host.F
 
 // place puts a regular file at p with content c, or that of the base's file origin, keeping what attributes are there.
 func (f hostFiles) place(ctx context.Context, op, p string, c *host.Content, origin string, a host.FileAttrs) error {
+	if strings.HasSuffix(p, "/") {
+		return fail(op, p, syscall.EISDIR)
+	}
 	at, n, err := f.walk(ctx, op, p, true)
 	if err != nil {
 		return err

@@ -1,0 +1,121 @@
+package linux
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// errors empties the error queue and reports whether it told the end of request seq.
+func (s *pinger) errors(seq uint16) bool {
+	b, oob := make([]byte, 2048), make([]byte, 512)
+	ended := false
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(s.fd, b, oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		if err != nil {
+			return ended
+		}
+		if !s.matches(b[:n], seq, 8, 128) {
+			continue
+		}
+		if text := icmpError(oob[:oobn]); text != "" {
+			s.res.Unreachable = text
+			ended = true
+		}
+	}
+}
+
+// icmpError says what the extended error in control messages means: struct sock_extended_err of linux/errqueue.h, followed
+// by the address of who sent it.
+func icmpError(oob []byte) string {
+	cmsgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return ""
+	}
+	for _, c := range cmsgs {
+		v4 := c.Header.Level == unix.IPPROTO_IP && c.Header.Type == unix.IP_RECVERR
+		v6 := c.Header.Level == unix.IPPROTO_IPV6 && c.Header.Type == unix.IPV6_RECVERR
+		if !v4 && !v6 || len(c.Data) < 16 {
+			continue
+		}
+		errno := unix.Errno(binary.NativeEndian.Uint32(c.Data))
+		origin, typ, code := c.Data[4], c.Data[5], c.Data[6]
+		info := binary.NativeEndian.Uint32(c.Data[8:])
+		switch {
+		case origin == unix.SO_EE_ORIGIN_ICMP:
+			return icmp4Text(typ, code, info) + offender(c.Data[16:])
+		case origin == unix.SO_EE_ORIGIN_ICMP6:
+			return icmp6Text(typ, code, info) + offender(c.Data[16:])
+		case errno == unix.EMSGSIZE:
+			return fmt.Sprintf("packet is too big (mtu %d)", info)
+		}
+		if text := refusal(errno); text != "" {
+			return text
+		}
+		return errno.Error()
+	}
+	return ""
+}
+
+// icmp4Text names an ICMP error (RFC 792, RFC 1122, RFC 1812).
+func icmp4Text(typ, code byte, mtu uint32) string {
+	switch {
+	case typ == 11:
+		return "time to live exceeded"
+	case typ != 3:
+		return fmt.Sprintf("ICMP error %d/%d", typ, code)
+	}
+	switch code {
+	case 0, 6, 11:
+		return "network unreachable"
+	case 1, 7, 12:
+		return "host unreachable"
+	case 2:
+		return "protocol unreachable"
+	case 3:
+		return "port unreachable"
+	case 4:
+		return fmt.Sprintf("packet is too big (mtu %d)", mtu)
+	case 9, 10, 13:
+		return "administratively prohibited"
+	}
+	return fmt.Sprintf("destination unreachable (code %d)", code)
+}
+
+// icmp6Text names an ICMPv6 error (RFC 4443).
+func icmp6Text(typ, code byte, mtu uint32) string {
+	switch typ {
+	case 1:
+		texts := []string{"no route", "administratively prohibited", "beyond scope of source address", "address unreachable",
+			"port unreachable", "source address failed policy", "route rejected"}
+		if int(code) < len(texts) {
+			return texts[code]
+		}
+		return fmt.Sprintf("destination unreachable (code %d)", code)
+	case 2:
+		return fmt.Sprintf("packet is too big (mtu %d)", mtu)
+	case 3:
+		return "hop limit exceeded"
+	}
+	return fmt.Sprintf("ICMPv6 error %d/%d", typ, code)
+}
+
+// offender names who sent the error, by its struct sockaddr_in or sockaddr_in6.
+func offender(sa []byte) string {
+	if len(sa) < 8 {
+		return ""
+	}
+	switch binary.NativeEndian.Uint16(sa) {
+	case unix.AF_INET:
+		ip, _ := netip.AddrFromSlice(sa[4:8])
+		return " from " + ip.String()
+	case unix.AF_INET6:
+		if len(sa) >= 24 {
+			ip, _ := netip.AddrFromSlice(sa[8:24])
+			return " from " + ip.Unmap().String()
+		}
+	}
+	return ""
+}

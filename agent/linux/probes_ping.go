@@ -1,0 +1,275 @@
+package linux
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"labctl/modules/host"
+
+	"golang.org/x/sys/unix"
+)
+
+// Ping sends one request after the other, each awaited for o.Timeout.
+func (p probes) Ping(ctx context.Context, address string, o host.PingOptions) (host.PingResult, error) {
+	o.Count, o.Interval, o.Timeout = max(o.Count, 1), orSecond(o.Interval), orSecond(o.Timeout)
+	ip, err := p.resolve(ctx, address)
+	if err != nil {
+		return host.PingResult{}, err
+	}
+	s := &pinger{ip: ip, id: uint16(rand.Uint32()), size: o.Size}
+	if err := p.do(s.open); err != nil {
+		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
+	}
+	defer unix.Close(s.fd)
+	if err := s.setup(o); err != nil {
+		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
+	}
+	if err := s.connect(); err != nil {
+		errno, _ := err.(unix.Errno)
+		if s.res.Unreachable = refusal(errno); s.res.Unreachable != "" {
+			return s.res, nil
+		}
+		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
+	}
+	return s.run(ctx, o)
+}
+
+func orSecond(d time.Duration) time.Duration {
+	if d <= 0 {
+		return time.Second
+	}
+	return d
+}
+
+// pinger is one ICMP or ICMPv6 socket, connected to ip.
+type pinger struct {
+	ip   netip.Addr
+	fd   int
+	raw  bool
+	id   uint16
+	size int
+	sum  time.Duration
+	res  host.PingResult
+}
+
+// open makes a raw socket, or where that is not permitted a datagram one (icmp(7), ping_group_range).
+func (s *pinger) open() (err error) {
+	family, proto := unix.AF_INET, unix.IPPROTO_ICMP
+	if s.ip.Is6() {
+		family, proto = unix.AF_INET6, unix.IPPROTO_ICMPV6
+	}
+	s.raw = true
+	s.fd, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		s.raw = false
+		s.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	}
+	return err
+}
+
+// setup asks for ICMP errors to be queued (ip(7), IP_RECVERR), and sets source and fragmentation.
+func (s *pinger) setup(o host.PingOptions) error {
+	level, recverr, discover, do := unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO
+	if s.ip.Is6() {
+		level, recverr, discover, do = unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO
+	}
+	if err := unix.SetsockoptInt(s.fd, level, recverr, 1); err != nil {
+		return fmt.Errorf("ask for errors: %w", err)
+	}
+	if o.DF {
+		if err := unix.SetsockoptInt(s.fd, level, discover, do); err != nil {
+			return fmt.Errorf("forbid fragmentation: %w", err)
+		}
+	}
+	if o.Source == "" {
+		return nil
+	}
+	if src, err := netip.ParseAddr(o.Source); err == nil {
+		sa, err := s.sockaddr(src)
+		if err == nil {
+			err = unix.Bind(s.fd, sa)
+		}
+		if err != nil {
+			return fmt.Errorf("source %s: %w", o.Source, err)
+		}
+		return nil
+	}
+	if err := unix.BindToDevice(s.fd, o.Source); err != nil {
+		return fmt.Errorf("source %s: %w", o.Source, err)
+	}
+	return nil
+}
+
+// connect lets the kernel look up the route: without one it says so here. The error is an errno.
+func (s *pinger) connect() error {
+	sa, err := s.sockaddr(s.ip)
+	if err != nil {
+		return err
+	}
+	return unix.Connect(s.fd, sa)
+}
+
+func (s *pinger) sockaddr(ip netip.Addr) (unix.Sockaddr, error) {
+	if s.ip.Is4() {
+		if !ip.Is4() {
+			return nil, unix.EAFNOSUPPORT
+		}
+		return &unix.SockaddrInet4{Addr: ip.As4()}, nil
+	}
+	sa := &unix.SockaddrInet6{Addr: ip.As16()}
+	if ip.Zone() != "" {
+		ifr, err := unix.NewIfreq(ip.Zone())
+		if err != nil {
+			return nil, unix.ENODEV
+		}
+		if err := unix.IoctlIfreq(s.fd, unix.SIOCGIFINDEX, ifr); err != nil {
+			return nil, err
+		}
+		sa.ZoneId = ifr.Uint32()
+	}
+	return sa, nil
+}
+
+func (s *pinger) run(ctx context.Context, o host.PingOptions) (host.PingResult, error) {
+	for seq := range o.Count {
+		start := time.Now()
+		if s.send(uint16(seq)) {
+			if err := s.await(ctx, uint16(seq), start, o.Timeout); err != nil {
+				return s.res, err
+			}
+		}
+		if seq == o.Count-1 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return s.res, context.Cause(ctx)
+		case <-time.After(time.Until(start.Add(o.Interval))):
+		}
+	}
+	if s.res.Received > 0 {
+		s.res.RTT = s.sum / time.Duration(s.res.Received)
+	}
+	return s.res, nil
+}
+
+// send reports whether a packet left, as far as this host knows.
+func (s *pinger) send(seq uint16) bool {
+	s.res.Sent++
+	var err error
+	for range 2 { // the first call may return the error of an earlier packet, which is in the queue as well
+		if err = unix.Send(s.fd, s.request(seq), 0); err == nil {
+			return true
+		}
+		s.errors(seq)
+	}
+	errno, _ := err.(unix.Errno)
+	switch {
+	case errno == unix.EPERM:
+		s.res.Note = "not permitted by the netfilter rules of this host"
+	case errno == unix.EMSGSIZE:
+		s.res.Unreachable = cmp.Or(s.res.Unreachable, "packet is too big to leave unfragmented")
+	default:
+		s.res.Unreachable = cmp.Or(s.res.Unreachable, refusal(errno), err.Error())
+	}
+	return false
+}
+
+// request is an echo request (RFC 792, RFC 4443). The kernel fills in the checksum of ICMPv6.
+func (s *pinger) request(seq uint16) []byte {
+	b := make([]byte, 8+s.size)
+	b[0] = 8
+	if s.ip.Is6() {
+		b[0] = 128
+	}
+	binary.BigEndian.PutUint16(b[4:], s.id)
+	binary.BigEndian.PutUint16(b[6:], seq)
+	for i := range b[8:] {
+		b[8+i] = byte(i)
+	}
+	if s.ip.Is4() {
+		binary.BigEndian.PutUint16(b[2:], checksum(b))
+	}
+	return b
+}
+
+// checksum is that of RFC 1071.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i+1 < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	if len(b)%2 == 1 {
+		sum += uint32(b[len(b)-1]) << 8
+	}
+	for sum>>16 != 0 {
+		sum = sum&0xffff + sum>>16
+	}
+	return ^uint16(sum)
+}
+
+// await waits until request seq is answered, refused, or lost.
+func (s *pinger) await(ctx context.Context, seq uint16, start time.Time, timeout time.Duration) error {
+	deadline := start.Add(timeout)
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
+		wait := min(left, 100*time.Millisecond) // so that a cancelled ctx is noticed
+		if _, err := unix.Poll(fds, int(wait.Milliseconds())+1); err != nil && err != unix.EINTR {
+			return fmt.Errorf("await reply: %w", err)
+		}
+		if s.replied(seq) {
+			s.res.Received++
+			s.sum += time.Since(start)
+			return nil
+		}
+		if s.errors(seq) {
+			return nil
+		}
+	}
+}
+
+// replied reads what has arrived and reports whether the reply to seq was among it.
+func (s *pinger) replied(seq uint16) bool {
+	b := make([]byte, 64<<10)
+	for {
+		n, _, err := unix.Recvfrom(s.fd, b, unix.MSG_DONTWAIT)
+		if err != nil {
+			return false // nothing more, or an error that is in the queue as well
+		}
+		msg := b[:n]
+		if s.raw && s.ip.Is4() {
+			msg = skipIPv4(msg)
+		}
+		if s.matches(msg, seq, 0, 129) {
+			return true
+		}
+	}
+}
+
+func skipIPv4(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b[min(len(b), int(b[0]&0xf)*4):]
+}
+
+// matches reports whether msg is the echo message seq of the given type. The id of a datagram socket is the kernel's choice.
+func (s *pinger) matches(msg []byte, seq uint16, type4, type6 byte) bool {
+	if len(msg) < 8 || msg[0] != type4 && s.ip.Is4() || msg[0] != type6 && s.ip.Is6() {
+		return false
+	}
+	return binary.BigEndian.Uint16(msg[6:]) == seq && (!s.raw || binary.BigEndian.Uint16(msg[4:]) == s.id)
+}
