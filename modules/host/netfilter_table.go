@@ -140,23 +140,41 @@ func (t Table) Complete() Table {
 }
 
 // CheckJumps refuses a table in which a rule jumps to a chain that it lacks: ErrBusy when before still had that chain (it
-// is in use), ErrNotExist otherwise.
+// is in use), ErrNotExist otherwise. Rules that before had at the same place are looked at only if a chain is gone.
 func (t Table) CheckJumps(before Table) error {
 	chains := map[string]bool{}
 	for _, c := range t.Chains {
 		chains[c.Name] = true
 	}
+	gone := slices.ContainsFunc(before.Chains, func(c Chain) bool { return !chains[c.Name] })
 	for _, c := range t.Chains {
-		for _, r := range c.Rules {
-			to := JumpsTo(r)
-			if to == "" || chains[to] {
-				continue
+		rules := c.Rules
+		if b := before.Chain(c.Name); b != nil && !gone {
+			rules = between(b.Rules, c.Rules)
+		}
+		for _, r := range rules {
+			if to := JumpsTo(r); to != "" && !chains[to] {
+				return noChain(t.Name, to, c.Name, r, before.Chain(to) != nil)
 			}
-			if before.Chain(to) != nil {
-				return &Error{Op: "delete chain", Object: t.Name + " " + to, Kind: ErrBusy, Err: fmt.Errorf("%w: -A %s %s jumps to it", ErrBusy, c.Name, r)}
-			}
-			return &Error{Op: "jump to chain", Object: t.Name + " " + to, Kind: ErrNotExist, Err: fmt.Errorf("%w: -A %s %s needs it", ErrNotExist, c.Name, r)}
 		}
 	}
 	return nil
+}
+
+// between returns b without what it begins and ends with in common with a.
+func between(a, b []string) []string {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return b
+}
+
+func noChain(table, to, from, rule string, existed bool) error {
+	if existed {
+		return &Error{Op: "delete chain", Object: table + " " + to, Kind: ErrBusy, Err: fmt.Errorf("%w: -A %s %s jumps to it", ErrBusy, from, rule)}
+	}
+	return &Error{Op: "jump to chain", Object: table + " " + to, Kind: ErrNotExist, Err: fmt.Errorf("%w: -A %s %s needs it", ErrNotExist, from, rule)}
 }
