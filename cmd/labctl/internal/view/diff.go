@@ -1,0 +1,314 @@
+package view
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"labctl/modules"
+	"labctl/runner"
+)
+
+// mostLines is how much of one attribute's difference is shown unless -v is given.
+const mostLines = 500
+
+// differ writes differences line by line. Play and plan differ in how a name and its value are joined, and in long texts.
+type differ struct {
+	p     *printer
+	sep   string // between name and value
+	align bool   // pad names to one column
+	full  bool   // no limit
+	nest  string // indentation of the attributes
+}
+
+// row is one line of a difference: a symbol, or none, and what follows it.
+type row struct {
+	symbol string
+	text   string
+}
+
+// changes is the --diff of a play: each attribute that differs, long texts as a patch.
+func (d differ) changes(diff modules.Diff, t runner.Task) []string {
+	var out []string
+	for _, c := range diff.Changes {
+		if isText(c) && !c.Sensitive {
+			out = append(out, d.patch(c, t)...)
+			continue
+		}
+		out = append(out, d.attribute(c, 0)...)
+	}
+	return out
+}
+
+// attributes is the body of a block in a plan.
+func (d differ) attributes(changes []modules.Change) []string {
+	pad := 0
+	for _, c := range changes {
+		pad = max(pad, textWidth(c.Path))
+	}
+	var out []string
+	for _, c := range changes {
+		out = append(out, d.attribute(c, pad)...)
+	}
+	return out
+}
+
+// attribute writes one change. A value of more than one line goes on below, two levels in.
+func (d differ) attribute(c modules.Change, pad int) []string {
+	symbol := symbolOf(c)
+	head := clean(c.Path)
+	if d.align {
+		head += strings.Repeat(" ", max(pad-textWidth(head), 0))
+	}
+	first, rest, last := d.value(c, textWidth(d.nest+head)+4)
+	if c.Replace {
+		first += d.p.paint(red, " # forces replacement")
+	}
+	out := []string{d.row(row{symbol, head + d.sep + first}, d.nest)}
+	for _, r := range d.limit(rest) {
+		out = append(out, d.row(r, d.nest+"    "))
+	}
+	if last != "" {
+		out = append(out, d.nest+"  "+last)
+	}
+	return out
+}
+
+func symbolOf(c modules.Change) string {
+	switch {
+	case c.Before == nil:
+		return "+"
+	case c.After == nil:
+		return "-"
+	}
+	return "~"
+}
+
+// value writes before and after: what stands on the attribute's own line, the lines below it, and what closes them.
+func (d differ) value(c modules.Change, used int) (first string, rest []row, last string) {
+	arrow := d.p.paint(yellow, "->")
+	before, listBefore := c.Before.([]any)
+	after, listAfter := c.After.([]any)
+	mapBefore, isMapBefore := c.Before.(map[string]any)
+	mapAfter, isMapAfter := c.After.(map[string]any)
+	switch {
+	case c.Sensitive:
+		return hidden, nil, ""
+	case isText(c):
+		return "<<EOT", textRows(text(c.Before), text(c.After)), "EOT"
+	case (listBefore || c.Before == nil) && (listAfter || c.After == nil) && d.spread(c, used):
+		return "[", elementRows(before, after), "]"
+	case (isMapBefore || c.Before == nil) && (isMapAfter || c.After == nil) && d.spread(c, used):
+		return "{", entryRows(mapBefore, mapAfter), "}"
+	case c.Before == nil:
+		return literal(c.After), nil, ""
+	case c.After == nil:
+		return literal(c.Before) + " " + arrow + " null", nil, ""
+	}
+	return literal(c.Before) + " " + arrow + " " + literal(c.After), nil, ""
+}
+
+// spread reports whether a list or map needs a line for each element: always when it changes, and when it is too long or
+// too deep for the line it begins on.
+func (d differ) spread(c modules.Change, used int) bool {
+	v := c.After
+	if c.Before != nil {
+		if v != nil {
+			return true
+		}
+		v = c.Before
+	}
+	flat := func(x any) bool {
+		switch x.(type) {
+		case []any, map[string]any:
+			return false
+		}
+		return true
+	}
+	switch v := v.(type) {
+	case []any:
+		return !all(slices.Values(v), flat) || used+textWidth(literal(v)) > d.p.width-10
+	case map[string]any:
+		return !all(maps.Values(v), flat) || used+textWidth(literal(v)) > d.p.width-10
+	}
+	return false
+}
+
+func all(seq func(func(any) bool), ok func(any) bool) bool {
+	for v := range seq {
+		if !ok(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// elementRows writes a list element by element: what goes, what comes, and a little of what stays.
+func elementRows(before, after []any) []row {
+	lines := func(xs []any) string {
+		var b strings.Builder
+		for _, x := range xs {
+			b.WriteString(literal(x) + ",\n")
+		}
+		return b.String()
+	}
+	rows := hunks(lines(before), lines(after), func(hiddenLines int) row {
+		return row{"", fmt.Sprintf("# (%s unchanged hidden)", plural(hiddenLines, "element"))}
+	})
+	return rows
+}
+
+// entryRows writes a map key by key.
+func entryRows(before, after map[string]any) []row {
+	keys := map[string]bool{}
+	for k := range before {
+		keys[k] = true
+	}
+	for k := range after {
+		keys[k] = true
+	}
+	var out []row
+	same := 0
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		b, a := literal(before[k]), literal(after[k])
+		_, had := before[k]
+		_, has := after[k]
+		switch {
+		case !had:
+			out = append(out, row{"+", mapKey(k) + " = " + a})
+		case !has:
+			out = append(out, row{"-", mapKey(k) + " = " + b})
+		case a != b:
+			out = append(out, row{"~", mapKey(k) + " = " + b + " -> " + a})
+		default:
+			same++
+		}
+	}
+	if same > 0 {
+		out = append(out, row{"", fmt.Sprintf("# (%s unchanged hidden)", plural(same, "element"))})
+	}
+	return out
+}
+
+// textRows writes the difference of two texts.
+func textRows(before, after string) []row {
+	return hunks(before, after, func(hiddenLines int) row {
+		return row{"", fmt.Sprintf("# (%s unchanged hidden)", plural(hiddenLines, "line"))}
+	})
+}
+
+// hunks compares line by line. Where unchanged lines are left out, gap says how many.
+func hunks(before, after string, gap func(int) row) []row {
+	var out []row
+	next := 1 // first line of before that has not been dealt with
+	for line := range strings.Lines(unified("a", before, "b", after)) {
+		line = strings.TrimSuffix(line, "\n")
+		var start, count int
+		if n, _ := fmt.Sscanf(line, "@@ -%d,%d", &start, &count); n == 2 {
+			if start > next && count > 0 {
+				out = append(out, gap(start-next))
+			}
+			next = max(next, start+count)
+			continue
+		}
+		if line == "" || line[0] == '\\' {
+			continue
+		}
+		symbol := string(line[0])
+		if symbol == " " {
+			symbol = ""
+		}
+		out = append(out, row{symbol, clean(line[1:])})
+	}
+	if total := strings.Count(before, "\n"); total >= next && len(out) > 0 {
+		out = append(out, gap(total-next+1))
+	}
+	return out
+}
+
+// unified is the difference as hunks, without the lines that name the files.
+func unified(oldName, before, newName, after string) string {
+	out := diff.Diff(oldName, []byte(before), newName, []byte(after))
+	for range 3 {
+		if i := bytes.IndexByte(out, '\n'); i >= 0 {
+			out = out[i+1:]
+		}
+	}
+	return string(out)
+}
+
+// patch writes a long text as Ansible's --diff does: a patch that says where the text is.
+func (d differ) patch(c modules.Change, t runner.Task) []string {
+	where := clean(fmt.Sprintf("%s (%s)", t.Label, c.Path))
+	out := []string{
+		d.p.paint(red, "--- before: "+where),
+		d.p.paint(green, "+++ after: "+where),
+	}
+	var rows []row
+	for line := range strings.Lines(unified("a", text(c.Before), "b", text(c.After))) {
+		line = clean(strings.TrimSuffix(line, "\n"))
+		symbol := ""
+		if line != "" {
+			symbol = line[:1]
+		}
+		rows = append(rows, row{symbol, line})
+	}
+	for _, r := range d.limit(rows) {
+		out = append(out, d.p.paint(symbolColor(r.symbol), r.text))
+	}
+	return out
+}
+
+// limit cuts what nobody would read to the end.
+func (d differ) limit(rows []row) []row {
+	if d.full || len(rows) <= mostLines {
+		return rows
+	}
+	more := row{"", fmt.Sprintf("# (%d more lines, shown with -v)", len(rows)-mostLines)}
+	return append(slices.Clone(rows[:mostLines]), more)
+}
+
+// row puts the symbol, coloured, in its two columns.
+func (d differ) row(r row, nest string) string {
+	if r.symbol == "" {
+		return nest + "  " + r.text
+	}
+	return nest + d.p.paint(symbolColor(r.symbol), r.symbol) + " " + r.text
+}
+
+func symbolColor(symbol string) color {
+	switch symbol {
+	case "+":
+		return green
+	case "-", "-/+":
+		return red
+	case "~", "!":
+		return yellow
+	case "@", "<=", "?":
+		return cyan
+	}
+	return ""
+}
+
+// isText reports whether c is long text, to be compared line by line.
+func isText(c modules.Change) bool {
+	for _, v := range []any{c.Before, c.After} {
+		if s, ok := v.(string); ok {
+			if c.Text || strings.Contains(s, "\n") {
+				return true
+			}
+		} else if v != nil {
+			return false
+		}
+	}
+	return false
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}

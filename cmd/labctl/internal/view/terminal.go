@@ -1,0 +1,143 @@
+package view
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"labctl/runner"
+)
+
+const (
+	redraw      = 100 * time.Millisecond // the live region changes ten times a second, no matter how much happens
+	regionLines = 10
+	maxPending  = 64 << 10 // bytes of text that may wait for the next redraw
+)
+
+// terminal runs a fold in the one goroutine that writes. On a TTY it keeps a region of lines below all else that says what
+// is going on; lines appear above it. The cursor rests below the region and is never hidden, so that a killed process
+// leaves nothing but text behind.
+type terminal struct {
+	o        Options
+	p        *printer
+	fold     fold
+	progress *progress
+	events   chan runner.Event
+	done     chan struct{}
+	close    sync.Once
+
+	// Of the goroutine:
+	drawn int       // lines of the region on the screen
+	last  time.Time // of the last event, by its own clock
+	seen  time.Time // when it came, by ours
+	err   error
+}
+
+func newTerminal(o Options, p *printer, f fold) *terminal {
+	if o.Err == nil {
+		o.Err = io.Discard
+	}
+	t := &terminal{o: o, p: p, fold: f, progress: newProgress(), events: make(chan runner.Event, 256), done: make(chan struct{})}
+	go t.run()
+	return t
+}
+
+func (t *terminal) Event(e runner.Event) { t.events <- redact(e) }
+
+func (t *terminal) Close() error {
+	t.close.Do(func() { close(t.events) })
+	<-t.done
+	return t.err
+}
+
+func (t *terminal) run() {
+	defer close(t.done)
+	tick := time.NewTicker(redraw)
+	defer tick.Stop()
+	for {
+		select {
+		case e, more := <-t.events:
+			if !more {
+				t.fold.finish()
+				t.draw(nil)
+				return
+			}
+			t.take(e)
+		case <-tick.C:
+			t.fold.tick(t.now())
+			t.draw(t.region())
+		}
+	}
+}
+
+// take folds in e. Without a region its text goes out as soon as no other event is waiting.
+func (t *terminal) take(e runner.Event) {
+	t.fold.event(e)
+	t.progress.event(e)
+	t.last, t.seen = e.Time, time.Now()
+	switch {
+	case t.p.size > maxPending:
+		t.draw(t.region())
+	case !t.o.TTY && len(t.events) == 0:
+		t.draw(nil)
+	}
+}
+
+// now continues the clock of the events, so that a replayed run ages as a live one does.
+func (t *terminal) now() time.Time {
+	if t.seen.IsZero() {
+		return t.seen
+	}
+	return t.last.Add(time.Since(t.seen))
+}
+
+func (t *terminal) region() []string {
+	if !t.o.TTY {
+		return nil
+	}
+	width, height := t.p.width, 24
+	if f, ok := t.o.Out.(*os.File); ok { // it may have been resized
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			width, height = w, h
+		}
+	}
+	return t.progress.lines(t.now(), min(regionLines, max(height/2, 1)), width-1)
+}
+
+// draw puts the pending text where the region was, and the region below it, each stream in one write where possible.
+func (t *terminal) draw(region []string) {
+	var out strings.Builder
+	if t.drawn > 0 {
+		out.WriteString("\x1b[" + strconv.Itoa(t.drawn) + "A\x1b[J")
+	}
+	for _, c := range t.p.take() {
+		if c.toErr {
+			t.write(t.o.Out, out.String())
+			out.Reset()
+			t.write(t.o.Err, c.text)
+			continue
+		}
+		out.WriteString(c.text)
+	}
+	for _, line := range region {
+		out.WriteString(t.p.paint(darkGray, line) + "\n")
+	}
+	t.drawn = len(region)
+	t.write(t.o.Out, out.String())
+}
+
+// write writes text unless a write has failed before.
+func (t *terminal) write(w io.Writer, text string) {
+	if text == "" || t.err != nil {
+		return
+	}
+	_, t.err = io.WriteString(w, text)
+}
+
+var _ View = (*terminal)(nil)
+var _ View = (*jsonView)(nil)
