@@ -74,7 +74,7 @@ func update(changes []Change) Diff {
 }
 
 // stateful reports whether a is part of the compared state.
-func stateful(a *schema.Attribute) bool { return !a.Key && !a.Option && !a.Computed }
+func stateful(a *schema.Attribute) bool { return !a.Key && !a.Option && (!a.Computed || a.Derived) }
 
 // whole lists all attributes that v sets, as those of an object that appears or goes away.
 func whole(b *schema.Block, v reflect.Value, appears bool) []Change {

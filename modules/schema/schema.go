@@ -39,6 +39,7 @@ type Attribute struct {
 	Immutable bool     // a difference means replace
 	Option    bool     // steers the module; not part of the state that is compared
 	Computed  bool     // only in results, never given by the user
+	Derived   bool     // computed, yet compared: Read sets it in what is wanted too, in the host's own words
 	Text      bool     // long text: a difference is shown as a unified diff
 	Fields    *Block   // of an Object
 	Repeated  bool     // an Object that may be given many times, in order
@@ -111,6 +112,7 @@ func attribute(t reflect.Type, f reflect.StructField, path []int) Attribute {
 			panic(fmt.Sprintf("schema: %s.%s: unknown lab option %q", t, f.Name, o))
 		}
 	}
+	a.Computed = a.Computed || a.Derived
 	a.shape(t, f)
 	return a
 }
@@ -118,7 +120,7 @@ func attribute(t reflect.Type, f reflect.StructField, path []int) Attribute {
 func (a *Attribute) option(o string) bool {
 	flags := map[string]*bool{
 		"key": &a.Key, "required": &a.Required, "set": &a.Set, "sensitive": &a.Sensitive,
-		"immutable": &a.Immutable, "option": &a.Option, "computed": &a.Computed,
+		"immutable": &a.Immutable, "option": &a.Option, "computed": &a.Computed, "derived": &a.Derived,
 		"text": &a.Text,
 	}
 	p, ok := flags[o]
