@@ -1,0 +1,300 @@
+package inventory
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// BlockTypes are the top-level blocks that Decode reads.
+var BlockTypes = []hcl.BlockHeaderSchema{
+	{Type: "host", LabelNames: []string{"name"}},
+	{Type: "group", LabelNames: []string{"name"}},
+	{Type: "network", LabelNames: []string{"name"}},
+	{Type: "ssh"},
+}
+
+// Input is what an inventory is made of.
+type Input struct {
+	Blocks hcl.Blocks       // of BlockTypes; others are passed over
+	Scope  *hcl.EvalContext // variables, locals and functions
+	List   []string         // hosts given by name on the command line: [user@]host[:port]
+}
+
+var sshAttributes = attributes("user", "port", "identity_file", "identities_only", "identity_agent", "known_hosts",
+	"host_key_policy", "connect_timeout", "connection", "jump")
+
+var (
+	sshSchema     = &hcl.BodySchema{Attributes: sshAttributes}
+	groupSchema   = &hcl.BodySchema{Attributes: append(attributes("hosts", "children", "vars"), sshAttributes...)}
+	networkSchema = &hcl.BodySchema{Attributes: attributes("cidr", "mtu")}
+	nicSchema     = &hcl.BodySchema{Attributes: attributes("network", "address", "mac", "mtu")}
+	hostSchema    = &hcl.BodySchema{
+		Attributes: append(attributes("address", "vars", "groups", "host_key_alias"), sshAttributes...),
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "nic", LabelNames: []string{"name"}}},
+	}
+)
+
+func attributes(names ...string) []hcl.AttributeSchema {
+	var out []hcl.AttributeSchema
+	for _, n := range names {
+		out = append(out, hcl.AttributeSchema{Name: n})
+	}
+	return out
+}
+
+// decoder builds an Inventory.
+type decoder struct {
+	reader
+	inv       *Inventory
+	hostRefs  map[*Host][]reference // groups that a host block names
+	childRefs map[*Group][]reference
+	sshRange  *hcl.Range
+}
+
+// reference is a name and where it was written.
+type reference struct {
+	name string
+	rng  hcl.Range
+}
+
+// Decode builds the inventory, which is never nil, and reports everything that is wrong with it.
+func Decode(in Input) (*Inventory, hcl.Diagnostics) {
+	d := &decoder{
+		reader: reader{ctx: in.Scope},
+		inv: &Inventory{
+			hosts: map[string]*Host{}, groups: map[string]*Group{}, networks: map[string]*Network{},
+			localhost: &Host{Name: "localhost", Address: "localhost", SSH: SSH{Connection: ConnectLocal}, Implicit: true},
+		},
+		hostRefs: map[*Host][]reference{}, childRefs: map[*Group][]reference{},
+	}
+	for _, b := range in.Blocks {
+		d.block(b)
+	}
+	for _, s := range in.List {
+		d.listed(s)
+	}
+	d.membership()
+	d.merge()
+	d.checkNetworks()
+	d.checkJumps()
+	return d.inv, d.diags
+}
+
+func (d *decoder) block(b *hcl.Block) {
+	switch b.Type {
+	case "ssh":
+		d.ssh(b)
+	case "host":
+		d.host(b)
+	case "group":
+		d.group(b)
+	case "network":
+		d.network(b)
+	}
+}
+
+func (d *decoder) content(b *hcl.Block, schema *hcl.BodySchema) *hcl.BodyContent {
+	c, diags := b.Body.Content(schema)
+	d.diags = append(d.diags, diags...)
+	return c
+}
+
+func (d *decoder) ssh(b *hcl.Block) {
+	if d.sshRange != nil {
+		d.fault(b.DefRange, "Duplicate ssh block", "The defaults for SSH were given already at %s. Say all in one block.", d.sshRange)
+	}
+	d.sshRange = b.DefRange.Ptr()
+	d.inv.SSH = d.settings(d.content(b, sshSchema).Attributes)
+}
+
+// settings reads the arguments that ssh, group and host blocks share.
+func (d *decoder) settings(a hcl.Attributes) SSH {
+	return SSH{
+		User:           d.text(a["user"]),
+		Port:           d.number(a["port"], 65535),
+		IdentityFiles:  d.paths(a["identity_file"]),
+		IdentitiesOnly: d.flag(a["identities_only"]),
+		IdentityAgent:  d.text(a["identity_agent"]),
+		KnownHosts:     d.paths(a["known_hosts"]),
+		HostKeyPolicy:  d.oneOf(a["host_key_policy"], "strict", "accept-new", "off"),
+		HostKeyAlias:   d.text(a["host_key_alias"]),
+		ConnectTimeout: d.duration(a["connect_timeout"]),
+		Connection:     d.oneOf(a["connection"], ConnectSSH, ConnectLocal),
+		Jump:           d.jumps(a["jump"]),
+	}
+}
+
+func (d *decoder) jumps(a *hcl.Attribute) []Jump {
+	names := d.texts(a)
+	if names == nil {
+		return nil
+	}
+	out := []Jump{}
+	for _, n := range names {
+		for _, part := range strings.Split(n, ",") {
+			if part = strings.TrimSpace(part); part != "" && part != "none" {
+				out = append(out, Jump{Text: part, Range: a.Expr.Range()})
+			}
+		}
+	}
+	return out
+}
+
+// named reports whether name may be declared at rng, given where it was before.
+func (d *decoder) named(kind, name string, rng hcl.Range, before *hcl.Range) bool {
+	if before != nil {
+		d.fault(rng, "Duplicate "+kind, "A %s %q was declared already at %s.", kind, name, before)
+		return false
+	}
+	if name == "" || strings.ContainsAny(name, " \t,:!&~*?@[]\x01/") || name[0] == '-' {
+		d.fault(rng, "Wrong name", "%q cannot be the name of a %s: patterns and file names would not tell it apart.", name, kind)
+		return false
+	}
+	return true
+}
+
+func (d *decoder) host(b *hcl.Block) {
+	c := d.content(b, hostSchema)
+	names, err := expandRange(b.Labels[0])
+	if err != nil {
+		d.fault(b.LabelRanges[0], "Wrong name", "The range in %q is wrong: %s.", b.Labels[0], err)
+		return
+	}
+	proto := Host{
+		Address: d.text(c.Attributes["address"]), SSH: d.settings(c.Attributes), own: d.vars(c.Attributes["vars"]),
+		NICs: d.nics(c.Blocks), DeclRange: b.DefRange,
+	}
+	groups := d.references(c.Attributes["groups"])
+	for _, name := range names {
+		h := proto
+		h.Name = name
+		if h.Address == "" {
+			h.Address = name
+		}
+		if d.addHost(&h, b.LabelRanges[0]) {
+			d.hostRefs[&h] = groups
+		}
+	}
+}
+
+func (d *decoder) addHost(h *Host, rng hcl.Range) bool {
+	var before *hcl.Range
+	if old := d.inv.hosts[h.Name]; old != nil {
+		before = &old.DeclRange
+	}
+	if !d.named("host", h.Name, rng, before) {
+		return false
+	}
+	d.inv.hosts[h.Name] = h
+	d.inv.Hosts = append(d.inv.Hosts, h)
+	return true
+}
+
+func (d *decoder) nics(blocks hcl.Blocks) []NIC {
+	var out []NIC
+	seen := map[string]*hcl.Range{}
+	for _, b := range blocks {
+		c := d.content(b, nicSchema)
+		name := b.Labels[0]
+		if !d.named("nic", name, b.LabelRanges[0], seen[name]) {
+			continue
+		}
+		seen[name] = b.DefRange.Ptr()
+		out = append(out, NIC{
+			Name: name, Network: d.text(c.Attributes["network"]), Addresses: d.prefixes(c.Attributes["address"]),
+			MAC: d.text(c.Attributes["mac"]), MTU: d.number(c.Attributes["mtu"], 65535), DeclRange: b.DefRange,
+		})
+	}
+	return out
+}
+
+func (d *decoder) network(b *hcl.Block) {
+	c := d.content(b, networkSchema)
+	n := &Network{Name: b.Labels[0], CIDR: d.prefixes(c.Attributes["cidr"]), MTU: d.number(c.Attributes["mtu"], 65535), DeclRange: b.DefRange}
+	var before *hcl.Range
+	if old := d.inv.networks[n.Name]; old != nil {
+		before = &old.DeclRange
+	}
+	if d.named("network", n.Name, b.LabelRanges[0], before) {
+		d.inv.networks[n.Name] = n
+		d.inv.Networks = append(d.inv.Networks, n)
+	}
+}
+
+func (d *decoder) checkNetworks() {
+	var names []string
+	for _, n := range d.inv.Networks {
+		names = append(names, n.Name)
+	}
+	for _, h := range d.inv.Hosts {
+		for _, n := range h.NICs {
+			if n.Network != "" && d.inv.networks[n.Network] == nil {
+				d.fault(n.DeclRange, "Unknown network", "No network %q is declared.%s", n.Network, DidYouMean(n.Network, names))
+			}
+		}
+	}
+}
+
+// references reads a list of names, in which ranges such as web[01:50] stand for all they name.
+func (d *decoder) references(a *hcl.Attribute) []reference {
+	var out []reference
+	for _, s := range d.texts(a) {
+		names, err := expandRange(s)
+		if err != nil {
+			d.fault(a.Expr.Range(), "Wrong name", "The range in %q is wrong: %s.", s, err)
+		}
+		for _, n := range names {
+			out = append(out, reference{n, a.Expr.Range()})
+		}
+	}
+	return out
+}
+
+// listed adds a host of the command line's list, unless it is declared already.
+func (d *decoder) listed(s string) {
+	hop, ok := parseHop(s)
+	if !ok {
+		d.fault(hcl.Range{Filename: "-i"}, "Wrong host", "%q is not [user@]host[:port].", s)
+		return
+	}
+	if d.inv.hosts[hop.Address] != nil {
+		return
+	}
+	h := &Host{Name: hop.Address, Address: hop.Address, DeclRange: hcl.Range{Filename: "-i"}}
+	h.User, h.Port = hop.User, hop.Port
+	if h.Name == "localhost" {
+		h.Connection = ConnectLocal
+	}
+	d.inv.hosts[h.Name] = h
+	d.inv.Hosts = append(d.inv.Hosts, h)
+}
+
+// merge gives every host what its groups and the ssh block say: nearer groups before farther ones, and among equals the
+// one that comes last in the alphabet, as Ansible has it.
+func (d *decoder) merge() {
+	for _, h := range append(slices.Clone(d.inv.Hosts), d.inv.localhost) {
+		for _, g := range d.inv.levels(h) {
+			h.fill(g.SSH)
+		}
+		if d.mayJump(h) {
+			h.fill(d.inv.SSH)
+		} else {
+			bare := d.inv.SSH
+			bare.Jump = nil
+			h.fill(bare)
+		}
+		if h.Connection == "" {
+			h.Connection = ConnectSSH
+		}
+		h.Vars = d.inv.variables(h)
+		sort.Strings(h.Groups)
+	}
+}
+
+// mayJump says whether the jump of the ssh block is meant for h: not for the hops it names.
+func (d *decoder) mayJump(h *Host) bool {
+	return !h.Implicit && !slices.ContainsFunc(d.inv.SSH.Jump, func(j Jump) bool { return j.Text == h.Name })
+}

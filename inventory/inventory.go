@@ -1,0 +1,153 @@
+// Package inventory is the machines of a site: hosts, groups, networks, how to reach them, their variables, and the
+// patterns that pick among them. It decodes HCL blocks that others have read; it knows nothing of plays, of modules or of
+// how a connection is made.
+package inventory
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Inventory is all that is known of a site's machines. It is not changed after Decode.
+type Inventory struct {
+	Hosts    []*Host    // in the order of their declaration, without the implicit localhost
+	Groups   []*Group   // the same; "all" only if declared
+	Networks []*Network // the same
+	SSH      SSH        // defaults for every host and hop
+
+	hosts     map[string]*Host
+	groups    map[string]*Group
+	networks  map[string]*Network
+	localhost *Host
+}
+
+// The kinds of connection to a host.
+const (
+	ConnectSSH   = "ssh"
+	ConnectLocal = "local"
+)
+
+// SSH is how to log in. The zero value of a field means: not said here, look at the group, at the ssh block, and then
+// (the caller does) at ssh_config(5).
+type SSH struct {
+	User           string
+	Port           int
+	IdentityFiles  []string // paths; relative ones are made relative to the file that names them; ~/ is left alone
+	IdentitiesOnly bool
+	IdentityAgent  string // socket of the ssh-agent, or "none"
+	KnownHosts     []string
+	HostKeyPolicy  string // "strict", "accept-new" or "off"
+	HostKeyAlias   string
+	ConnectTimeout time.Duration
+	Connection     string // ConnectSSH or ConnectLocal
+	Jump           []Jump // visited from left to right; nil: not said, empty: none
+}
+
+// Jump names one hop as the user wrote it: an inventory name, or [user@]host[:port].
+type Jump struct {
+	Text  string
+	Range hcl.Range
+}
+
+// Host is one machine, with what its groups and the ssh block give it merged in.
+type Host struct {
+	Name    string
+	Address string // as seen from the last hop; the name if not given
+	SSH
+	NICs      []NIC
+	Vars      map[string]cty.Value // merged; see Inventory.Explain for where each comes from
+	Groups    []string             // sorted, all levels, without "all"
+	DeclRange hcl.Range
+	Implicit  bool // the localhost that nobody declared
+
+	own map[string]cty.Value // variables of the host block
+}
+
+// NIC is a network interface that the inventory knows of.
+type NIC struct {
+	Name      string
+	Network   string         // name of a network block, or ""
+	Addresses []netip.Prefix // address with prefix length
+	MAC       string
+	MTU       int // bytes; 0: not given
+	DeclRange hcl.Range
+}
+
+// Group is a named set of hosts.
+type Group struct {
+	Name      string
+	Hosts     []string // all levels, each once, in the order given
+	Children  []string
+	Vars      map[string]cty.Value // own variables
+	SSH       SSH
+	DeclRange hcl.Range
+
+	direct []reference
+	depth  int // longest way down from a group that has no parent
+}
+
+// Network is a wire that NICs are plugged into, for the sandbox and the picture.
+type Network struct {
+	Name      string
+	CIDR      []netip.Prefix
+	MTU       int
+	DeclRange hcl.Range
+}
+
+// Host returns the host called name, or nil. "localhost" is always there.
+func (inv *Inventory) Host(name string) *Host {
+	if h := inv.hosts[name]; h != nil {
+		return h
+	}
+	if name == "localhost" {
+		return inv.localhost
+	}
+	return nil
+}
+
+// Group returns the group called name, or nil.
+func (inv *Inventory) Group(name string) *Group { return inv.groups[name] }
+
+// Network returns the network called name, or nil.
+func (inv *Inventory) Network(name string) *Network { return inv.networks[name] }
+
+// NIC returns the interface called name, or nil.
+func (h *Host) NIC(name string) *NIC {
+	for i := range h.NICs {
+		if h.NICs[i].Name == name {
+			return &h.NICs[i]
+		}
+	}
+	return nil
+}
+
+// fill takes from the more general settings what s leaves unset.
+func (s *SSH) fill(from SSH) {
+	fill(&s.User, from.User)
+	fill(&s.Port, from.Port)
+	fill(&s.IdentitiesOnly, from.IdentitiesOnly)
+	fill(&s.IdentityAgent, from.IdentityAgent)
+	fill(&s.HostKeyPolicy, from.HostKeyPolicy)
+	fill(&s.HostKeyAlias, from.HostKeyAlias)
+	fill(&s.ConnectTimeout, from.ConnectTimeout)
+	fill(&s.Connection, from.Connection)
+	if s.IdentityFiles == nil {
+		s.IdentityFiles = from.IdentityFiles
+	}
+	if s.KnownHosts == nil {
+		s.KnownHosts = from.KnownHosts
+	}
+	if s.Jump == nil {
+		s.Jump = from.Jump
+	}
+}
+
+func fill[T comparable](to *T, from T) {
+	var zero T
+	if *to == zero {
+		*to = from
+	}
+}

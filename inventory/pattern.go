@@ -1,0 +1,284 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Match returns the hosts that a pattern of Ansible's kind names, each once: all, *, names, groups, globs, ~regexp, a:b and
+// a,b (union), &x (intersection), !x (exclusion), group[0], group[-1], group[0:2] (both ends included), @file. Unions are
+// made first, then intersections, then exclusions. The order is that of the pattern and, within a group, of the group.
+//
+// A name that is neither a host nor a group is an error, and so is a pattern that matches nothing.
+func (inv *Inventory) Match(pattern string) ([]*Host, error) {
+	p, err := parsePattern(pattern, 0)
+	if err != nil {
+		return nil, err
+	}
+	out, err := inv.union(p.any)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.any) == 0 {
+		out = inv.Hosts
+	}
+	for _, t := range p.and {
+		set, err := inv.term(t)
+		if err != nil {
+			return nil, err
+		}
+		out = keep(out, set, true)
+	}
+	for _, t := range p.not {
+		set, err := inv.term(t)
+		if err != nil {
+			return nil, err
+		}
+		out = keep(out, set, false)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no host matches %q%s", pattern, inv.emptyHint())
+	}
+	return out, nil
+}
+
+func (inv *Inventory) emptyHint() string {
+	if len(inv.Hosts) == 0 {
+		return ": the inventory declares no hosts"
+	}
+	return ""
+}
+
+// parsed is a pattern by what its terms do.
+type parsed struct{ any, and, not []string }
+
+func parsePattern(s string, depth int) (parsed, error) {
+	var p parsed
+	if depth > 8 {
+		return p, errors.New("pattern files name each other more than 8 deep")
+	}
+	for _, t := range splitTerms(s) {
+		switch {
+		case t == "":
+		case t[0] == '@':
+			if err := p.file(t[1:], depth); err != nil {
+				return p, err
+			}
+		case t[0] == '!':
+			p.not = append(p.not, t[1:])
+		case t[0] == '&':
+			p.and = append(p.and, t[1:])
+		default:
+			p.any = append(p.any, t)
+		}
+	}
+	if p.any == nil && p.and == nil && p.not == nil {
+		return p, errors.New("the pattern is empty")
+	}
+	return p, nil
+}
+
+// file reads a pattern on each line of a file, such as the list of failed hosts that a run leaves.
+func (p *parsed) file(name string, depth int) error {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("read pattern file: %w", err)
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		q, err := parsePattern(line, depth+1)
+		if err != nil {
+			return err
+		}
+		p.any, p.and, p.not = append(p.any, q.any...), append(p.and, q.and...), append(p.not, q.not...)
+	}
+	return nil
+}
+
+// splitTerms splits at commas and colons that stand outside of brackets and parentheses.
+func splitTerms(s string) []string {
+	var out []string
+	depth, start := 0, 0
+	for i, c := range s {
+		switch c {
+		case '[', '(':
+			depth++
+		case ']', ')':
+			depth--
+		case ',', ':':
+			if depth <= 0 {
+				out = append(out, strings.TrimSpace(s[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	return append(out, strings.TrimSpace(s[start:]))
+}
+
+func (inv *Inventory) union(terms []string) ([]*Host, error) {
+	var out []*Host
+	seen := map[*Host]bool{}
+	for _, t := range terms {
+		set, err := inv.term(t)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range set {
+			if !seen[h] {
+				seen[h] = true
+				out = append(out, h)
+			}
+		}
+	}
+	return out, nil
+}
+
+func keep(hosts, set []*Host, in bool) []*Host {
+	member := make(map[*Host]bool, len(set))
+	for _, h := range set {
+		member[h] = true
+	}
+	var out []*Host
+	for _, h := range hosts {
+		if member[h] == in {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// term returns the hosts that one term names.
+func (inv *Inventory) term(t string) ([]*Host, error) {
+	switch {
+	case t == "all" || t == "*":
+		return inv.Hosts, nil
+	case t == "":
+		return nil, errors.New("a term of the pattern is empty")
+	case t[0] == '~':
+		re, err := regexp.Compile(t[1:])
+		if err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", t, err)
+		}
+		return inv.filter(re.MatchString), nil
+	}
+	if base, sub, ok := subscript(t); ok {
+		set, err := inv.term(base)
+		if err != nil {
+			return nil, err
+		}
+		return slice(set, sub), nil
+	}
+	if strings.ContainsAny(t, "*?[") {
+		if _, err := path.Match(t, ""); err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", t, err)
+		}
+		return inv.filter(func(name string) bool { ok, _ := path.Match(t, name); return ok }), nil
+	}
+	return inv.named(t)
+}
+
+func (inv *Inventory) named(name string) ([]*Host, error) {
+	if g := inv.groups[name]; g != nil && name != "all" {
+		return inv.lookup(g.Hosts), nil
+	}
+	if h := inv.Host(name); h != nil {
+		return []*Host{h}, nil
+	}
+	if name == "ungrouped" {
+		var out []*Host
+		for _, h := range inv.Hosts {
+			if len(h.Groups) == 0 {
+				out = append(out, h)
+			}
+		}
+		return out, nil
+	}
+	known := inv.hostNames()
+	for _, g := range inv.Groups {
+		known = append(known, g.Name)
+	}
+	return nil, fmt.Errorf("%q is neither a host nor a group.%s", name, DidYouMean(name, known))
+}
+
+func (inv *Inventory) lookup(names []string) []*Host {
+	out := make([]*Host, 0, len(names))
+	for _, n := range names {
+		out = append(out, inv.Host(n))
+	}
+	return out
+}
+
+// filter returns the hosts whose name, or one of whose groups' names, is right.
+func (inv *Inventory) filter(right func(string) bool) []*Host {
+	var out []*Host
+	seen := map[*Host]bool{}
+	add := func(h *Host) {
+		if !seen[h] {
+			seen[h] = true
+			out = append(out, h)
+		}
+	}
+	for _, g := range inv.Groups {
+		if right(g.Name) {
+			for _, h := range inv.lookup(g.Hosts) {
+				add(h)
+			}
+		}
+	}
+	for _, h := range inv.Hosts {
+		if right(h.Name) {
+			add(h)
+		}
+	}
+	return out
+}
+
+// index is a subscript: one position, or from the first to the last of a range. Negative ones count from the end.
+type index struct {
+	first, last       int
+	openEnd, isSingle bool
+}
+
+var subscripts = regexp.MustCompile(`^(.+)\[(-?\d+)?(:(-?\d+)?)?\]$`)
+
+func subscript(t string) (base string, sub index, ok bool) {
+	m := subscripts.FindStringSubmatch(t)
+	if m == nil || m[2] == "" && m[3] == "" {
+		return "", sub, false
+	}
+	sub.first, _ = strconv.Atoi(m[2])
+	sub.last, _ = strconv.Atoi(m[4])
+	sub.isSingle, sub.openEnd = m[3] == "", m[4] == ""
+	return m[1], sub, true
+}
+
+func slice(set []*Host, s index) []*Host {
+	n := len(set)
+	from, to := s.first, s.last
+	if from < 0 {
+		from += n
+	}
+	if to < 0 {
+		to += n
+	}
+	if s.isSingle {
+		to = from
+		if from < 0 {
+			return nil
+		}
+	} else if s.openEnd {
+		to = n - 1
+	}
+	from, to = max(from, 0), min(to, n-1)
+	if from > to {
+		return nil
+	}
+	return set[from : to+1]
+}
