@@ -1,12 +1,13 @@
 package linux
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"sync"
 
+	"labctl/agent/linux/internal/rtnl"
 	"labctl/modules/host"
 
 	"golang.org/x/sys/unix"
@@ -16,10 +17,14 @@ import (
 type Host struct {
 	dir string // where named namespaces are: /run/netns
 
-	mu   sync.Mutex
-	self *Net            // the namespace of the thread that called New
-	nets map[string]*Net // by reference
-	anon *Net            // the scratch namespace, made when first asked for
+	mu      sync.Mutex
+	self    *Net            // the namespace of the thread that called New
+	selfErr error           // why there is none
+	nets    map[string]*Net // by reference
+	anon    *Net            // the scratch namespace, made when first asked for
+
+	nf    xtables
+	files files
 }
 
 var (
@@ -27,53 +32,123 @@ var (
 	_ host.Scratcher = (*Host)(nil)
 )
 
-// Net is one network namespace, held open by a descriptor.
-type Net struct {
-	h   *Host
-	ref string
-	fd  int // an open /proc/.../ns/net
-	ino uint64
-}
-
-var _ host.Net = (*Net)(nil)
-
 // New returns the host as seen from the network namespace of the calling thread. Close releases what it holds.
 func New() *Host {
-	return &Host{dir: "/run/netns", nets: map[string]*Net{}}
+	h := &Host{dir: "/run/netns", nets: map[string]*Net{}}
+	h.self, h.selfErr = h.openNet("", "/proc/thread-self/ns/net")
+	return h
 }
 
-// inNetNS runs fn on a thread that is in the namespace open as fd. The thread is thrown away afterwards, so fn must not
-// keep anything bound to it.
+// Close closes every namespace that the host holds open. What lives in the scratch namespace goes with it.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	for ref, n := range h.nets {
+		errs = append(errs, n.close())
+		delete(h.nets, ref)
+	}
+	for _, n := range []*Net{h.anon, h.self} {
+		if n != nil {
+			errs = append(errs, n.close())
+		}
+	}
+	h.anon, h.self, h.selfErr = nil, nil, os.ErrClosed
+	return errors.Join(errs...)
+}
+
+// Net is one network namespace, held open by a descriptor and a netlink socket.
+type Net struct {
+	h    *Host
+	ref  string
+	fd   int    // an open /proc/.../ns/net
+	ino  uint64 // of the namespace in nsfs: its identity
+	conn *rtnl.Conn
+
+	routes routeCache
+	nf     dumps // iptables as last read
+}
+
+var (
+	_ host.Net        = (*Net)(nil)
+	_ host.Identifier = (*Net)(nil)
+)
+
+// ID tells the namespace from every other one of this kernel.
+func (n *Net) ID() string { return fmt.Sprintf("net:[%d]", n.ino) }
+
+func (n *Net) close() error {
+	n.routes.close()
+	return errors.Join(n.conn.Close(), unix.Close(n.fd))
+}
+
+// openNet opens the namespace at path. ErrNoNetNS when path is not one.
+func (h *Host) openNet(ref, path string) (*Net, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, noNetNS(ref, err)
+	}
+	n, err := h.adopt(ref, fd)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return n, nil
+}
+
+// adopt makes a Net of an open namespace descriptor.
+func (h *Host) adopt(ref string, fd int) (*Net, error) {
+	var st unix.Stat_t
+	var fs unix.Statfs_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, noNetNS(ref, err)
+	}
+	if err := unix.Fstatfs(fd, &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
+		return nil, noNetNS(ref, err) // an empty file: its namespace was deleted under it
+	}
+	n := &Net{h: h, ref: ref, fd: fd, ino: st.Ino}
+	err := h.inNetNS(fd, func() (err error) {
+		n.conn, err = rtnl.Open()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open netns %q: %w", ref, err)
+	}
+	return n, nil
+}
+
+func noNetNS(ref string, err error) error {
+	return &host.Error{Op: "open netns", Object: fmt.Sprintf("%q", ref), Kind: host.ErrNoNetNS, Err: err}
+}
+
+// inNetNS runs fn on a thread that is in the namespace open as fd. Unless the caller's thread is in it already, that
+// thread is thrown away afterwards, so fn must not keep anything bound to it.
 func (h *Host) inNetNS(fd int, fn func() error) error {
+	runtime.LockOSThread()
+	if sameNetNS(fd, "/proc/thread-self/ns/net") {
+		defer runtime.UnlockOSThread()
+		return fn()
+	}
+	runtime.UnlockOSThread()
+	return onThrowAwayThread(func() error {
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter netns: %w", os.NewSyscallError("setns", err))
+		}
+		return fn()
+	})
+}
+
+// onThrowAwayThread runs fn on an OS thread that the runtime ends with the goroutine, whatever namespaces fn put it in.
+func onThrowAwayThread(fn func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the runtime ends the thread with the goroutine
-		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter netns: %w", os.NewSyscallError("setns", err))
-			return
-		}
+		runtime.LockOSThread() // never unlocked
 		done <- fn()
 	}()
 	return <-done
 }
 
-// scratch returns a descriptor of a namespace of our own that no one else uses: as a namespace is when just created. It
-// stays open until Close.
-func (h *Host) scratch(ctx context.Context) (int, error) {
-	return -1, fmt.Errorf("scratch netns: %w", host.ErrUnsupported)
+func sameNetNS(fd int, path string) bool {
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Ino == b.Ino && a.Dev == b.Dev
 }
-
-func (h *Host) Scratch(ctx context.Context) (host.Net, error) {
-	return nil, fmt.Errorf("scratch netns: %w", host.ErrUnsupported)
-}
-func (h *Host) Net(ctx context.Context, ref string) (host.Net, error) {
-	return nil, &host.Error{Op: "open netns", Object: ref, Kind: host.ErrNoNetNS}
-}
-func (h *Host) Facts(ctx context.Context) (host.Facts, error) { return host.Facts{}, nil }
-func (h *Host) NetNS() host.NetNSs                            { return nil }
-func (n *Net) Links() host.Links                              { return nil }
-func (n *Net) Addrs() host.Addrs                              { return nil }
-func (n *Net) Routes() host.Routes                            { return nil }
-func (n *Net) Rules() host.Rules                              { return nil }
-func (n *Net) Neighs() host.Neighs                            { return nil }
-func (n *Net) Sysctls() host.Sysctls                          { return nil }

@@ -1,0 +1,167 @@
+// Package rtnl speaks rtnetlink(7): one socket bound to a namespace, messages, attributes, requests and dumps. It sends
+// exactly the attributes it is given and returns what the kernel says, errno and extended acknowledgement text included.
+// It knows nothing of hosts, links or routes.
+package rtnl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error is the kernel's refusal of a request.
+type Error struct {
+	Errno unix.Errno
+	Text  string // NLMSGERR_ATTR_MSG, "" when the kernel gave none
+}
+
+func (e *Error) Error() string {
+	if e.Text != "" {
+		return e.Errno.Error() + ": " + e.Text
+	}
+	return e.Errno.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Errno }
+
+// ErrInterrupted says that a dump stayed inconsistent however often it was asked for again.
+var ErrInterrupted = errors.New("dump interrupted by changes")
+
+// Conn is a socket of one network namespace: the one its opening thread was in. It may be used from any thread.
+type Conn struct {
+	mu  sync.Mutex
+	fd  int
+	seq uint32
+	buf []byte
+}
+
+// Open returns a socket in the namespace of the calling thread.
+func Open() (*Conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("bind netlink socket: %w", err)
+	}
+	// Comfort only: kernels before 4.12 (ext ack) and 4.20 (strict dumps) work without.
+	for _, opt := range []int{unix.NETLINK_EXT_ACK, unix.NETLINK_CAP_ACK, unix.NETLINK_GET_STRICT_CHK} {
+		_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, opt, 1)
+	}
+	// A dump of 32 KiB pieces must fit, whatever net.core.rmem_default says.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<20)
+	return &Conn{fd: fd, buf: make([]byte, 64<<10)}, nil
+}
+
+// Close closes the socket.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return nil
+	}
+	err := unix.Close(c.fd)
+	c.fd = -1
+	return err
+}
+
+// FD returns the descriptor, for ioctls that need a socket of the namespace.
+func (c *Conn) FD() int { return c.fd }
+
+// Do sends a request and waits for its acknowledgement.
+func (c *Conn) Do(m *Message) error {
+	_, err := c.exchange(m, unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	return err
+}
+
+// Echo sends a change and returns the notification that the kernel sends of it to listeners.
+func (c *Conn) Echo(m *Message) ([]Reply, error) {
+	return c.exchange(m, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_ECHO)
+}
+
+// Get sends a request that is answered by one message, and returns its payload.
+func (c *Conn) Get(m *Message) ([]byte, error) {
+	replies, err := c.exchange(m, unix.NLM_F_REQUEST)
+	if err != nil {
+		return nil, err
+	}
+	return replies[0].Data, nil
+}
+
+// Dump sends a dump request and returns every object. A dump that was interrupted by a change is asked for again.
+func (c *Conn) Dump(ctx context.Context, m *Message) ([]Reply, error) {
+	for try := range 12 {
+		replies, err := c.exchange(m, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+		if !errors.Is(err, ErrInterrupted) && !errors.Is(err, unix.EINTR) {
+			return replies, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Millisecond << min(try, 6)):
+		}
+	}
+	return nil, ErrInterrupted
+}
+
+// exchange sends one message and collects what comes back until its acknowledgement or the end of the dump.
+func (c *Conn) exchange(m *Message, flags uint16) ([]Reply, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return nil, fmt.Errorf("netlink socket: %w", unix.EBADF)
+	}
+	c.seq++
+	if err := c.send(m.bytes(flags, c.seq)); err != nil {
+		return nil, err
+	}
+	var out []Reply
+	interrupted := false
+	for {
+		b, err := c.receive()
+		if err != nil {
+			return nil, err
+		}
+		done, err := c.collect(b, &out, &interrupted)
+		if err != nil {
+			return nil, err
+		}
+		done = done || flags == unix.NLM_F_REQUEST && len(out) > 0
+		if done && interrupted {
+			return nil, ErrInterrupted
+		}
+		if done {
+			return out, nil
+		}
+	}
+}
+
+func (c *Conn) send(b []byte) error {
+	for {
+		err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// receive reads one datagram. The result is valid until the next call.
+func (c *Conn) receive() ([]byte, error) {
+	for {
+		n, _, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_TRUNC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("receive from netlink: %w", err)
+		case n > len(c.buf):
+			return nil, fmt.Errorf("receive from netlink: datagram of %d bytes", n)
+		}
+		return c.buf[:n], nil
+	}
+}
