@@ -31,6 +31,9 @@ func Exec(ctx context.Context, dir, name, host string, o ExecOptions) (int, erro
 	if len(o.Argv) == 0 {
 		o.Argv = []string{"/bin/bash", "-l"}
 	}
+	if err := closeInherited(); err != nil {
+		return -1, err
+	}
 	code := -1
 	// The thread stays in the host for ever, so it is one that dies with this call.
 	err = onThread(func() error {

@@ -206,6 +206,11 @@ func (f *fabric) plug(m machine, l link, host *os.File) error {
 // the relay names the interface.
 func (f *fabric) routeOut(veth netlink.Link, l link, m machine) error {
 	index := veth.Attrs().Index
+	if m.IP.Is6() { // neighbour discovery asks for an address on the interface itself
+		if err := addAddress(f.outside.h.AddrAdd, veth, ipNet(single(outside6))); err != nil {
+			return err
+		}
+	}
 	err := f.outside.h.RouteAdd(&netlink.Route{LinkIndex: index, Dst: ipNet(single(m.IP)), Src: outsideIP(m.IP.Is6()).AsSlice(),
 		Scope: netlink.SCOPE_LINK, Priority: index})
 	if err != nil {

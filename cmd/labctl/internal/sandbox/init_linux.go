@@ -61,6 +61,9 @@ func hostMain() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("die with supervisor: %w", err)
 	}
+	if err := os.WriteFile("/proc/self/comm", []byte("labctl"), 0); err != nil {
+		return fmt.Errorf("set name of process: %w", err)
+	}
 	var s spec
 	// A supervisor that is gone by now has closed the pipe, so nobody is left behind.
 	if err := json.NewDecoder(os.Stdin).Decode(&s); err != nil {

@@ -23,15 +23,8 @@ type running struct {
 	done chan struct{}
 }
 
-// dead reports whether PID 1 has ended.
-func (r *running) dead() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
+// dead reports whether PID 1 has ended, be it still to be waited for.
+func (r *running) dead() bool { return !r.alive() }
 
 // stop ends every process of the host and returns when they are gone.
 func (r *running) stop() {

@@ -191,18 +191,25 @@ func (p *planner) links(h Host) (links []link) {
 		links = append(links, link{Name: name, Wire: w, MAC: p.mac(h.Name, name), MTU: 1500, Addresses: addresses, Routes: routes})
 	}
 	ip, own := p.ip[h.Name], []netip.Prefix(nil)
-	if holder(h, ip) == nil {
+	if holder(h, ip) == nil || ip.Is6() {
 		own = []netip.Prefix{single(ip)}
+	}
+	// The first management link has the host's address, unless a NIC has it. ARP answers for it on the others
+	// too; neighbour discovery does not (ndisc_recv_ns, net/ipv6/ndisc.c), so IPv6 has it on all.
+	given := func() {
+		if ip.Is4() {
+			own = nil
+		}
 	}
 	if len(h.Jump) == 0 {
 		add(wire{wireOutside, h.Name}, own, []route{{To: outsideIP(ip.Is6()), From: ip}})
-		own = nil
+		given()
 	}
 	for _, j := range p.parents[h.Name] {
 		if !p.declared(j, h.Name) {
 			to, _ := p.wireIP(j, ip.Is6())
 			add(wire{wireBehind, j}, own, []route{{To: to, From: ip}})
-			own = nil
+			given()
 		}
 	}
 	if below := p.behind(h.Name); len(below) > 0 {
@@ -235,7 +242,7 @@ func (p *planner) nic(h Host, n NIC) link {
 func (p *planner) wireSide(jump string, below []string) (addresses []netip.Prefix, routes []route) {
 	for _, c := range below {
 		from, extra := p.wireIP(jump, p.ip[c].Is6())
-		if extra && !slices.Contains(addresses, single(from)) {
+		if (extra || from.Is6()) && !slices.Contains(addresses, single(from)) {
 			addresses = append(addresses, single(from))
 		}
 		routes = append(routes, route{To: p.ip[c], From: from})

@@ -24,11 +24,8 @@ func named(pid int) process {
 
 // alive reports whether the very same process still runs; a zombie does not.
 func (p process) alive() bool {
-	if p.PID <= 0 {
-		return false
-	}
 	start, state, err := procStat(p.PID)
-	return err == nil && start == p.Start && state != 'Z' && state != 'X'
+	return err == nil && p.PID > 0 && start == p.Start && state != 'Z' && state != 'X'
 }
 
 // procStat reads the start time and the state from /proc/PID/stat (proc_pid_stat(5)).
@@ -47,31 +44,53 @@ func procStat(pid int) (start uint64, state byte, err error) {
 	return start, fields[0][0], err
 }
 
-// kill ends p and waits until it is gone. It goes by a pidfd, so that a pid which is given to
-// another process meanwhile is never hit.
+// kill ends p and waits until it is gone.
 func (p process) kill(timeout time.Duration) error {
-	if !p.alive() {
+	return p.withFD(func(fd int) error {
+		if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+			return ignore(err, unix.ESRCH)
+		}
+		return p.poll(fd, timeout)
+	})
+}
+
+// wait returns once p is gone with everything that it held open.
+func (p process) wait(timeout time.Duration) error {
+	return p.withFD(func(fd int) error { return p.poll(fd, timeout) })
+}
+
+// withFD calls fn with a pidfd of p, if p is still there. The start time is compared after the pidfd
+// is taken, so a process that has got the pid meanwhile is never hit.
+func (p process) withFD(fn func(fd int) error) error {
+	if p.PID <= 0 {
 		return nil
 	}
 	fd, err := unix.PidfdOpen(p.PID, 0)
-	if err != nil || !p.alive() {
+	if err != nil {
 		return ignore(err, unix.ESRCH)
 	}
 	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
-		return ignore(err, unix.ESRCH)
+	if start, _, err := procStat(p.PID); err != nil || start != p.Start {
+		return nil
 	}
-	return p.wait(timeout)
+	return fn(fd)
 }
 
-// wait returns once p is gone.
-func (p process) wait(timeout time.Duration) error {
-	for end := time.Now().Add(timeout); p.alive(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
+// poll waits for the last thread: the first may be a zombie before the others have closed
+// the files of the process.
+func (p process) poll(fd int, timeout time.Duration) error {
+	for end := time.Now().Add(timeout); ; {
+		left := max(time.Until(end), 0)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		switch {
+		case n > 0:
+			return nil
+		case err != nil && err != unix.EINTR:
+			return err
+		case left == 0:
 			return fmt.Errorf("process %d does not end", p.PID)
 		}
 	}
-	return nil
 }
 
 func ignore(err, harmless error) error {

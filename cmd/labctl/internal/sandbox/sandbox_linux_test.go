@@ -167,26 +167,26 @@ func TestWire(t *testing.T) {
 
 func TestFreshMachine(t *testing.T) {
 	b := up(t, Topology{Name: "fresh", Hosts: []Host{{Name: "box", NICs: []NIC{{Name: "eth1"}}}}})
-	for line, want := range map[string]string{
-		"hostname":                                               "box",
-		"cat /proc/1/comm":                                       "labctl",
-		"ls /root /home /mnt /tmp":                               "/home:\n\n/mnt:\n\n/root:\n\n/tmp:",
-		"ls /etc/ssh/ssh_host_*":                                 "/etc/ssh/ssh_host_ed25519_key",
-		"ip -br link | awk '{print $1}'":                         "lo\neth1@if3\nmgmt0@if2",
-		"ip netns add x && ip netns":                             "x",
-		"ip netns exec x ip -br link":                            "lo               DOWN           00:00:00:00:00:00 <LOOPBACK>",
-		"sysctl -w net.ipv4.ip_forward=1":                        "net.ipv4.ip_forward = 1",
-		"sysctl -qw kernel.panic=77 2>&1 | grep -c -i read-only": "1",
-		"iptables-legacy -A INPUT -p tcp --dport 80 -j ACCEPT && iptables-legacy -S | tail -1": "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT",
-		"iptables-nft -A INPUT -p tcp --dport 80 -j ACCEPT && iptables-nft -S | tail -1":       "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT",
-		"ls /run":                "lock\nnetns\nsshd\nsshd.pid\nutmp\nxtables.lock",
-		"findmnt -n -o FSTYPE /": "overlay",
-		"echo x > /dev/null; test -c /dev/net/tun && echo tun":  "tun",
-		"ls /proc/self/fd | wc -l":                              "4",
-		"ls /proc/1/fd | wc -l | awk '$1 < 12 {print \"few\"}'": "few",
+	for _, c := range [][2]string{
+		{"hostname", "box"},
+		{"cat /proc/1/comm", "labctl"},
+		{"ls /root /home /mnt /tmp", "/home:\n\n/mnt:\n\n/root:\n\n/tmp:"},
+		{"ls /etc/ssh/ssh_host_*", "/etc/ssh/ssh_host_ed25519_key"},
+		{"ip -br link | sed 's/[@ ].*//'", "lo\neth1\nmgmt0"},
+		{"ip netns add x && ip netns", "x"},
+		{"ip netns exec x ip -br link", "lo               DOWN           00:00:00:00:00:00 <LOOPBACK>"},
+		{"sysctl -w net.ipv4.ip_forward=1", "net.ipv4.ip_forward = 1"},
+		{"(echo 77 > /proc/sys/kernel/panic) 2>&1 | grep -o Read-only", "Read-only"},
+		{"iptables-legacy -A INPUT -p tcp --dport 80 -j ACCEPT && iptables-legacy -S | tail -1", "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT"},
+		{"iptables-nft -A INPUT -p tcp --dport 80 -j ACCEPT && iptables-nft -S 2>/dev/null | tail -1", "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT"},
+		{"ls /run", "lock\nnetns\nsshd\nsshd.pid\nutmp\nxtables.lock"},
+		{"findmnt -n -o FSTYPE /", "overlay"},
+		{"echo x > /dev/null; test -c /dev/net/tun && echo tun", "tun"},
+		{"ls /proc/self/fd | wc -l", "4"},
+		{"ls /proc/1/fd | wc -l | awk '$1 < 12 {print \"few\"}'", "few"},
 	} {
-		if out, _ := b.exec("box", line); out != want {
-			t.Errorf("%s:\n%s\nwant\n%s", line, out, want)
+		if out, _ := b.exec("box", c[0]); out != c[1] {
+			t.Errorf("%s:\n%s\nwant\n%s", c[0], out, c[1])
 		}
 	}
 }

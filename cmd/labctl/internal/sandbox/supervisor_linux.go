@@ -34,17 +34,26 @@ type reply struct {
 // detach drops every file but the standard three, which the caller may have left open without
 // close-on-exec, and starts the supervisor in place of this process.
 func detach(dir string) error {
+	if err := closeInherited(); err != nil {
+		return err
+	}
+	env := []string{"PATH=" + os.Getenv("PATH")}
+	return unix.Exec("/proc/self/exe", []string{"labctl", InitVerb, "supervise-detached", dir}, env)
+}
+
+// closeInherited keeps files that this process was started with out of those that it starts: Go's own are
+// closed on exec anyway, and a pipe that a daemon holds never ends.
+func closeInherited() error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		return err
+		return fmt.Errorf("list open files: %w", err)
 	}
 	for _, e := range entries {
 		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
 			unix.CloseOnExec(fd)
 		}
 	}
-	env := []string{"PATH=" + os.Getenv("PATH")}
-	return unix.Exec("/proc/self/exe", []string{"labctl", InitVerb, "supervise-detached", dir}, env)
+	return nil
 }
 
 // supervise holds a sandbox until it is told to end.
@@ -52,11 +61,7 @@ func supervise(dir string) error {
 	if err := unix.Chdir("/"); err != nil {
 		return err
 	}
-	text, err := json.Marshal(self())
-	if err != nil {
-		return err
-	}
-	if err := replaceFile(filepath.Join(dir, pidFile), text, 0o600); err != nil {
+	if err := recordSupervisor(dir, self()); err != nil {
 		return err
 	}
 	s, err := newSupervisor(dir)

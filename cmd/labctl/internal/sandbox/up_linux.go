@@ -94,15 +94,28 @@ func Down(ctx context.Context, dir, name string) error {
 
 // reapSupervisor makes sure that the supervisor on record has ended.
 func reapSupervisor(own string) error {
-	var p process
-	text, err := os.ReadFile(filepath.Join(own, pidFile))
-	if err != nil || json.Unmarshal(text, &p) != nil {
-		return nil // it never came up
-	}
+	p := onRecord(own)
 	if p.wait(100*time.Millisecond) == nil {
 		return nil
 	}
 	return p.kill(10 * time.Second)
+}
+
+// onRecord is the supervisor that was started last, nobody if none was.
+func onRecord(own string) (p process) {
+	text, err := os.ReadFile(filepath.Join(own, pidFile))
+	if err != nil || json.Unmarshal(text, &p) != nil {
+		return process{}
+	}
+	return p
+}
+
+func recordSupervisor(own string, p process) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(own, pidFile), text, 0o600)
 }
 
 // lock keeps two Ups or Downs of one sandbox apart. The lock goes with the process.
@@ -133,8 +146,10 @@ func dial(own string) (net.Conn, error) { return net.Dial("unix", filepath.Join(
 
 // dialOrStart connects to the supervisor, and starts it if there is none.
 func dialOrStart(ctx context.Context, own string) (net.Conn, error) {
-	if conn, err := dial(own); err == nil {
+	if conn, err := dial(own); err == nil && onRecord(own).alive() {
 		return conn, nil
+	} else if err == nil {
+		conn.Close() // one that is dying still takes connections
 	}
 	if err := reapSupervisor(own); err != nil {
 		return nil, fmt.Errorf("end stuck supervisor: %w", err)
@@ -151,6 +166,10 @@ func dialOrStart(ctx context.Context, own string) (net.Conn, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
+	started := named(cmd.Process.Pid) // it keeps its pid when it executes itself again
+	if err := recordSupervisor(own, started); err != nil {
+		return nil, errors.Join(err, started.kill(10*time.Second))
+	}
 	ended := make(chan struct{})
 	go func() { // it outlives us, or ends while we are still there to reap it
 		_ = cmd.Wait()
@@ -165,7 +184,7 @@ func dialOrStart(ctx context.Context, own string) (net.Conn, error) {
 			text, _ := os.ReadFile(log.Name())
 			return nil, fmt.Errorf("start supervisor: %s", strings.TrimPrefix(string(bytes.TrimSpace(text)), "labctl: "))
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, errors.Join(context.Cause(ctx), started.kill(10*time.Second))
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
