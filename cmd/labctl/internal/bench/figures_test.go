@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+var writeJSON = flag.String("figures", "", "`file` to write the figures to, as JSON")
+
+// figure is one measured row. Durations are wall time.
+type figure struct {
+	Case   string        `json:"case"`
+	Tool   string        `json:"tool"`
+	Hosts  int           `json:"hosts,omitempty"`
+	First  time.Duration `json:"first_ns,omitempty"`
+	Second time.Duration `json:"second_ns,omitempty"`
+	Note   string        `json:"note,omitempty"`
+}
+
+// figures collects what the benchmarks of this process measure.
+type figures struct {
+	mu   sync.Mutex
+	rows []figure
+}
+
+var found figures
+
+func (f *figures) add(row figure) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rows = append(f.rows, row)
+}
+
+// report prints the table, if anything was measured, and writes the JSON if asked to.
+func (f *figures) report() error {
+	if len(f.rows) == 0 {
+		return nil
+	}
+	fmt.Printf("\n%s/%s, %d CPUs, %s\n\n%s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), f.table())
+	if *writeJSON == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(f.rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(*writeJSON, append(text, '\n'), 0o644)
+}
+
+// table shows the rows, and for each how many times labctl's time it took in the same case.
+func (f *figures) table() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "case\thosts\ttool\tfirst\tx labctl\tsecond\tx labctl\t")
+	for _, r := range f.rows {
+		base := f.labctl(r.Case, r.Hosts)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Case, r.Hosts, r.Tool,
+			seconds(r.First), ratio(r.First, base.First), seconds(r.Second), ratio(r.Second, base.Second), r.Note)
+	}
+	w.Flush()
+	return b.String()
+}
+
+func (f *figures) labctl(name string, hosts int) figure {
+	i := slices.IndexFunc(f.rows, func(r figure) bool { return r.Case == name && r.Hosts == hosts && r.Tool == "labctl" })
+	if i < 0 {
+		return figure{}
+	}
+	return f.rows[i]
+}
+
+func seconds(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f s", d.Seconds())
+}
+
+func ratio(d, base time.Duration) string {
+	if d == 0 || base == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", d.Seconds()/base.Seconds())
+}
