@@ -135,6 +135,10 @@ func (s *supervisor) dismiss(machines []machine, log logf) {
 		}
 		gone = append(gone, r)
 		delete(s.hosts, name)
+		if relay := s.relays[name]; relay != nil { // its connections would hang for ever; enter opens it again
+			relay.close()
+			delete(s.relays, name)
+		}
 	}
 	stopAll(gone)
 }

@@ -18,9 +18,10 @@ import (
 // running is a host whose PID 1 has been started.
 type running struct {
 	process
-	spec spec
-	ns   *os.File // network namespace
-	done chan struct{}
+	child *os.Process
+	spec  spec
+	ns    *os.File // network namespace
+	done  chan struct{}
 }
 
 // dead reports whether PID 1 has ended, be it still to be waited for.
@@ -28,7 +29,7 @@ func (r *running) dead() bool { return !r.alive() }
 
 // stop ends every process of the host and returns when they are gone.
 func (r *running) stop() {
-	_ = unix.Kill(r.PID, unix.SIGKILL) // our own child and not yet waited for, or done is closed
+	_ = r.child.Kill() // knows whether it was waited for, so it never hits another
 	<-r.done
 }
 
@@ -74,7 +75,7 @@ func startHost(ctx context.Context, spawn spawner, s spec) (r *running, warnings
 	if err := spawn.start(cmd); err != nil {
 		return nil, nil, explainClone(err)
 	}
-	r = &running{process: named(cmd.Process.Pid), spec: s, done: make(chan struct{})}
+	r = &running{process: named(cmd.Process.Pid), child: cmd.Process, spec: s, done: make(chan struct{})}
 	answer := make(chan report, 1)
 	go func() {
 		answer <- converse(in, out, s)
@@ -128,7 +129,7 @@ func explainClone(err error) error {
 // stopAll ends hosts side by side.
 func stopAll(hosts []*running) {
 	for _, r := range hosts {
-		_ = unix.Kill(r.PID, unix.SIGKILL)
+		_ = r.child.Kill()
 	}
 	for _, r := range hosts {
 		select {

@@ -1,14 +1,24 @@
 package sandbox
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"testing"
 )
 
-// TestMain lets the test binary be what labctl is in earnest: the executable of every process of a sandbox.
+// TestMain lets the test binary be what labctl is in earnest: the executable of every process of a sandbox, and
+// with "up DIR" a process that brings one up and can be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == InitVerb {
 		os.Exit(InitMain(os.Args[2:]))
+	}
+	if len(os.Args) == 3 && os.Args[1] == "up" {
+		if _, err := Up(context.Background(), os.Args[2], office, Options{}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

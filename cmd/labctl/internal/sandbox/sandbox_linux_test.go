@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -42,7 +44,7 @@ func up(t testing.TB, topology Topology) *bed {
 			log, _ := os.ReadFile(filepath.Join(b.dir, topology.Name, logFile))
 			t.Logf("log of the sandbox: %s", log)
 		}
-		if err := Down(context.Background(), b.dir, topology.Name); err != nil && !strings.Contains(err.Error(), ErrNotUp.Error()) {
+		if err := Down(context.Background(), b.dir, topology.Name); err != nil && !errors.Is(err, ErrNotUp) {
 			t.Errorf("down: %v", err)
 		}
 	})
@@ -104,14 +106,6 @@ func (b *bed) pids() (pids []int) {
 	}
 	return pids
 }
-
-var office = Topology{Name: "office", Networks: []string{"underlay"}, Hosts: []Host{
-	{Name: "jump-host", Address: "34.89.221.226", User: "vagrant"},
-	{Name: "boxA", Address: "192.168.178.3", User: "vagrant", Jump: []string{"jump-host"},
-		NICs: []NIC{{Name: "enp0s8", Network: "underlay", Addresses: []string{"192.168.50.4/24", "fd00:50::4/64"}}}},
-	{Name: "boxB", Address: "192.168.178.4", Port: 2222, User: "vagrant", Jump: []string{"jump-host"},
-		NICs: []NIC{{Name: "enp0s8", Network: "underlay", MTU: 9000, MAC: "02:00:00:00:00:0b", Addresses: []string{"192.168.50.5/24", "fd00:50::5/64"}}}},
-}}
 
 func TestLoginThroughJumpHost(t *testing.T) {
 	b := up(t, office)
@@ -349,7 +343,7 @@ func TestInterruptedUp(t *testing.T) {
 		}
 		cancel()
 		if i%2 == 0 {
-			if err := Down(context.Background(), dir, office.Name); err != nil && !strings.Contains(err.Error(), ErrNotUp.Error()) {
+			if err := Down(context.Background(), dir, office.Name); err != nil && !errors.Is(err, ErrNotUp) {
 				t.Fatalf("down after an interrupted up: %v", err)
 			}
 		}
@@ -357,6 +351,100 @@ func TestInterruptedUp(t *testing.T) {
 	b := up(t, office)
 	if out, err := b.ssh("boxA", "hostname"); out != "boxA" {
 		t.Errorf("ssh boxA: %v: %s", err, out)
+	}
+}
+
+// TestKilledUp kills the process of Up at many moments; the next one goes on from whatever is there.
+func TestKilledUp(t *testing.T) {
+	needRoot(t)
+	before := world(t)
+	dir := t.TempDir()
+	for i := range 12 {
+		cmd := exec.Command("/proc/self/exe", "up", dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i*8) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if i%3 == 2 {
+			if err := Down(context.Background(), dir, office.Name); err != nil && !errors.Is(err, ErrNotUp) {
+				t.Fatalf("down after a killed up: %v", err)
+			}
+		}
+	}
+	if _, err := Up(context.Background(), dir, office, Options{}); err != nil {
+		t.Fatalf("up after a killed up: %v", err)
+	}
+	b := &bed{TB: t, dir: dir}
+	b.up(office)
+	if len(b.state.Changed) > 0 {
+		t.Errorf("second up after a killed up: %q", b.state.Changed)
+	}
+	if out, err := b.ssh("boxA", "hostname"); out != "boxA" {
+		t.Errorf("ssh boxA: %v: %s", err, out)
+	}
+	if err := Down(context.Background(), dir, office.Name); err != nil {
+		t.Fatal(err)
+	}
+	if after := world(t); after != before {
+		t.Errorf("something is left:\n%s\nbefore\n%s", after, before)
+	}
+}
+
+func TestTwoUpsAtOnce(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	var group sync.WaitGroup
+	states := make([]*State, 4)
+	for i := range states {
+		group.Go(func() {
+			var err error
+			if states[i], err = Up(context.Background(), dir, office, Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, s := range states[1:] {
+		if s == nil || s.Supervisor != states[0].Supervisor || s.Hosts[1].InitPID != states[0].Hosts[1].InitPID {
+			t.Errorf("two ups made two sandboxes: %+v and %+v", s, states[0])
+		}
+	}
+	if err := Down(context.Background(), dir, office.Name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDirectoryRemovedByHand(t *testing.T) {
+	b := up(t, office)
+	if err := os.RemoveAll(filepath.Join(b.dir, office.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.state.Supervisor.wait(5 * time.Second); err != nil {
+		t.Errorf("the supervisor stays without its directory: %v", err)
+		_ = b.state.Supervisor.kill(5 * time.Second)
+	}
+}
+
+// TestInit sees PID 1 do its duties: it reaps, starts sshd again, and its sshd is OpenSSH with its limits.
+func TestInit(t *testing.T) {
+	b := up(t, Topology{Name: "init", Hosts: []Host{{Name: "box", User: "tester", Port: 2022}}})
+	b.must("box", "setsid sh -c 'sleep 0.01 & exit' ; sleep 0.2")
+	if out := b.must("box", "ps -eo stat,comm | grep -c ^Z || true"); out != "0" {
+		t.Errorf("%s zombies: %s", out, b.must("box", "ps -ef"))
+	}
+	pid := b.must("box", "cat /run/sshd.pid")
+	b.must("box", "kill "+pid+"; sleep 0.5")
+	if out, err := b.ssh("box", "cat /run/sshd.pid"); err != nil || out == pid {
+		t.Errorf("sshd after its death: %v: pid %s, was %s", err, out, pid)
+	}
+	if out := b.must("box", "/usr/sbin/sshd -T | grep -E '^(maxstartups|passwordauthentication|usepam|acceptenv|port) '"); out != "port 2022\nusepam no\npasswordauthentication no\nmaxstartups 10:30:100" {
+		t.Errorf("sshd -T: %s", out)
+	}
+	if out, err := b.ssh("box", "umask 022; ls -ld . .ssh .ssh/authorized_keys | cut -c1-10,11- | awk '{print $1, $3}'; ping -c1 -W1 127.0.0.1 >/dev/null && echo pong"); err != nil ||
+		out != "drwxr-xr-x tester\ndrwx------ tester\n-rw------- tester\npong" {
+		t.Errorf("home: %v: %s", err, out)
 	}
 }
 

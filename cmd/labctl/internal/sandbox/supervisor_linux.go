@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,8 +81,30 @@ func supervise(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
+	go func() {
+		watch(ctx, path)
+		stop()
+	}()
 	s.serve(ctx, l)
 	return nil
+}
+
+// watch returns when the control socket has gone or is another's: whoever removed the directory by hand has
+// left nobody who could end this sandbox.
+func watch(ctx context.Context, path string) {
+	mine, _ := os.Stat(path)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if now, err := os.Stat(path); err != nil || !os.SameFile(mine, now) {
+				return
+			}
+		}
+	}
 }
 
 // serve answers requests, one at a time, until one ends the sandbox.
@@ -146,4 +169,9 @@ func (r *replies) send(v reply) {
 	_ = r.enc.Encode(v)
 }
 
-func (r *replies) line(format string, args ...any) { r.send(reply{Line: fmt.Sprintf(format, args...)}) }
+// line reports progress, to the log as well.
+func (r *replies) line(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	fmt.Fprintln(os.Stderr, time.Now().Format(time.RFC3339), text)
+	r.send(reply{Line: text})
+}
