@@ -36,7 +36,6 @@ type hostPlan struct {
 	blocks []block
 	counts tally
 	done   bool
-	failed bool
 }
 
 func newPlan(o Options, p *printer) *planView {
@@ -55,7 +54,7 @@ func (v *planView) event(e runner.Event) {
 	case runner.Unreachable:
 		h := v.host(e.Host)
 		h.add(v.problem(e.Host+" is unreachable", unreachableText(e.Error), "", ""), false)
-		v.fail(e.Host, h)
+		v.fail(e.Host)
 		v.done(e.Host)
 	case runner.HostDone:
 		v.done(e.Host)
@@ -137,9 +136,8 @@ func (v *planView) title() {
 
 func (h *hostPlan) add(text string, read bool) { h.blocks = append(h.blocks, block{text, read}) }
 
-func (v *planView) fail(host string, h *hostPlan) {
-	if !h.failed {
-		h.failed = true
+func (v *planView) fail(host string) {
+	if !slices.Contains(v.failed, host) {
 		v.failed = append(v.failed, host)
 	}
 }
@@ -158,7 +156,7 @@ func (v *planView) task(e runner.Event) {
 			where = fmt.Sprintf("%s line %d", e.Task.File, e.Task.Line)
 		}
 		h.add(v.problem(e.Host+": "+e.Task.Address, errorText(e.Error), source(e.Error), where), false)
-		v.fail(e.Host, h)
+		v.fail(e.Host)
 	case e.Status == runner.UnknownYet:
 		h.counts.unknown++
 		h.add(v.block(e, "?", "depends on what is known after apply"), false)
@@ -169,6 +167,9 @@ func (v *planView) task(e runner.Event) {
 		h.counts.count(action)
 		symbol, verb := describe(action)
 		h.add(v.block(e, symbol, verb), false)
+	}
+	if h.done { // a late word must not get lost
+		v.show(h)
 	}
 }
 

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"strings"
 
 	"labctl/modules"
 	"labctl/modules/schema"
@@ -44,7 +45,7 @@ func redactDiff(b *schema.Block, d modules.Diff, all bool) modules.Diff {
 		if c.Sensitive = c.Sensitive || all; c.Sensitive {
 			c.Before, c.After = mask(c.Before), mask(c.After)
 		} else if b != nil {
-			c.Before, c.After = maskField(b, c.Path, c.Before), maskField(b, c.Path, c.After)
+			c.Before, c.After = maskPath(b, c.Path, c.Before), maskPath(b, c.Path, c.After)
 		}
 		changes[i] = c
 	}
@@ -72,6 +73,18 @@ func mask(v any) any {
 		return nil
 	}
 	return hidden
+}
+
+// maskPath masks what is sensitive in v, the value of the attribute at path, such as "peer.key".
+func maskPath(b *schema.Block, path string, v any) any {
+	for {
+		parent, rest, nested := strings.Cut(path, ".")
+		a := b.Find(parent)
+		if !nested || a == nil || a.Fields == nil || a.Sensitive {
+			return maskField(b, parent, v)
+		}
+		b, path = a.Fields, rest
+	}
 }
 
 // maskField masks what is sensitive in v, the value of the attribute called name.
