@@ -56,9 +56,13 @@ func labctlMissing() string {
 
 // prepareLabctl writes a site with the load for the hosts.
 func prepareLabctl(t *testbed, hosts []string) func() *exec.Cmd {
-	site := t.write("site.hcl", labctlHosts(t, t.host(jump).Entry, hosts)+
-		"play \"bench\" {\n  hosts = \""+strings.Join(hosts, ",")+"\"\n\n"+labctlTasks()+"}\n")
-	return func() *exec.Cmd { return labctlCommand(t, "play", site) }
+	site := t.write("site.hcl", labctlHosts(t, t.host(jump).Entry, hosts)+labctlPlay(hosts))
+	return func() *exec.Cmd { return labctlCommand(t, "play", "-F", "none", site) }
+}
+
+// labctlPlay is the load as a play to the hosts.
+func labctlPlay(hosts []string) string {
+	return fmt.Sprintf("play \"bench\" {\n  hosts = %q\n\n%s}\n", strings.Join(hosts, ","), labctlTasks())
 }
 
 // labctlCommand keeps labctl's own files inside the testbed.
@@ -83,10 +87,12 @@ func labctlHosts(t *testbed, entry string, hosts []string) string {
 		t.Fatalf("entry of the jump host: %q", entry)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "ssh {\n  user          = %q\n  identity_file = %q\n  known_hosts   = %q\n}\n\n", j.User, j.IdentityFile, j.KnownHosts)
-	fmt.Fprintf(&b, "host %q {\n  address = %q\n  port    = %s\n}\n", jump, address, port)
+	fmt.Fprintf(&b, "ssh {\n  user            = %q\n  identity_file   = %q\n  identities_only = true\n  known_hosts     = %q\n}\n\n",
+		j.User, j.IdentityFile, j.KnownHosts)
+	fmt.Fprintf(&b, "host %q {\n  address        = %q\n  port           = %s\n  host_key_alias = %q\n}\n", jump, address, port, jump)
 	for _, name := range hosts {
-		fmt.Fprintf(&b, "host %q {\n  address = %q\n  jump    = [%q]\n}\n", name, t.host(name).Address, jump)
+		fmt.Fprintf(&b, "host %q {\n  address        = %q\n  jump           = [%q]\n  host_key_alias = %q\n}\n",
+			name, t.host(name).Address, jump, name)
 	}
 	return b.String() + "\n"
 }
