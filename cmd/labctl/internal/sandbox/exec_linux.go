@@ -1,16 +1,19 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // Exec runs a command as root in a host, in all its namespaces, and returns its exit code, 128 plus the
@@ -66,35 +69,61 @@ func runInside(ctx context.Context, o ExecOptions) (int, error) {
 	cmd := exec.CommandContext(ctx, o.Argv[0], o.Argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
 	cmd.Env = append([]string{"PATH=" + hostPath, "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash", "LANG=C.UTF-8",
-		"TERM=" + os.Getenv("TERM")}, o.Env...)
-	cmd.Dir = o.Dir
-	if cmd.Dir == "" {
-		cmd.Dir = "/root"
-	}
+		"TERM=" + cmp.Or(os.Getenv("TERM"), "dumb")}, o.Env...)
+	cmd.Dir = cmp.Or(o.Dir, "/root")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(signals)
+	var tty *terminal
+	if outer := bothTerminal(o); outer != nil {
+		var err error
+		if tty, err = openTerminal(outer); err != nil {
+			return -1, err
+		}
+		defer tty.close()
+		tty.attach(cmd)
+	}
 	if err := cmd.Start(); err != nil {
 		return -1, err
 	}
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
+	stop := forward(cmd.Process)
+	defer stop()
+	if tty != nil {
+		tty.start(o.Stdout)
+	}
+	return exitCode(cmd.Wait())
+}
+
+// forward passes on the signals that this process gets until stop is called. What is typed on a
+// terminal in raw mode is no signal here.
+func forward(command *os.Process) (stop func()) {
+	signals, done := make(chan os.Signal, 8), make(chan struct{})
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	var running sync.WaitGroup
+	running.Go(func() {
 		for {
 			select {
 			case s := <-signals:
-				// The terminal has sent these two to the command as well.
-				if !o.TTY || s != syscall.SIGINT && s != syscall.SIGQUIT {
-					_ = cmd.Process.Signal(s)
-				}
+				_ = command.Signal(s)
 			case <-done:
 				return
 			}
 		}
-	}()
-	return exitCode(cmd.Wait())
+	})
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		running.Wait()
+	}
+}
+
+// bothTerminal is the terminal that a command is to run on, or nil.
+func bothTerminal(o ExecOptions) *os.File {
+	in, ok1 := o.Stdin.(*os.File)
+	out, ok2 := o.Stdout.(*os.File)
+	if !ok1 || !ok2 || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+		return nil
+	}
+	return in
 }
 
 func exitCode(err error) (int, error) {

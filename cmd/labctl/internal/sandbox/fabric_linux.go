@@ -70,6 +70,9 @@ func setupOutside() error {
 		return err
 	}
 	for _, v6 := range []bool{false, true} {
+		if _, err := os.Stat("/proc/net/if_inet6"); v6 && err != nil {
+			continue // booted with ipv6.disable=1
+		}
 		if err := addAddress(netlink.AddrAdd, lo, ipNet(single(outsideIP(v6)))); err != nil {
 			return err
 		}

@@ -8,13 +8,15 @@ import (
 )
 
 // TestMain lets the test binary be what labctl is in earnest: the executable of every process of a sandbox, and
-// with "up DIR" a process that brings one up and can be killed.
+// with "up DIR NAME" a process that brings one up and can be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == InitVerb {
 		os.Exit(InitMain(os.Args[2:]))
 	}
-	if len(os.Args) == 3 && os.Args[1] == "up" {
-		if _, err := Up(context.Background(), os.Args[2], office, Options{}); err != nil {
+	if len(os.Args) == 4 && os.Args[1] == "up" {
+		topology := office
+		topology.Name = os.Args[3]
+		if _, err := Up(context.Background(), os.Args[2], topology, Options{}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

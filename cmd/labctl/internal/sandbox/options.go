@@ -12,12 +12,12 @@ type Options struct {
 	Log func(line string)
 }
 
-// ExecOptions says what to run in a host and as what.
+// ExecOptions says what to run in a host. If Stdin and Stdout are both a terminal, the command gets one of the
+// host's own, joined to it; Stderr is then part of it.
 type ExecOptions struct {
 	Argv           []string // empty: a login shell
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	TTY            bool     // the standard files are a terminal, whose signals the command gets by itself
 	Dir            string   // empty: /root
 	Env            []string // NAME=VALUE, added to a plain environment
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -288,8 +289,8 @@ func TestJumpChain(t *testing.T) {
 	}
 }
 
-// world is what a sandbox could leave behind.
-func world(t testing.TB) string {
+// world is what a sandbox of that name could leave behind.
+func world(t testing.TB, name string) string {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
@@ -300,29 +301,44 @@ func world(t testing.TB) string {
 	var processes []string
 	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, e := range entries {
-		if text, _ := os.ReadFile(e); bytes.Contains(text, []byte(InitVerb)) {
+		if text, _ := os.ReadFile(e); bytes.Contains(text, []byte(InitVerb)) && bytes.Contains(text, []byte(name)) {
 			processes = append(processes, string(bytes.ReplaceAll(text, []byte{0}, []byte{' '})))
 		}
 	}
 	return fmt.Sprintf("%s\n%s\n%s\n%s\n%s", mounts, regexp.MustCompile(`(?m)^\d+: .*?:`).FindAllString(string(links), -1), routes, names, processes)
 }
 
+// same waits for the world to be as it was: other tests on this computer come and go.
+func same(t testing.TB, name, before string) {
+	t.Helper()
+	after := world(t, name)
+	for end := time.Now().Add(5 * time.Second); after != before && time.Now().Before(end); after = world(t, name) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if after != before {
+		t.Errorf("something of the sandbox is left:\n%s\nbefore\n%s", after, before)
+	}
+}
+
+// own is the office under a name that nothing else on this computer has.
+func own(t testing.TB) Topology {
+	topology := office
+	topology.Name = fmt.Sprintf("%s-%d", t.Name(), os.Getpid())
+	return topology
+}
+
 func TestDownLeavesNothing(t *testing.T) {
 	needRoot(t)
-	before := world(t)
-	b := up(t, office)
+	topology := own(t)
+	before := world(t, topology.Name)
+	b := up(t, topology)
 	b.must("boxA", "ip netns add inner; setsid sleep 1000 >/dev/null 2>&1 &")
 	pids := append(b.pids(), b.state.Supervisor.PID)
-	during := strings.Split(world(t), InitVerb)[0]
-	if !strings.HasPrefix(before, strings.TrimSuffix(during, "[labctl ")) {
-		t.Errorf("up shows in the main namespaces:\n%s\nbefore\n%s", during, before)
-	}
-	if err := Down(context.Background(), b.dir, "office"); err != nil {
+	same(t, "nothing but the processes shows", before[:strings.LastIndex(before, "[")]+"[]")
+	if err := Down(context.Background(), b.dir, topology.Name); err != nil {
 		t.Fatal(err)
 	}
-	if after := world(t); after != before {
-		t.Errorf("down leaves something:\n%s\nbefore\n%s", after, before)
-	}
+	same(t, topology.Name, before)
 	for _, pid := range pids {
 		if named(pid).alive() {
 			t.Errorf("process %d lives", pid)
@@ -357,10 +373,11 @@ func TestInterruptedUp(t *testing.T) {
 // TestKilledUp kills the process of Up at many moments; the next one goes on from whatever is there.
 func TestKilledUp(t *testing.T) {
 	needRoot(t)
-	before := world(t)
+	topology := own(t)
+	before := world(t, topology.Name)
 	dir := t.TempDir()
 	for i := range 12 {
-		cmd := exec.Command("/proc/self/exe", "up", dir)
+		cmd := exec.Command("/proc/self/exe", "up", dir, topology.Name)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -368,27 +385,55 @@ func TestKilledUp(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if i%3 == 2 {
-			if err := Down(context.Background(), dir, office.Name); err != nil && !errors.Is(err, ErrNotUp) {
+			if err := Down(context.Background(), dir, topology.Name); err != nil && !errors.Is(err, ErrNotUp) {
 				t.Fatalf("down after a killed up: %v", err)
 			}
 		}
 	}
-	if _, err := Up(context.Background(), dir, office, Options{}); err != nil {
+	if _, err := Up(context.Background(), dir, topology, Options{}); err != nil {
 		t.Fatalf("up after a killed up: %v", err)
 	}
 	b := &bed{TB: t, dir: dir}
-	b.up(office)
+	b.up(topology)
 	if len(b.state.Changed) > 0 {
 		t.Errorf("second up after a killed up: %q", b.state.Changed)
 	}
 	if out, err := b.ssh("boxA", "hostname"); out != "boxA" {
 		t.Errorf("ssh boxA: %v: %s", err, out)
 	}
-	if err := Down(context.Background(), dir, office.Name); err != nil {
+	if err := Down(context.Background(), dir, topology.Name); err != nil {
 		t.Fatal(err)
 	}
-	if after := world(t); after != before {
-		t.Errorf("something is left:\n%s\nbefore\n%s", after, before)
+	same(t, topology.Name, before)
+}
+
+// TestSudoer brings a sandbox up as sudo would, and logs in as the person who called it.
+func TestSudoer(t *testing.T) {
+	needRoot(t)
+	t.Setenv("SUDO_UID", "65534")
+	t.Setenv("SUDO_GID", "65534")
+	b := up(t, office)
+	if err := os.Chmod(filepath.Dir(b.dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(b.dir, "ssh_config")
+	var text bytes.Buffer
+	if err := SSHConfig(&text, b.state); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("ssh", "-F", config, "-o", "BatchMode=yes", "boxA", "hostname")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "boxA\n" {
+		t.Errorf("ssh as nobody: %v: %s", err, out)
+	}
+	for _, name := range []string{hostKeys, controlSock, pidFile} {
+		var st syscall.Stat_t
+		if err := syscall.Stat(filepath.Join(b.state.Dir, name), &st); err != nil || st.Uid != 0 || name != controlSock && st.Mode&0o77 != 0 {
+			t.Errorf("%s: %v, owner %d, mode %o", name, err, st.Uid, st.Mode)
+		}
 	}
 }
 
@@ -445,30 +490,6 @@ func TestInit(t *testing.T) {
 	if out, err := b.ssh("box", "umask 022; ls -ld . .ssh .ssh/authorized_keys | cut -c1-10,11- | awk '{print $1, $3}'; ping -c1 -W1 127.0.0.1 >/dev/null && echo pong"); err != nil ||
 		out != "drwxr-xr-x tester\ndrwx------ tester\n-rw------- tester\npong" {
 		t.Errorf("home: %v: %s", err, out)
-	}
-}
-
-func TestExec(t *testing.T) {
-	b := up(t, Topology{Name: "exec", Hosts: []Host{{Name: "box"}}})
-	if _, code := b.exec("box", "exit 7"); code != 7 {
-		t.Errorf("exit code %d, want 7", code)
-	}
-	if _, code := b.exec("box", "kill -TERM $$"); code != 128+15 {
-		t.Errorf("exit code %d, want 143", code)
-	}
-	var out bytes.Buffer
-	code, err := Exec(context.Background(), b.dir, "exec", "box", ExecOptions{Argv: []string{"cat"}, Stdin: strings.NewReader("through"), Stdout: &out})
-	if err != nil || code != 0 || out.String() != "through" {
-		t.Errorf("cat: %d %v %q", code, err, out.String())
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	if code, _ := Exec(ctx, b.dir, "exec", "box", ExecOptions{Argv: []string{"sleep", "100"}}); code != 128+15 || time.Since(start) > 2*time.Second {
-		t.Errorf("cancelled sleep: exit code %d after %v", code, time.Since(start))
-	}
-	if _, err := Exec(context.Background(), b.dir, "exec", "bix", ExecOptions{}); err == nil || !strings.Contains(err.Error(), `no host "bix"`) {
-		t.Errorf("exec in an unknown host: %v", err)
 	}
 }
 
