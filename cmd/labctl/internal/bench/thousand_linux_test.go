@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"labctl/cmd/labctl/internal/sandbox"
+)
+
+const many = 1000
+
+// thousand is a playbook with a thousand objects of one kind, and the tool that makes them from a list.
+type thousand struct {
+	kind  string
+	tasks string // in labctl's language
+	tool  string // its name in the table
+	line  string // the command on the host, which reads the list
+	first func() string
+	again func() string // a list that changes nothing; nil: the tool cannot say that
+}
+
+// The device that addresses and routes are put on is there before.
+const onDevice = "ip link add bench0 type bridge && ip link set bench0 up && ip address add 10.77.0.1/24 dev bench0"
+
+var thousands = []thousand{
+	{
+		kind: "bridges", tool: "ip -batch", line: "ip -batch -",
+		tasks: "  bridge \"many${each.key}\" {\n    for_each = toset([for i in range(1000) : tostring(i)])\n  }\n",
+		first: func() string { return numbered("link add many%d type bridge\n") },
+	},
+	{
+		kind: "addresses", tool: "ip -batch", line: "ip -batch -",
+		tasks: "  address \"bench0\" {\n    cidr = [for i in range(1000) : \"10.78.${floor(i / 250)}.${i % 250 + 1}/32\"]\n  }\n",
+		first: func() string { return split("address add 10.78.%d.%d/32 dev bench0\n") },
+		again: func() string { return split("address replace 10.78.%d.%d/32 dev bench0\n") },
+	},
+	{
+		kind: "routes", tool: "ip -batch", line: "ip -batch -",
+		tasks: "  route \"${each.key}\" {\n    for_each = toset([for i in range(1000) : \"10.79.${floor(i / 250)}.${i % 250 + 1}/32\"])\n    dev      = \"bench0\"\n  }\n",
+		first: func() string { return split("route add 10.79.%d.%d/32 dev bench0\n") },
+		again: func() string { return split("route replace 10.79.%d.%d/32 dev bench0\n") },
+	},
+	{
+		kind: "iptables rules", tool: "iptables-restore", line: "iptables-restore --noflush",
+		tasks: "  iptables_chain \"BENCH\" {\n    dynamic \"rule\" {\n      for_each = range(1000)\n      content {\n" +
+			"        source = \"10.80.${floor(rule.value / 250)}.${rule.value % 250 + 1}/32\"\n        jump   = \"ACCEPT\"\n      }\n    }\n  }\n",
+		first: restoreList, again: restoreList,
+	},
+}
+
+func restoreList() string {
+	return "*filter\n:BENCH - [0:0]\n" + split("-A BENCH -s 10.80.%d.%d/32 -j ACCEPT\n") + "COMMIT\n"
+}
+
+func numbered(format string) string {
+	var b strings.Builder
+	for i := range many {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// split numbers with two figures, as the last two bytes of an address.
+func split(format string) string {
+	var b strings.Builder
+	for i := range many {
+		fmt.Fprintf(&b, format, i/250, i%250+1)
+	}
+	return b.String()
+}
+
+// BenchmarkThousand makes a thousand objects of a kind on one host behind the jump host, with labctl from end to end,
+// and with the tool that takes a list, by ssh.
+func BenchmarkThousand(b *testing.B) {
+	bed := newTestbed(b, 1, labctl.name, "list")
+	for _, name := range []string{labctl.name + "-1", "list-1"} {
+		o := sandbox.ExecOptions{Argv: []string{"sh", "-c", onDevice}}
+		if code, err := sandbox.Exec(context.Background(), bed.dir, bed.state.Name, name, o); err != nil || code != 0 {
+			b.Fatalf("prepare %s: exit %d, %v", name, code, err)
+		}
+	}
+	benchWarm(b, bed)
+	for _, k := range thousands {
+		b.Run(strings.ReplaceAll(k.kind, " ", "-")+"/list", func(b *testing.B) { benchList(b, bed, k) })
+		b.Run(strings.ReplaceAll(k.kind, " ", "-")+"/labctl", func(b *testing.B) { benchObjects(b, bed, k) })
+	}
+}
+
+// benchWarm has the agent brought to the host, so that the first of the plays is not charged for it.
+func benchWarm(b *testing.B, bed *testbed) {
+	if why := labctlMissing(); why != "" {
+		b.Fatal(why)
+	}
+	timed(b, here, thousandPlay(b, bed, "  ping \"127.0.0.1\" {}\n")())
+}
+
+func thousandPlay(b *testing.B, bed *testbed, tasks string) func() *exec.Cmd {
+	b.Helper()
+	host := labctl.name + "-1"
+	site := bed.write("thousand.hcl", labctlHosts(bed, bed.host(jump).Entry, []string{host})+
+		fmt.Sprintf("play \"bench\" {\n  hosts = %q\n\n%s}\n", host, tasks))
+	return func() *exec.Cmd { return labctlCommand(bed, "play", "-F", "none", site) }
+}
+
+var changedCount = regexp.MustCompile(`changed=(\d+)`)
+
+func benchObjects(b *testing.B, bed *testbed, k thousand) {
+	play := thousandPlay(b, bed, k.tasks)
+	first, out := timed(b, here, play())
+	if m := changedCount.FindStringSubmatch(out); m == nil || m[1] == "0" {
+		b.Fatalf("the first play has changed nothing:\n%s", tail(out))
+	}
+	second, out := timed(b, here, play())
+	if m := changedCount.FindStringSubmatch(out); m == nil || m[1] != "0" {
+		b.Fatalf("the second play has changed something:\n%s", tail(out))
+	}
+	record(b, figure{Case: "1000 " + k.kind, Tool: labctl.name, Hosts: 1, First: first, Second: second})
+}
+
+func benchList(b *testing.B, bed *testbed, k thousand) {
+	by := func(list string) time.Duration {
+		cmd := bed.ssh("list-1", k.line)
+		cmd.Stdin = strings.NewReader(list)
+		took, _ := timed(b, here, cmd)
+		return took
+	}
+	f := figure{Case: "1000 " + k.kind, Tool: "ssh " + k.tool, Hosts: 1, First: by(k.first())}
+	if k.again != nil {
+		f.Second = by(k.again())
+	}
+	record(b, f)
+}
