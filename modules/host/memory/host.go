@@ -17,10 +17,12 @@ type Host struct {
 	base host.Host      // nil: everything comes from seed, or was made here
 	seed *host.Snapshot // nil: everything comes from base
 
-	mu     sync.Mutex // guards all network state below; taken by exported methods, never while calling back into them
-	nets   map[string]*Net
-	gone   map[string]bool // namespaces deleted here that base still has
-	macs   int             // addresses invented for devices so far
+	mu      sync.Mutex // guards all network state; taken by exported methods, those whose names end in Locked need it
+	nets    map[string]*Net
+	gone    map[string]bool // namespaces deleted here that base still has
+	created map[string]bool // namespaces created here
+	macs    int             // addresses invented for devices so far
+
 	files  files
 	writes atomic.Int64
 }
@@ -29,7 +31,7 @@ var _ host.Host = (*Host)(nil)
 
 // New returns a host that starts as base is, reading it only as far as needed and never changing it.
 func New(base host.Host) *Host {
-	return &Host{base: base, nets: map[string]*Net{}, gone: map[string]bool{}}
+	return &Host{base: base, nets: map[string]*Net{}, gone: map[string]bool{}, created: map[string]bool{}}
 }
 
 // Planning reports that commands and probes are not to be executed here.

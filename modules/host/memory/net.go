@@ -2,6 +2,10 @@ package memory
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"sort"
+	"strings"
 
 	"labctl/modules/host"
 )
@@ -9,24 +13,307 @@ import (
 // Net is a network namespace in memory. Its state is loaded from base or seed when it is first looked at.
 type Net struct {
 	h    *Host
-	name string
+	name string         // the reference it was first asked for by
 	base host.Net       // nil when there is nothing to load
 	seed *host.NetState // nil unless the host comes from a snapshot
+
+	loaded  bool
+	links   []*link
+	addrs   []host.Addr
+	routes  []host.Route
+	rules   []host.Rule
+	neighs  []host.Neigh
+	fdb     []host.FDBEntry
+	sysctls map[string]string // what was written here, or is in the seed
+	index   int               // highest ifindex so far
 
 	netfilter netfilter
 }
 
-var _ host.Net = (*Net)(nil)
+var (
+	_ host.Net        = (*Net)(nil)
+	_ host.Identifier = (*Net)(nil)
+)
+
+// link is a device and what the kernel remembers of it beside its attributes.
+type link struct {
+	host.Link
+	fresh   bool // made or moved here: base knows nothing of its sysctls
+	mtuUser bool // a bridge whose MTU was set, and no longer follows its ports
+}
+
+var errInvalid = errors.New("invalid argument")
+
+// ID tells the namespace from the others of this host.
+func (n *Net) ID() string {
+	if id, ok := n.base.(host.Identifier); ok && !n.h.created[n.name] {
+		return id.ID()
+	}
+	return "memory:" + n.name
+}
 
 // Net returns the namespace that ref names.
 func (h *Host) Net(ctx context.Context, ref string) (host.Net, error) {
-	return nil, &host.Error{Op: "open netns", Object: ref, Kind: host.ErrNoNetNS}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, err := h.netLocked(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
-func (h *Host) NetNS() host.NetNSs   { return nil }
-func (n *Net) Links() host.Links     { return nil }
-func (n *Net) Addrs() host.Addrs     { return nil }
-func (n *Net) Routes() host.Routes   { return nil }
-func (n *Net) Rules() host.Rules     { return nil }
-func (n *Net) Neighs() host.Neighs   { return nil }
-func (n *Net) Sysctls() host.Sysctls { return nil }
+// canonical spells a reference in the one way that nets is keyed by.
+func canonical(ref string) string {
+	if ref == host.OwnNetNS {
+		return ""
+	}
+	for _, dir := range []string{"/run/netns/", "/var/run/netns/"} {
+		if name, ok := strings.CutPrefix(ref, dir); ok {
+			return name
+		}
+	}
+	return ref
+}
+
+func (h *Host) netLocked(ctx context.Context, ref string) (*Net, error) {
+	ref = canonical(ref)
+	if n := h.nets[ref]; n != nil {
+		return n, nil
+	}
+	n := &Net{h: h, name: ref, sysctls: map[string]string{}}
+	switch {
+	case h.gone[ref]:
+		return nil, noNetNS(ref)
+	case h.base != nil:
+		b, err := h.base.Net(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		n.base = b
+	case h.seed != nil && h.seed.NetNS[ref] != nil:
+		n.seed = h.seed.NetNS[ref]
+	case ref != "":
+		return nil, noNetNS(ref)
+	}
+	if twin := h.twinLocked(n); twin != nil {
+		n = twin
+	}
+	h.nets[ref] = n
+	return n, nil
+}
+
+func noNetNS(ref string) error {
+	return &host.Error{Op: "open netns", Object: ref, Kind: host.ErrNoNetNS}
+}
+
+// twinLocked returns the namespace that n is under another reference.
+func (h *Host) twinLocked(n *Net) *Net {
+	if _, ok := n.base.(host.Identifier); !ok {
+		return nil
+	}
+	for _, other := range h.nets {
+		if other.base != nil && other.ID() == n.ID() {
+			return other
+		}
+	}
+	return nil
+}
+
+// loadLocked fills the namespace when it is first looked at.
+func (n *Net) loadLocked(ctx context.Context) error {
+	if n.loaded {
+		return nil
+	}
+	var s *host.NetState
+	var err error
+	switch {
+	case n.base != nil:
+		s, err = readNet(ctx, n.base)
+	case n.seed != nil:
+		s = n.seed
+		maps.Copy(n.sysctls, s.Sysctls)
+	default:
+		s = pristine()
+		maps.Copy(n.sysctls, s.Sysctls)
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range s.Links {
+		n.index = max(n.index, l.Index)
+		n.links = append(n.links, &link{Link: l})
+	}
+	for _, l := range n.links {
+		l.mtuUser = l.Kind == "bridge" && l.MTU != nil && *l.MTU != n.portMTULocked(l.Name)
+	}
+	n.addrs, n.routes, n.rules = append(n.addrs, s.Addrs...), append(n.routes, s.Routes...), append(n.rules, s.Rules...)
+	n.neighs, n.fdb = append(n.neighs, s.Neighs...), append(n.fdb, s.FDB...)
+	n.loaded = true
+	return nil
+}
+
+// readNet reads everything but sysctls and netfilter, which are too many and are read as needed.
+func readNet(ctx context.Context, b host.Net) (s *host.NetState, err error) {
+	s = &host.NetState{}
+	if s.Links, err = b.Links().List(ctx); err != nil {
+		return nil, err
+	}
+	if s.Addrs, err = b.Addrs().List(ctx, ""); err != nil {
+		return nil, err
+	}
+	if s.Routes, err = b.Routes().List(ctx, host.RouteFilter{Table: host.AllTables}); err != nil {
+		return nil, err
+	}
+	if s.Rules, err = b.Rules().List(ctx, 0); err != nil {
+		return nil, err
+	}
+	if s.Neighs, err = b.Neighs().List(ctx, ""); err != nil {
+		return nil, err
+	}
+	s.FDB, err = b.Neighs().FDB(ctx, "")
+	return s, err
+}
+
+// NetNS manages the named namespaces.
+func (h *Host) NetNS() host.NetNSs { return netNSs{h} }
+
+type netNSs struct{ h *Host }
+
+func (m netNSs) List(ctx context.Context) ([]string, error) {
+	m.h.mu.Lock()
+	defer m.h.mu.Unlock()
+	return m.h.namesLocked(ctx)
+}
+
+func (h *Host) namesLocked(ctx context.Context) ([]string, error) {
+	out := []string{}
+	if h.base != nil {
+		names, err := h.base.NetNS().List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, names...)
+	}
+	if h.seed != nil {
+		for name := range h.seed.NetNS {
+			if name != "" {
+				out = append(out, name)
+			}
+		}
+	}
+	kept := out[:0]
+	for _, name := range out {
+		if !h.gone[name] {
+			kept = append(kept, name)
+		}
+	}
+	for name := range h.created {
+		kept = append(kept, name)
+	}
+	sort.Strings(kept)
+	return kept, nil
+}
+
+func (h *Host) existsLocked(ctx context.Context, name string) (bool, error) {
+	names, err := h.namesLocked(ctx)
+	for _, n := range names {
+		if n == name {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// Create makes a namespace that looks as a new one does on the base.
+func (m netNSs) Create(ctx context.Context, name string) error {
+	m.h.mu.Lock()
+	defer m.h.mu.Unlock()
+	there, err := m.h.existsLocked(ctx, name)
+	if err != nil {
+		return err
+	}
+	if there {
+		return &host.Error{Op: "create netns", Object: name, Kind: host.ErrExist}
+	}
+	n := &Net{h: m.h, name: name, sysctls: map[string]string{}}
+	if m.h.seed != nil {
+		n.seed = m.h.seed.Scratch
+	}
+	if s, ok := m.h.base.(host.Scratcher); ok {
+		if n.base, err = s.Scratch(ctx); err != nil {
+			return err
+		}
+	}
+	m.h.nets[name], m.h.created[name] = n, true
+	m.h.wrote()
+	return nil
+}
+
+// Scratch returns what a new namespace looks like, so that a memory host can be the base of another one.
+func (h *Host) Scratch(ctx context.Context) (host.Net, error) {
+	if s, ok := h.base.(host.Scratcher); ok {
+		return s.Scratch(ctx)
+	}
+	n := &Net{h: h, name: "scratch", sysctls: map[string]string{}}
+	if h.seed != nil {
+		n.seed = h.seed.Scratch
+	}
+	return n, nil
+}
+
+// Delete takes the namespace away with its devices and what hangs on them elsewhere.
+func (m netNSs) Delete(ctx context.Context, name string) error {
+	m.h.mu.Lock()
+	defer m.h.mu.Unlock()
+	there, err := m.h.existsLocked(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return &host.Error{Op: "delete netns", Object: name, Kind: host.ErrNotExist}
+	}
+	n, err := m.h.netLocked(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := n.loadLocked(ctx); err != nil {
+		return err
+	}
+	for len(n.links) > 0 {
+		if err := n.removeLocked(ctx, n.links[len(n.links)-1]); err != nil {
+			return err
+		}
+	}
+	for ref, other := range m.h.nets {
+		if other == n {
+			delete(m.h.nets, ref)
+		}
+	}
+	delete(m.h.created, name)
+	m.h.gone[name] = true
+	m.h.wrote()
+	return nil
+}
+
+// pristine is a new namespace where nothing tells how they look: lo down, the kernel's rules.
+func pristine() *host.NetState {
+	lo := host.Link{Name: "lo", Index: 1, Loopback: true, Up: ptr(false), MTU: ptr(65536), Address: ptr("00:00:00:00:00:00"),
+		Promisc: ptr(false), AllMulti: ptr(false), ARP: ptr(true), Master: ptr(""), Alias: ptr(""), TxQueueLen: ptr(1000), Group: ptr(0)}
+	s := &host.NetState{Links: []host.Link{lo}, Sysctls: map[string]string{"net.ipv4.ip_forward": "0"}}
+	for _, r := range []host.Rule{{Family: 4, Priority: 0, Table: 255}, {Family: 4, Priority: 32766, Table: 254}, {Family: 4, Priority: 32767, Table: 253},
+		{Family: 6, Priority: 0, Table: 255}, {Family: 6, Priority: 32766, Table: 254}} {
+		r.Action = "lookup"
+		s.Rules = append(s.Rules, r)
+	}
+	for _, dev := range []string{"all", "default", "lo"} {
+		for key, value := range map[string]string{"ipv4.conf.%.forwarding": "0", "ipv4.conf.%.rp_filter": "0", "ipv4.conf.%.promote_secondaries": "0",
+			"ipv4.conf.%.accept_redirects": "1", "ipv4.conf.%.arp_ignore": "0", "ipv4.conf.%.proxy_arp": "0", "ipv4.conf.%.send_redirects": "1",
+			"ipv6.conf.%.disable_ipv6": "0", "ipv6.conf.%.forwarding": "0", "ipv6.conf.%.keep_addr_on_down": "0", "ipv6.conf.%.accept_ra": "1"} {
+			s.Sysctls["net."+strings.Replace(key, "%", dev, 1)] = value
+		}
+	}
+	return s
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -2,19 +2,71 @@ package memory
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"labctl/modules/host"
 )
 
 // FromSnapshot returns a host that starts as the snapshot tells.
-func FromSnapshot(s host.Snapshot) *Host {
+func FromSnapshot(s *host.Snapshot) *Host {
 	h := New(nil)
-	h.seed = &s
+	h.seed = s
 	return h
 }
 
-// Snapshot reads all of h, and the files asked for, as data.
+// Snapshot reads all of h, and the files asked for, as data. What this host or kernel does not have (iptables, IPv6) is
+// left out.
 func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*host.Snapshot, error) {
 	s := &host.Snapshot{Version: host.SnapshotVersion, Name: name, NetNS: map[string]*host.NetState{}}
-	return s, nil
+	var err error
+	if s.Facts, err = h.Facts(ctx); err != nil {
+		return nil, err
+	}
+	names, err := h.NetNS().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range append([]string{""}, names...) {
+		n, err := h.Net(ctx, ref)
+		if errors.Is(err, host.ErrNoNetNS) && ref != "" {
+			continue // gone since it was listed
+		}
+		if err != nil {
+			return nil, err
+		}
+		if s.NetNS[ref], err = netState(ctx, n); err != nil {
+			return nil, fmt.Errorf("netns %q: %w", ref, err)
+		}
+	}
+	if sc, ok := h.(host.Scratcher); ok {
+		n, err := sc.Scratch(ctx)
+		if err == nil {
+			s.Scratch, err = netState(ctx, n)
+		}
+		if err != nil && !errors.Is(err, host.ErrPermission) {
+			return nil, err
+		}
+	}
+	s.Files, err = recordFiles(ctx, h, files)
+	return s, err
+}
+
+func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
+	s, err := readNet(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	permanent := s.Neighs[:0]
+	for _, e := range s.Neighs {
+		if e.State == "permanent" || e.Proxy {
+			permanent = append(permanent, e)
+		}
+	}
+	s.Neighs = permanent
+	if s.Sysctls, err = n.Sysctls().All(ctx, ""); err != nil {
+		return nil, err
+	}
+	s.Netfilter, err = netfilterState(ctx, n.Netfilter())
+	return s, err
 }

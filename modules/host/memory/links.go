@@ -1,0 +1,389 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"labctl/modules/host"
+)
+
+// Links returns the network devices of the namespace.
+func (n *Net) Links() host.Links { return links{n} }
+
+type links struct{ *Net }
+
+// open locks the host and loads the namespace; the caller unlocks.
+func (n *Net) open(ctx context.Context) (unlock func(), err error) {
+	n.h.mu.Lock()
+	if err := n.loadLocked(ctx); err != nil {
+		n.h.mu.Unlock()
+		return nil, err
+	}
+	return n.h.mu.Unlock, nil
+}
+
+func (l links) List(ctx context.Context) ([]host.Link, error) {
+	unlock, err := l.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	out := make([]host.Link, len(l.links))
+	for i, d := range l.links {
+		out[i] = d.Link
+	}
+	return out, nil
+}
+
+func (l links) Get(ctx context.Context, name string) (host.Link, error) {
+	unlock, err := l.open(ctx)
+	if err != nil {
+		return host.Link{}, err
+	}
+	defer unlock()
+	d := l.findLocked(name)
+	if d == nil {
+		return host.Link{}, noDevice("get link", name)
+	}
+	return d.Link, nil
+}
+
+func (l links) Ports(ctx context.Context, name string) ([]string, error) {
+	unlock, err := l.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if l.findLocked(name) == nil {
+		return nil, noDevice("list ports", name)
+	}
+	out := []string{}
+	for _, d := range l.portsLocked(name) {
+		out = append(out, d.Name)
+	}
+	sort.Strings(out)
+	return out, nil
+}
+
+func (n *Net) findLocked(name string) *link {
+	for _, d := range n.links {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+func (n *Net) portsLocked(name string) []*link {
+	var out []*link
+	for _, d := range n.links {
+		if is(d.Master, name) && name != "" {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// is reports whether p is set and has the value v.
+func is[T comparable](p *T, v T) bool { return p != nil && *p == v }
+
+// noDevice is the kernel's ENODEV.
+func noDevice(op, name string) error {
+	return &host.Error{Op: op, Object: name, Kind: host.ErrNotExist, Err: fmt.Errorf("no such device")}
+}
+
+func invalid(op, object, text string) error {
+	return &host.Error{Op: op, Object: object, Err: errInvalid, Ack: text}
+}
+
+func (l links) Create(ctx context.Context, want host.Link) error {
+	unlock, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := l.creatableLocked(want); err != nil {
+		return err
+	}
+	d := l.defaultsLocked(want)
+	if want.Kind == "veth" {
+		if err := l.createPeerLocked(ctx, d, want); err != nil {
+			return err
+		}
+	}
+	l.links = append(l.links, d)
+	want.MTU = clampMTU(d, want.MTU)
+	if err := l.setLocked(ctx, d, want, "create link"); err != nil {
+		_ = l.removeLocked(ctx, d)
+		return err
+	}
+	l.h.wrote()
+	return nil
+}
+
+// creatableLocked refuses what the kernel would.
+func (n *Net) creatableLocked(want host.Link) error {
+	const op = "create link"
+	switch {
+	case want.Name == "" || len(want.Name) > 15 || want.Name == "." || want.Name == "..":
+		return invalid(op, want.Name, "device name is not valid")
+	case n.findLocked(want.Name) != nil:
+		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+	case !slices.Contains([]string{"bridge", "veth", "vxlan", "macvlan", "tun", "ifb", "dummy"}, want.Kind):
+		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrUnsupported, Err: fmt.Errorf("kind %q", want.Kind)}
+	case want.Parent != nil && n.findLocked(want.Parent.Name) == nil:
+		return noDevice(op, want.Name+": device "+want.Parent.Name)
+	case want.Kind == "macvlan" && want.Parent == nil:
+		return invalid(op, want.Name, "link not specified")
+	}
+	if v := want.VXLAN; v != nil && n.vniTakenLocked(v) {
+		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists"), Ack: "A VXLAN device with the specified VNI already exists"}
+	}
+	return nil
+}
+
+// vniTakenLocked says whether another device receives the same VNI on the same port.
+func (n *Net) vniTakenLocked(v *host.VXLAN) bool {
+	for _, d := range n.links {
+		if o := d.VXLAN; o != nil && v.VNI != nil && is(o.VNI, *v.VNI) && (v.DstPort == nil || is(o.DstPort, *v.DstPort)) && is6(o) == is6(v) {
+			return true
+		}
+	}
+	return false
+}
+
+func is6(v *host.VXLAN) bool {
+	for _, a := range []*string{v.Remote, v.Group, v.Local} {
+		if a != nil && slices.Contains([]byte(*a), ':') {
+			return true
+		}
+	}
+	return false
+}
+
+// defaultsLocked makes a device as the kernel does when nothing is asked of it (drivers/net, net/bridge, net/core/dev.c).
+func (n *Net) defaultsLocked(want host.Link) *link {
+	n.index++
+	n.h.macs++
+	d := &link{fresh: true, Link: host.Link{Name: want.Name, Index: n.index, Kind: want.Kind, Up: ptr(false), MTU: ptr(1500),
+		Address: ptr(fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", n.h.macs>>24&255, n.h.macs>>16&255, n.h.macs>>8&255, n.h.macs&255)),
+		Promisc: ptr(false), AllMulti: ptr(false), ARP: ptr(true), Master: ptr(""), Alias: ptr(""), TxQueueLen: ptr(1000), Group: ptr(0)}}
+	parentMTU := 0
+	if want.Parent != nil {
+		d.Parent = &host.LinkRef{Name: want.Parent.Name}
+		parentMTU = *n.findLocked(want.Parent.Name).MTU
+	}
+	switch want.Kind {
+	case "bridge":
+		d.Bridge = &host.Bridge{STP: ptr(false), ForwardDelay: ptr(15.0), HelloTime: ptr(2.0), MaxAge: ptr(20.0), AgeingTime: ptr(300.0),
+			Priority: ptr(32768), VLANFiltering: ptr(false), MulticastSnooping: ptr(true)}
+	case "vxlan":
+		d.VXLAN = &host.VXLAN{DstPort: ptr(8472), TTL: ptr(0), TOS: ptr(0), Learning: ptr(true), Ageing: ptr(300), PortLow: ptr(0), PortHigh: ptr(0)}
+		if parentMTU > 0 {
+			d.MTU = ptr(parentMTU - headroom(want.VXLAN))
+		}
+	case "macvlan":
+		d.Macvlan = &host.Macvlan{Mode: ptr("vepa")}
+		d.MTU = ptr(parentMTU)
+	case "tun":
+		d.Tun = &host.Tun{Mode: ptr("tap"), MultiQueue: ptr(false)}
+		if want.Tun != nil && is(want.Tun.Mode, "tun") {
+			d.TxQueueLen, d.ARP, d.Address = ptr(500), ptr(false), nil
+		}
+	case "ifb":
+		d.TxQueueLen = ptr(32)
+	}
+	return d
+}
+
+// headroom is what VXLAN adds to a frame (VXLAN_HEADROOM, VXLAN6_HEADROOM).
+func headroom(v *host.VXLAN) int {
+	if v != nil && is6(v) {
+		return 70
+	}
+	return 50
+}
+
+// clampMTU does what a creation does with an MTU that does not fit the device below: VXLAN takes the largest that does.
+func clampMTU(d *link, mtu *int) *int {
+	if d.Kind == "vxlan" && d.Parent != nil && mtu != nil && *mtu > *d.MTU {
+		return d.MTU
+	}
+	return mtu
+}
+
+func (n *Net) createPeerLocked(ctx context.Context, d *link, want host.Link) error {
+	peer := host.LinkRef{Name: "veth0"}
+	if want.Peer != nil {
+		peer = *want.Peer
+	}
+	other := n
+	if peer.NetNS != "" {
+		var err error
+		if other, err = n.h.netLocked(ctx, peer.NetNS); err != nil {
+			return err
+		}
+		if err := other.loadLocked(ctx); err != nil {
+			return err
+		}
+	}
+	if other == n && peer.Name == d.Name || other.findLocked(peer.Name) != nil {
+		return &host.Error{Op: "create link", Object: peer.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+	}
+	p := other.defaultsLocked(host.Link{Name: peer.Name, Kind: "veth"})
+	other.links = append(other.links, p)
+	d.Peer = &host.LinkRef{Name: p.Name, NetNS: other.seenFrom(n)}
+	p.Peer = &host.LinkRef{Name: d.Name, NetNS: n.seenFrom(other)}
+	return nil
+}
+
+// seenFrom is the reference to n in links of the namespace viewer.
+func (n *Net) seenFrom(viewer *Net) string {
+	switch {
+	case n == viewer:
+		return ""
+	case n.name == "":
+		return host.OwnNetNS
+	}
+	return n.name
+}
+
+// followLocked finds the device that ref names, seen from n; nil where it cannot be known.
+func (n *Net) followLocked(ctx context.Context, ref *host.LinkRef) (*Net, *link) {
+	if ref == nil {
+		return nil, nil
+	}
+	other := n
+	if ref.NetNS != "" {
+		var err error
+		if other, err = n.h.netLocked(ctx, ref.NetNS); err != nil || other.loadLocked(ctx) != nil {
+			return nil, nil
+		}
+	}
+	return other, other.findLocked(ref.Name)
+}
+
+func (l links) Delete(ctx context.Context, names ...string) error {
+	unlock, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, name := range names {
+		d := l.findLocked(name)
+		if d == nil {
+			return noDevice("delete link", name)
+		}
+		if d.Kind == "" {
+			return &host.Error{Op: "delete link", Object: name, Kind: host.ErrUnsupported, Err: fmt.Errorf("operation not supported")}
+		}
+		if err := l.removeLocked(ctx, d); err != nil {
+			return err
+		}
+	}
+	l.h.wrote()
+	return nil
+}
+
+// removeLocked takes a device away with all that hangs on it: addresses, routes, neighbours, its own sysctls, ports are
+// released, the other end of a veth pair and devices stacked on it go too.
+func (n *Net) removeLocked(ctx context.Context, d *link) error {
+	at := slices.Index(n.links, d)
+	if at < 0 {
+		return nil
+	}
+	n.links = slices.Delete(n.links, at, at+1)
+	n.detachLocked(d.Name)
+	for _, p := range n.portsLocked(d.Name) {
+		p.Master = ptr("")
+	}
+	if master := n.findLocked(*orEmpty(d.Master)); master != nil {
+		n.followPortsLocked(master)
+	}
+	for _, s := range slices.Clone(n.links) {
+		if s.Parent != nil && s.Parent.NetNS == "" && s.Parent.Name == d.Name {
+			if err := n.removeLocked(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	if other, peer := n.followLocked(ctx, d.Peer); peer != nil {
+		return other.removeLocked(ctx, peer)
+	}
+	return nil
+}
+
+func orEmpty(s *string) *string {
+	if s == nil {
+		return new(string)
+	}
+	return s
+}
+
+// detachLocked drops what a device takes with it when it leaves the namespace.
+func (n *Net) detachLocked(name string) {
+	n.addrs = slices.DeleteFunc(n.addrs, func(a host.Addr) bool { return a.Link == name })
+	n.neighs = slices.DeleteFunc(n.neighs, func(e host.Neigh) bool { return e.Link == name })
+	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == name || e.Master == name })
+	n.dropRoutesLocked(name, true)
+	n.forgetSysctlsLocked(name)
+}
+
+// Move puts a device into another namespace: down, without addresses, master and what its sysctls were.
+func (l links) Move(ctx context.Context, name, netns string) error {
+	unlock, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	d := l.findLocked(name)
+	if d == nil {
+		return noDevice("move link", name)
+	}
+	other, err := l.h.netLocked(ctx, netns)
+	if err != nil {
+		return err
+	}
+	if err := other.loadLocked(ctx); err != nil {
+		return err
+	}
+	if other == l.Net {
+		return nil
+	}
+	if other.findLocked(name) != nil {
+		return &host.Error{Op: "move link", Object: name, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+	}
+	if d.Loopback || d.Kind == "bridge" {
+		return invalid("move link", name, "The interface netns is immutable")
+	}
+	l.moveLocked(ctx, d, other)
+	l.h.wrote()
+	return nil
+}
+
+func (n *Net) moveLocked(ctx context.Context, d *link, other *Net) {
+	peerNet, peer := n.followLocked(ctx, d.Peer)
+	n.links = slices.DeleteFunc(n.links, func(o *link) bool { return o == d })
+	n.detachLocked(d.Name)
+	if master := n.findLocked(*orEmpty(d.Master)); master != nil {
+		n.followPortsLocked(master)
+	}
+	for _, s := range slices.Clone(n.links) {
+		if s.Kind == "vxlan" && s.Parent != nil && s.Parent.NetNS == "" && s.Parent.Name == d.Name {
+			_ = n.removeLocked(ctx, s) // nothing of it is elsewhere
+		}
+	}
+	d.Master, d.Up, d.fresh = ptr(""), ptr(false), true
+	other.index++
+	d.Index = other.index
+	other.links = append(other.links, d)
+	if peer != nil {
+		d.Peer = &host.LinkRef{Name: peer.Name, NetNS: peerNet.seenFrom(other)}
+		peer.Peer = &host.LinkRef{Name: d.Name, NetNS: other.seenFrom(peerNet)}
+	}
+	if d.Parent != nil && d.Parent.NetNS == "" {
+		d.Parent = &host.LinkRef{Name: d.Parent.Name, NetNS: n.seenFrom(other)}
+	}
+}

@@ -1,0 +1,309 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"labctl/modules/host"
+)
+
+const mainTable = 254
+
+// Routes returns the routing tables of the namespace.
+func (n *Net) Routes() host.Routes { return routes{n} }
+
+type routes struct{ *Net }
+
+func tableOf(t int) int {
+	if t == 0 {
+		return mainTable
+	}
+	return t
+}
+
+func (r routes) List(ctx context.Context, f host.RouteFilter) ([]host.Route, error) {
+	unlock, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	out := []host.Route{}
+	for _, e := range r.routes {
+		if (f.Family == 0 || f.Family == e.Family) && (f.Table == host.AllTables || tableOf(f.Table) == e.Table) && (f.Dst == "" || f.Dst == e.Dst) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// sameKey says whether two routes cannot both be in a table: what IPv4 and IPv6 compare but the TOS.
+func sameKey(a, b host.Route) bool {
+	return a.Family == b.Family && a.Dst == b.Dst && a.Table == b.Table && a.Metric == b.Metric
+}
+
+func (r routes) Add(ctx context.Context, want host.Route) error {
+	unlock, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if want, err = r.resolveLocked(want); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(r.routes, func(e host.Route) bool { return sameKey(e, want) }) {
+		return &host.Error{Op: "add route", Object: want.Dst, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+	}
+	r.routes = append(r.routes, want)
+	r.h.wrote()
+	return nil
+}
+
+func (r routes) Replace(ctx context.Context, want host.Route) error {
+	unlock, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if want, err = r.resolveLocked(want); err != nil {
+		return err
+	}
+	if at := slices.IndexFunc(r.routes, func(e host.Route) bool { return sameKey(e, want) }); at >= 0 {
+		r.routes[at] = want
+	} else {
+		r.routes = append(r.routes, want)
+	}
+	r.h.wrote()
+	return nil
+}
+
+func (r routes) Delete(ctx context.Context, want host.Route) error {
+	unlock, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	want.Table = tableOf(want.Table)
+	at := slices.IndexFunc(r.routes, func(e host.Route) bool {
+		return e.Family == want.Family && e.Dst == want.Dst && e.Table == want.Table && (want.Metric == 0 || want.Metric == e.Metric) &&
+			(want.Type == "" || want.Type == e.Type) && (want.Via == "" || want.Via == e.Via) && (want.Dev == "" || want.Dev == e.Dev)
+	})
+	if at < 0 {
+		return &host.Error{Op: "delete route", Object: want.Dst, Kind: host.ErrNotExist, Err: fmt.Errorf("no such process")}
+	}
+	r.routes = slices.Delete(r.routes, at, at+1)
+	r.h.wrote()
+	return nil
+}
+
+// resolveLocked fills in what the kernel does (type, table, scope, protocol, the device of a gateway) and refuses what it
+// refuses.
+func (n *Net) resolveLocked(r host.Route) (host.Route, error) {
+	r.Table = tableOf(r.Table)
+	if r.Type == "" {
+		r.Type = "unicast"
+	}
+	if r.Protocol == "" {
+		r.Protocol = "static"
+	}
+	if r.Family == 6 && r.Metric == 0 {
+		r.Metric = 1024
+	}
+	if r.Family == 4 && r.Scope == "" {
+		r.Scope = "global"
+		if r.Type == "unicast" && r.Via == "" && len(r.NextHops) == 0 {
+			r.Scope = "link"
+		}
+	}
+	switch r.Type {
+	case "blackhole", "unreachable", "prohibit", "throw":
+		r.Dev = ""
+		return r, nil
+	}
+	if err := n.checkSourceLocked(r); err != nil {
+		return r, err
+	}
+	if len(r.NextHops) == 0 {
+		dev, err := n.hopLocked(r, r.Via, r.Dev, r.OnLink)
+		r.Dev = dev
+		return r, err
+	}
+	r.NextHops = slices.Clone(r.NextHops)
+	for i := range r.NextHops {
+		h := &r.NextHops[i]
+		h.Weight = max(h.Weight, 1)
+		dev, err := n.hopLocked(r, h.Via, h.Dev, h.OnLink)
+		if err != nil {
+			return r, err
+		}
+		h.Dev = dev
+	}
+	return r, nil
+}
+
+func (n *Net) checkSourceLocked(r host.Route) error {
+	if r.Src == "" {
+		return nil
+	}
+	for _, a := range n.addrs {
+		if text, _, _ := strings.Cut(a.CIDR, "/"); text == r.Src {
+			return nil
+		}
+	}
+	return invalid("add route", r.Dst, "Invalid prefsrc address")
+}
+
+// hopLocked checks one way out and returns its device (fib_check_nh, net/ipv4/fib_semantics.c).
+func (n *Net) hopLocked(r host.Route, via, dev string, onlink bool) (string, error) {
+	if dev != "" {
+		d := n.findLocked(dev)
+		if d == nil {
+			return "", noDevice("add route", r.Dst+" dev "+dev)
+		}
+		if !*d.Up {
+			return "", &host.Error{Op: "add route", Object: r.Dst + " dev " + dev, Err: fmt.Errorf("network is down"), Ack: "Device for nexthop is not up"}
+		}
+	}
+	if via == "" {
+		if dev == "" {
+			return "", noDevice("add route", r.Dst)
+		}
+		return dev, nil
+	}
+	gw, err := netip.ParseAddr(via)
+	if err != nil {
+		return "", invalid("add route", r.Dst, "")
+	}
+	if dev != "" && (onlink || gw.Is6() && gw.IsLinkLocalUnicast()) {
+		return dev, nil
+	}
+	found := n.onLinkLocked(gw, dev)
+	if found == "" {
+		return "", &host.Error{Op: "add route", Object: r.Dst + " via " + via, Kind: host.ErrUnreachable, Err: fmt.Errorf("network is unreachable"), Ack: "Nexthop has invalid gateway"}
+	}
+	return found, nil
+}
+
+// onLinkLocked returns the device of the most specific route that reaches an address without a gateway.
+func (n *Net) onLinkLocked(a netip.Addr, dev string) string {
+	best, out := -1, ""
+	for _, r := range n.routes {
+		if r.Type != "unicast" || r.Table != mainTable || r.Via != "" || r.Dev == "" || dev != "" && r.Dev != dev {
+			continue
+		}
+		p, err := netip.ParsePrefix(r.Dst)
+		if r.Dst == "default" && (r.Family == 4) == a.Is4() {
+			p, err = netip.PrefixFrom(a, 0), nil
+		}
+		if err == nil && p.Contains(a) && p.Bits() > best {
+			best, out = p.Bits(), r.Dev
+		}
+	}
+	return out
+}
+
+// connectLocked adds the connected route of an address, as the kernel does when device and address are both there.
+func (n *Net) connectLocked(a host.Addr) {
+	r, ok := connected(a)
+	if ok && !slices.ContainsFunc(n.routes, func(e host.Route) bool { return sameKey(e, r) && e.Dev == r.Dev }) {
+		n.routes = append(n.routes, r)
+	}
+}
+
+// connected is the route that an address brings; none for an IPv4 host address without a peer, or in 127.0.0.0/8.
+func connected(a host.Addr) (host.Route, bool) {
+	text := a.CIDR
+	if a.Peer != "" {
+		text = a.Peer
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return host.Route{}, false
+	}
+	r := host.Route{Family: 4, Dst: p.Masked().String(), Type: "unicast", Table: mainTable, Dev: a.Link, Scope: "link", Protocol: "kernel"}
+	r.Src, _, _ = strings.Cut(a.CIDR, "/")
+	if p.Addr().Is6() {
+		r.Family, r.Metric, r.Scope, r.Src = 6, 256, "", ""
+		return r, true
+	}
+	return r, (p.Bits() < 32 || a.Peer != "") && !p.Addr().IsLoopback()
+}
+
+// disconnectLocked undoes connectLocked for an address that is gone, and drops what depended on it.
+func (n *Net) disconnectLocked(a host.Addr) {
+	gone, ok := connected(a)
+	lastV4, source, shared := gone.Family == 4, gone.Family == 4, false
+	for _, e := range n.addrs {
+		r, _ := connected(e)
+		if e.Link == a.Link && r.Family == 4 {
+			lastV4 = false
+		}
+		source = source && strings.Split(e.CIDR, "/")[0] != gone.Src
+		shared = shared || e.Link == a.Link && sameKey(r, gone)
+	}
+	if ok && !shared {
+		n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool { return r.Protocol == "kernel" && r.Dev == a.Link && sameKey(r, gone) })
+	}
+	n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool {
+		return source && r.Family == 4 && r.Src == gone.Src || lastV4 && r.Family == 4 && uses(r, a.Link)
+	})
+	if shared && source {
+		n.connectAgainLocked(a.Link, gone)
+	}
+}
+
+// connectAgainLocked gives a connected route, dropped with its source address, to the next address of the same prefix.
+func (n *Net) connectAgainLocked(dev string, gone host.Route) {
+	if d := n.findLocked(dev); d == nil || !*d.Up {
+		return
+	}
+	for _, e := range n.addrs {
+		if r, _ := connected(e); e.Link == dev && sameKey(r, gone) {
+			n.connectLocked(e)
+			return
+		}
+	}
+}
+
+func uses(r host.Route, dev string) bool {
+	return r.Dev == dev || slices.ContainsFunc(r.NextHops, func(h host.NextHop) bool { return h.Dev == dev })
+}
+
+// dropRoutesLocked removes the routes of a device that went down or away. A multipath route survives a path that is down
+// while another is up; when the device is gone, IPv4 drops it as a whole and IPv6 the path.
+func (n *Net) dropRoutesLocked(dev string, gone bool) {
+	kept := n.routes[:0]
+	for _, r := range n.routes {
+		switch {
+		case !uses(r, dev):
+		case len(r.NextHops) == 0, gone && r.Family == 4, n.allDownLocked(r, dev):
+			continue
+		case gone:
+			r = without(r, dev)
+		}
+		kept = append(kept, r)
+	}
+	n.routes = kept
+}
+
+func (n *Net) allDownLocked(r host.Route, dev string) bool {
+	for _, h := range r.NextHops {
+		if d := n.findLocked(h.Dev); h.Dev != dev && d != nil && *d.Up {
+			return false
+		}
+	}
+	return true
+}
+
+// without takes the paths of one device out of a multipath route.
+func without(r host.Route, dev string) host.Route {
+	hops := slices.DeleteFunc(slices.Clone(r.NextHops), func(h host.NextHop) bool { return h.Dev == dev })
+	if len(hops) == 1 {
+		r.Via, r.Dev, r.OnLink, r.NextHops = hops[0].Via, hops[0].Dev, hops[0].OnLink, nil
+	} else {
+		r.NextHops = hops
+	}
+	return r
+}

@@ -1,0 +1,199 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"labctl/modules/host"
+)
+
+// Sysctls returns the kernel parameters as seen from the namespace.
+func (n *Net) Sysctls() host.Sysctls { return sysctls{n} }
+
+type sysctls struct{ *Net }
+
+// deviceTrees are the parts of the tree that have a branch for each device.
+var deviceTrees = []string{"net.ipv4.conf.", "net.ipv6.conf.", "net.ipv4.neigh.", "net.ipv6.neigh.", "net.mpls.conf."}
+
+// ofDevice splits a key of one device: "net.ipv4.conf", "eth0.100", "rp_filter". ok is false for all others.
+func ofDevice(key string) (tree, dev, leaf string, ok bool) {
+	for _, t := range deviceTrees {
+		rest, found := strings.CutPrefix(key, t)
+		if !found {
+			continue
+		}
+		dev, leaf, found = strings.Cut(rest, ".")
+		dev = strings.ReplaceAll(dev, "/", ".")
+		return strings.TrimSuffix(t, "."), dev, leaf, found && dev != "all" && dev != "default"
+	}
+	return "", "", "", false
+}
+
+func deviceKey(tree, dev, leaf string) string {
+	return tree + "." + strings.ReplaceAll(dev, ".", "/") + "." + leaf
+}
+
+// plainKey spells a key with dots, as sysctl(8) takes either.
+func plainKey(key string) string {
+	slash, dot := strings.IndexByte(key, '/'), strings.IndexByte(key, '.')
+	if slash >= 0 && (dot < 0 || slash < dot) {
+		return strings.NewReplacer(".", "/", "/", ".").Replace(key)
+	}
+	return key
+}
+
+func (s sysctls) Get(ctx context.Context, key string) (string, error) {
+	unlock, err := s.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	return s.sysctlLocked(ctx, plainKey(key))
+}
+
+func (n *Net) sysctlLocked(ctx context.Context, key string) (string, error) {
+	if v, ok := n.sysctls[key]; ok {
+		return v, nil
+	}
+	missing := &host.Error{Op: "read sysctl", Object: key, Kind: host.ErrNotExist, Err: fmt.Errorf("no such file or directory")}
+	if tree, dev, leaf, ok := ofDevice(key); ok {
+		d := n.findLocked(dev)
+		if d == nil {
+			return "", missing
+		}
+		if d.fresh {
+			return n.sysctlLocked(ctx, deviceKey(tree, "default", leaf))
+		}
+	}
+	if n.base == nil {
+		return "", missing
+	}
+	return n.base.Sysctls().Get(ctx, key)
+}
+
+// deviceSysctlLocked reads a parameter of a device; "" where there is none.
+func (n *Net) deviceSysctlLocked(tree, dev, leaf string) string {
+	v, _ := n.sysctlLocked(context.Background(), deviceKey(tree, dev, leaf)) // not there: not set
+	return v
+}
+
+func (s sysctls) Set(ctx context.Context, key, value string) error {
+	unlock, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	key = plainKey(key)
+	value = strings.Join(strings.Fields(value), " ")
+	before, err := s.sysctlLocked(ctx, key)
+	if err != nil {
+		return err
+	}
+	s.sysctls[key] = value
+	if before != value {
+		s.propagateLocked(key, value)
+	}
+	s.h.wrote()
+	return nil
+}
+
+// propagateLocked does what the kernel does beside storing a value (net/ipv4/devinet.c, net/ipv6/addrconf.c).
+func (n *Net) propagateLocked(key, value string) {
+	everywhere := func(tree, leaf string) {
+		for _, dev := range []string{"all", "default"} {
+			n.sysctls[deviceKey(tree, dev, leaf)] = value
+		}
+		for _, d := range n.links {
+			n.sysctls[deviceKey(tree, d.Name, leaf)] = value
+		}
+	}
+	switch key {
+	case "net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding":
+		everywhere("net.ipv4.conf", "forwarding")
+		n.sysctls["net.ipv4.ip_forward"] = value
+		n.sysctls["net.ipv4.conf.all.accept_redirects"] = map[bool]string{true: "1", false: "0"}[value == "0"]
+	case "net.ipv6.conf.all.forwarding":
+		everywhere("net.ipv6.conf", "forwarding")
+	case "net.ipv6.conf.all.disable_ipv6":
+		everywhere("net.ipv6.conf", "disable_ipv6")
+	}
+	if leaf, ok := strings.CutPrefix(key, "net.ipv4.conf.default."); ok {
+		n.followDefaultLocked(leaf, value)
+	}
+	if tree, dev, leaf, ok := ofDevice(key); (ok || dev == "all") && tree == "net.ipv6.conf" && leaf == "disable_ipv6" && value == "1" {
+		n.dropAddrsLocked(func(a host.Addr) bool { return strings.Contains(a.CIDR, ":") && (dev == "all" || dev == a.Link) })
+	}
+}
+
+// followDefaultLocked hands an IPv4 default on to the devices that never had an address or a value of their own
+// (devinet_copy_dflt_conf).
+func (n *Net) followDefaultLocked(leaf, value string) {
+	for _, d := range n.links {
+		key := deviceKey("net.ipv4.conf", d.Name, leaf)
+		if _, own := n.sysctls[key]; own || d.fresh {
+			continue
+		}
+		addressed := false
+		for _, a := range n.addrs {
+			addressed = addressed || a.Link == d.Name && !strings.Contains(a.CIDR, ":")
+		}
+		if !addressed {
+			n.sysctls[key] = value
+		}
+	}
+}
+
+// forgetSysctlsLocked drops the parameters of a device that left.
+func (n *Net) forgetSysctlsLocked(name string) {
+	maps.DeleteFunc(n.sysctls, func(key, _ string) bool {
+		_, dev, _, ok := ofDevice(key)
+		return ok && dev == name
+	})
+}
+
+func (s sysctls) All(ctx context.Context, prefix string) (map[string]string, error) {
+	unlock, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if prefix == "" {
+		prefix = "net"
+	}
+	out := map[string]string{}
+	if s.base != nil {
+		if out, err = s.base.Sysctls().All(ctx, prefix); err != nil {
+			return nil, err
+		}
+	}
+	maps.Copy(out, s.sysctls)
+	for _, d := range s.links {
+		if d.fresh {
+			s.freshKeysLocked(d.Name, out)
+		}
+	}
+	maps.DeleteFunc(out, func(key, _ string) bool {
+		_, dev, _, ok := ofDevice(key)
+		return !strings.HasPrefix(key, prefix) || ok && s.findLocked(dev) == nil
+	})
+	return out, nil
+}
+
+// freshKeysLocked gives a device that base does not have the branches that the default has.
+func (n *Net) freshKeysLocked(dev string, out map[string]string) {
+	for key, value := range maps.Clone(out) {
+		for _, t := range deviceTrees {
+			leaf, ok := strings.CutPrefix(key, t+"default.")
+			if !ok {
+				continue
+			}
+			own := deviceKey(strings.TrimSuffix(t, "."), dev, leaf)
+			if v, set := n.sysctls[own]; set {
+				value = v
+			}
+			out[own] = value
+		}
+	}
+}
