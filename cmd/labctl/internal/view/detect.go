@@ -12,8 +12,8 @@ import (
 // it can move its cursor: TERM=dumb is none. Colour follows Ansible: FORCE_COLOR or ANSIBLE_FORCE_COLOR win over NO_COLOR
 // (no-color.org) and ANSIBLE_NOCOLOR, which win over what the terminal can do. COLUMNS wins over the terminal's width.
 func Detect(out, err *os.File, getenv func(string) string) Options {
-	term := getenv("TERM")
-	tty := isTerminal(out) && term != "dumb" && term != ""
+	kind := getenv("TERM")
+	tty := isTerminal(out) && kind != "dumb" && kind != ""
 	return Options{
 		Out: out, Err: err,
 		TTY:   tty,

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -67,7 +68,10 @@ func (p *progress) taskDone(e runner.Event) {
 	if e.Task == nil {
 		return
 	}
-	d := p.at(e, "after "+e.Task.Name)
+	d := p.hosts[e.Host]
+	if d == nil || e.Status != runner.NotRun {
+		d = p.at(e, "after "+e.Task.Name)
+	}
 	if len(d.sent) > 0 {
 		d.sent = d.sent[1:]
 	}
@@ -87,7 +91,7 @@ func (p *progress) lines(now time.Time, n, width int) []string {
 		if c := p.hosts[a].since.Compare(p.hosts[b].since); c != 0 && len(names) > n {
 			return c
 		}
-		return compareText(a, b)
+		return cmp.Compare(a, b)
 	})
 	more := 0
 	if len(names) > n {
@@ -107,16 +111,6 @@ func (p *progress) lines(now time.Time, n, width int) []string {
 		out = append(out, truncate(fmt.Sprintf("  … and %s more", plural(more, "host")), width))
 	}
 	return out
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // elapsed is shown in tenths of a second, which is how often the region is drawn.

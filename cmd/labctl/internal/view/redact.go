@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"labctl/modules"
@@ -57,15 +58,25 @@ func redactState(b *schema.Block, raw json.RawMessage, all bool) json.RawMessage
 	if all {
 		return nil
 	}
-	var state map[string]any
-	if b == nil || json.Unmarshal(raw, &state) != nil {
+	if b == nil || !secretive(b) {
 		return raw
+	}
+	var state map[string]any
+	if json.Unmarshal(raw, &state) != nil {
+		return nil
 	}
 	out, err := json.Marshal(maskBlock(b, state))
 	if err != nil {
 		return nil
 	}
 	return out
+}
+
+// secretive reports whether b has sensitive attributes.
+func secretive(b *schema.Block) bool {
+	return slices.ContainsFunc(b.Attributes, func(a schema.Attribute) bool {
+		return a.Sensitive || a.Fields != nil && secretive(a.Fields)
+	})
 }
 
 func mask(v any) any {

@@ -28,7 +28,8 @@ type terminal struct {
 	fold     fold
 	progress *progress
 	events   chan runner.Event
-	done     chan struct{}
+	stop     chan struct{} // closed by Close
+	done     chan struct{} // closed when the goroutine has ended
 	close    sync.Once
 
 	// Of the goroutine:
@@ -42,15 +43,24 @@ func newTerminal(o Options, p *printer, f fold) *terminal {
 	if o.Err == nil {
 		o.Err = io.Discard
 	}
-	t := &terminal{o: o, p: p, fold: f, progress: newProgress(), events: make(chan runner.Event, 256), done: make(chan struct{})}
+	t := &terminal{
+		o: o, p: p, fold: f, progress: newProgress(),
+		events: make(chan runner.Event, 256), stop: make(chan struct{}), done: make(chan struct{}),
+	}
 	go t.run()
 	return t
 }
 
-func (t *terminal) Event(e runner.Event) { t.events <- redact(e) }
+// Event hands e to the goroutine. An event after Close is dropped.
+func (t *terminal) Event(e runner.Event) {
+	select {
+	case t.events <- redact(e):
+	case <-t.done:
+	}
+}
 
 func (t *terminal) Close() error {
-	t.close.Do(func() { close(t.events) })
+	t.close.Do(func() { close(t.stop) })
 	<-t.done
 	return t.err
 }
@@ -61,18 +71,25 @@ func (t *terminal) run() {
 	defer tick.Stop()
 	for {
 		select {
-		case e, more := <-t.events:
-			if !more {
-				t.fold.finish()
-				t.draw(nil)
-				return
-			}
+		case e := <-t.events:
 			t.take(e)
+		case <-t.stop:
+			t.finish()
+			return
 		case <-tick.C:
 			t.fold.tick(t.now())
 			t.draw(t.region())
 		}
 	}
+}
+
+// finish takes in what was sent before Close, shows all that is held back, and removes the region.
+func (t *terminal) finish() {
+	for len(t.events) > 0 {
+		t.take(<-t.events)
+	}
+	t.fold.finish()
+	t.draw(nil)
 }
 
 // take folds in e. Without a region its text goes out as soon as no other event is waiting.

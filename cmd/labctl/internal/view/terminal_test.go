@@ -15,53 +15,70 @@ import (
 	"labctl/runner"
 )
 
-// screen is a terminal that knows what the live region uses: newline, cursor up, erase to the end of the screen.
+// screen is a terminal that knows what the live region uses: newline, cursor up, erase to the end of the screen. Text
+// overwrites what is there; only erasing removes it.
 type screen struct {
 	sync.Mutex
-	lines []string // the last one is where the cursor is
-	raw   int      // bytes
-	most  int      // lines, at most
+	lines    []string
+	row, col int
+	raw      int // bytes
+	most     int // lines, at most
 }
 
 func (s *screen) Write(b []byte) (int, error) {
 	s.Lock()
 	defer s.Unlock()
-	if s.lines == nil {
-		s.lines = []string{""}
-	}
 	s.raw += len(b)
-	rest := string(b)
-	for rest != "" {
-		var up int
-		switch {
-		case strings.HasPrefix(rest, "\x1b[J"): // the region always clears from the cursor's line on
-			rest = rest[3:]
-		case rest[0] == '\x1b':
-			if n, err := fmt.Sscanf(rest, "\x1b[%dA", &up); n != 1 {
-				return 0, fmt.Errorf("unknown sequence %q: %w", rest, err)
-			}
-			s.lines = append(s.lines[:len(s.lines)-1-up], "")
-			rest = rest[strings.IndexByte(rest, 'A')+1:]
-		case rest[0] == '\n':
+	for rest := string(b); rest != ""; {
+		for len(s.lines) <= s.row {
 			s.lines = append(s.lines, "")
-			rest = rest[1:]
-		default:
-			i := strings.IndexAny(rest, "\n\x1b")
-			if i < 0 {
-				i = len(rest)
-			}
-			s.lines[len(s.lines)-1] += rest[:i]
-			rest = rest[i:]
 		}
+		n, err := s.step(rest)
+		if err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
 	}
 	s.most = max(s.most, len(s.lines))
 	return len(b), nil
 }
 
+// step takes in one thing from text and returns how long it was.
+func (s *screen) step(text string) (int, error) {
+	line := s.lines[s.row]
+	switch {
+	case strings.HasPrefix(text, "\x1b[J"):
+		s.lines = append(s.lines[:s.row], line[:min(s.col, len(line))])
+		return 3, nil
+	case text[0] == '\x1b':
+		var up int
+		if n, err := fmt.Sscanf(text, "\x1b[%dA", &up); n != 1 || up > s.row {
+			return 0, fmt.Errorf("sequence %.8q in row %d: %w", text, s.row, err)
+		}
+		s.row -= up
+		return strings.IndexByte(text, 'A') + 1, nil
+	case text[0] == '\n':
+		s.row, s.col = s.row+1, 0
+		return 1, nil
+	}
+	end := strings.IndexAny(text, "\n\x1b")
+	if end < 0 {
+		end = len(text)
+	}
+	after := min(s.col+end, len(line))
+	s.lines[s.row] = line[:s.col] + text[:end] + line[after:]
+	s.col += end
+	return end, nil
+}
+
 func (s *screen) String() string {
 	s.Lock()
 	defer s.Unlock()
-	return strings.Join(s.lines, "\n")
+	out := strings.Join(s.lines, "\n")
+	if s.row == len(s.lines) && s.row > 0 {
+		out += "\n"
+	}
+	return out
 }
 
 // TestTerminalLeavesPlainText: with the live region drawn in between, the screen ends up as if it had never been there.
@@ -177,6 +194,31 @@ func TestBrokenPipe(t *testing.T) {
 	}
 }
 
+// flaky refuses its first write and counts the others.
+type flaky struct{ writes int }
+
+func (f *flaky) Write(b []byte) (int, error) {
+	if f.writes++; f.writes == 1 {
+		return 0, syscall.ENOSPC
+	}
+	return len(b), nil
+}
+
+// TestFirstFailureEndsWriting: what comes after a gap would be taken for the whole.
+func TestFirstFailureEndsWriting(t *testing.T) {
+	for _, json := range []bool{false, true} {
+		f := &flaky{}
+		v := New(runner.Play, Options{Out: f, Err: f, JSON: json})
+		for _, e := range readEvents(t, "testdata/play.jsonl") {
+			v.Event(e)
+			time.Sleep(time.Millisecond)
+		}
+		if err := v.Close(); !errors.Is(err, syscall.ENOSPC) || f.writes != 1 {
+			t.Errorf("json %v: Close: %v after %d writes, want ENOSPC after 1", json, err, f.writes)
+		}
+	}
+}
+
 // TestStreams: warnings go to Err and nothing else does.
 func TestStreams(t *testing.T) {
 	var out, errs bytes.Buffer
@@ -209,5 +251,20 @@ func BenchmarkPlay(b *testing.B) {
 			}
 		}
 		f.finish()
+	}
+}
+
+// TestEventAfterClose: a straggler neither blocks nor prints.
+func TestEventAfterClose(t *testing.T) {
+	var out bytes.Buffer
+	v := New(runner.Play, Options{Out: &out, Err: &out})
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 { // more than the queue holds
+		v.Event(runner.Event{Kind: runner.Warning, Message: "late"})
+	}
+	if out.Len() > 0 {
+		t.Errorf("printed %q after Close", &out)
 	}
 }
