@@ -19,11 +19,15 @@ type Spec[T any] struct {
 	Name, Doc, Example string
 	// Validate checks and normalises the arguments, on the controller before any host is touched and again in the agent.
 	Validate func(want *T) error
+	// Complete, optional, checks after Validate that want says enough to make the object; not asked with ensure = "absent".
+	Complete func(want *T) error
 	// Read returns the object as it is now, as configured rather than as operating; nil: absent. It never changes the host.
 	// It need fill only what want sets, and whatever it can for register.
 	Read func(ctx context.Context, h host.Host, want *T) (*T, error)
 	// Apply goes from have to want. have == nil: create; want == nil: delete. A replacement is a delete and a create.
 	Apply func(ctx context.Context, h host.Host, have, want *T, d Diff) error
+	// Gone, optional, says that what is there counts as absent: of an object that cannot go away nothing is left to undo.
+	Gone func(have, want *T) bool
 	// Prepare, optional, sees all the calls that come next on this host.
 	Prepare func(ctx context.Context, h host.Host, wants []*T) error
 	// Batch allows consecutive calls to be applied to a copy of the host and committed once.
@@ -109,6 +113,11 @@ func (m *module[T]) decode(c Call) (*T, error) {
 	}
 	if m.Validate != nil {
 		if err := m.Validate(want); err != nil {
+			return nil, err
+		}
+	}
+	if m.Complete != nil && !c.Absent {
+		if err := m.Complete(want); err != nil {
 			return nil, err
 		}
 	}
@@ -235,6 +244,9 @@ func (m *module[T]) read(ctx context.Context, h host.Host, want *T, absent bool)
 	have, err := m.Read(ctx, h, want)
 	if absent && errors.Is(err, host.ErrNoNetNS) {
 		return nil, nil
+	}
+	if absent && have != nil && m.Gone != nil && m.Gone(have, want) {
+		return nil, err
 	}
 	return have, err
 }
