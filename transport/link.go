@@ -93,7 +93,10 @@ func (l *link) serve(ctx context.Context) {
 	defer unhook()
 	stop := make(chan struct{})
 	var keepalive sync.WaitGroup
-	keepalive.Go(func() { l.keepalive(stop) })
+	keepalive.Go(func() {
+		l.nudge(stop)
+		l.keepalive(stop)
+	})
 	err := l.conn.Wait()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -129,6 +132,26 @@ func (l *link) lost(err error) error {
 		return l.cause
 	}
 	return err
+}
+
+// nudge sends a few packets that want no answer just after the login, for the
+// sake of the acknowledgements that travel with them. sshd follows a login
+// with a small packet (hostkeys-00@openssh.com) while Nagle's algorithm is
+// still on, and so holds back its next answer until that one is acknowledged;
+// the kernel of the jump host takes 40 ms for it, unless it has data to send.
+// On our own socket TCP_QUICKACK does the same.
+func (l *link) nudge(stop <-chan struct{}) {
+	if l.via == nil {
+		return
+	}
+	for pause := time.Millisecond; pause < 40*time.Millisecond; pause *= 3 {
+		select {
+		case <-stop:
+			return
+		case <-time.After(pause):
+			_, _, _ = l.conn.SendRequest("keepalive@openssh.com", false, nil)
+		}
+	}
 }
 
 func (l *link) keepalive(stop <-chan struct{}) {

@@ -180,8 +180,8 @@ func (o *agentStdout) Read(p []byte) (int, error) {
 func (s *agentStart) run(p *Process) {
 	out, missing, err := s.hello(p)
 	if err == nil && missing != nil {
+		// Its end is not waited for: that would be a round trip.
 		go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // ends with the command
-		_, _ = p.Wait()
 		p, out, err = s.pushed(missing)
 	}
 	if err != nil {

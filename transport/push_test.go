@@ -173,7 +173,7 @@ func TestAgentIsPushedOnceFromEveryShell(t *testing.T) {
 func TestAgentThroughOpenSSHAndJump(t *testing.T) {
 	me := newLogin(t)
 	jump := transporttest.NewSSHD(t, me.keys())
-	s := transporttest.NewSSHD(t, me.keys(), "SetEnv XDG_CACHE_HOME="+t.TempDir())
+	s := transporttest.NewSSHD(t, me.keys())
 	target := me.target(t, "a", s.Addr, s.HostKey)
 	target.Via = me.target(t, "jump", jump.Addr, jump.HostKey)
 	c := dial(t, newPool(t, transport.Options{}), target)
@@ -460,4 +460,11 @@ func TestAgentThatNeverAnswers(t *testing.T) {
 		t.Fatal("no error")
 	}
 	mention(t, err, "no answer within 50ms")
+}
+
+func removeAll(t testing.TB, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -20,6 +20,7 @@ type SSHD struct {
 	Addr    string
 	Port    int
 	HostKey ssh.PublicKey
+	Home    string // HOME of every session: the start-up files of this machine's user have no part in a test
 	log     *lockedBuffer
 }
 
@@ -38,7 +39,7 @@ func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
 		_ = os.MkdirAll("/run/sshd", 0o755)
 	}
 	hostKey, keyFile := NewKey(t)
-	dir := t.TempDir()
+	dir, home := t.TempDir(), t.TempDir()
 	var keys []byte
 	for _, k := range authorized {
 		keys = append(keys, ssh.MarshalAuthorizedKey(k)...)
@@ -50,11 +51,11 @@ func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
 			fmt.Sprintf("ListenAddress 127.0.0.1:%d", port), "HostKey " + keyFile, "PidFile none",
 			"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no",
 			"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
-			"LogLevel VERBOSE", "UseDNS no", "Subsystem sftp internal-sftp",
+			"LogLevel VERBOSE", "UseDNS no", "Subsystem sftp internal-sftp", "SetEnv HOME=" + home,
 		}, extra...)
 		conf := filepath.Join(dir, "sshd_config")
 		write(t, conf, []byte(strings.Join(lines, "\n")+"\n"))
-		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), log: &lockedBuffer{}}
+		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), Home: home, log: &lockedBuffer{}}
 		if s.start(t, binary, conf) {
 			return s
 		}

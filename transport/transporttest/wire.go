@@ -84,9 +84,14 @@ func (w *Wire) carry(to, from net.Conn) {
 	queue := make(chan chunk, 4096)
 	go func() {
 		defer close(queue)
+		ack := func() {}
+		if tcp, ok := from.(*net.TCPConn); ok {
+			ack = quickAck(tcp) // the wire must not add the 40 ms of a delayed ACK
+		}
 		for {
 			buf := make([]byte, 64<<10)
 			n, err := from.Read(buf)
+			ack()
 			if n > 0 {
 				queue <- chunk{time.Now().Add(w.delay), buf[:n]}
 			}
