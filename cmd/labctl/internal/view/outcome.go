@@ -2,7 +2,7 @@ package view
 
 import "labctl/runner"
 
-// The exit codes of a run. README.md and a test hold the same table. Faults in what the user wrote (1) are found before a
+// The exit codes of a run. Faults in what the user wrote (1) are found before a
 // run and are not decided here; 3 is kept for rolled back.
 const (
 	exitDone        = 0
