@@ -1,0 +1,79 @@
+package modules
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"labctl/modules/host"
+)
+
+func init() {
+	Register(Spec[Copy]{
+		Name: "copy",
+		Doc:  "Puts a file in place, with a content given here or that of a file of the controller.",
+		Example: `copy "/etc/motd" {
+  content = "This machine is part of the lab.\n"
+  mode    = "0644"
+}
+`,
+		Validate: (*Copy).validate, Complete: (*Copy).complete, Read: readCopy, Apply: applyCopy,
+	})
+}
+
+// Copy is a file with its content. The controller replaces src by content (short text) or sha256 and size.
+type Copy struct {
+	Dest string `json:"dest" lab:"key" doc:"Absolute path of the file. One that ends with / gets the name of src."`
+	Src  string `json:"src,omitempty" lab:"option" doc:"File of the controller, relative to the playbook or to its directory files."`
+	content
+}
+
+func (c *Copy) validate() error {
+	if err := destination(&c.Dest, c.Src, ""); err != nil {
+		return err
+	}
+	if err := sources(c.Src, &c.content); err != nil {
+		return err
+	}
+	return c.content.validate()
+}
+
+// destination completes a path that ends with / by the name of src, without suffix.
+func destination(dest *string, src, suffix string) error {
+	if strings.HasSuffix(*dest, "/") {
+		if src == "" {
+			return argf("dest", "%s is a directory: name the file in it", *dest)
+		}
+		*dest += strings.TrimSuffix(path.Base(src), suffix)
+	}
+	return absolute("dest", *dest)
+}
+
+// sources refuses an empty src. That src and content are both there is how the controller passes a short file on.
+func sources(src string, c *content) error {
+	if strings.HasSuffix(src, "/") {
+		return argf("src", "%s is a directory: copy its files one by one, with for_each and fileset", src)
+	}
+	return nil
+}
+
+func (c *Copy) complete() error { return c.content.complete(c.Src) }
+
+func readCopy(ctx context.Context, h host.Host, want *Copy) (*Copy, error) {
+	have, err := want.content.read(ctx, h, want.Dest)
+	if have == nil || err != nil {
+		return nil, err
+	}
+	return &Copy{Dest: want.Dest, content: *have}, nil
+}
+
+func applyCopy(ctx context.Context, h host.Host, have, want *Copy, d Diff) error {
+	if want == nil {
+		return h.Files().Remove(ctx, have.Dest, false)
+	}
+	var old *content
+	if have != nil {
+		old = &have.content
+	}
+	return want.write(ctx, h, want.Dest, old, d)
+}
