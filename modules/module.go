@@ -86,6 +86,9 @@ var Default = Registry{}
 // program: Register panics.
 func Register[T any](s Spec[T]) { Default.add(newModule(s)) }
 
+// New returns the module that s describes without registering it, for registries of one's own.
+func New[T any](s Spec[T]) Module { return newModule(s) }
+
 func (r Registry) add(m Module) {
 	if r[m.Name()] != nil {
 		panic("modules: " + m.Name() + " registered twice")

@@ -1,0 +1,280 @@
+// Package playbooks is the language: it loads HCL files, checks them against the schemas of the modules, and evaluates the
+// tasks of a play for each host into calls, as far as they are known. Source ranges are kept for messages. It reads files and
+// does no other I/O: it knows nothing of SSH, of agents or of how a call is carried out.
+package playbooks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"labctl/inventory"
+	"labctl/modules"
+	"labctl/playbooks/syntax"
+)
+
+// Options say what, beside the site itself, is loaded.
+type Options struct {
+	Registry  modules.Registry // nil: modules.Default
+	Inventory []string         // -i: an HCL file, a directory of them, or "host1,host2," each; they replace inventory.hcl
+	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
+	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
+}
+
+// Site is a loaded configuration: the inventory and the plays. After Load it is not changed, and all its methods may be
+// called from any goroutine.
+type Site struct {
+	Inventory *inventory.Inventory
+	Dir       string // of the site file: relative file names start here
+
+	registry modules.Registry
+	environ  map[string]string
+	files    map[string]*syntax.File
+	scope    *hcl.EvalContext     // functions, var, local, groups
+	extra    map[string]cty.Value // -e names that no variable block declares
+	static   names                // what expressions may refer to
+	plays    []*Play
+	handlers []*Handler
+	contents *contents
+	locals   *locals
+	loadErr  bool
+	diags    *collector
+}
+
+// Source is one HCL file in memory.
+type Source struct {
+	Name string
+	Text []byte
+}
+
+// Load reads the site at path, a file or a directory of *.hcl files, site.hcl first. Beside a file, inventory.hcl is read
+// too, unless Options.Inventory says where the hosts are. An empty path loads an inventory alone.
+//
+// The site is never nil, and holds what could be read, so that messages can show the source.
+func Load(path string, o Options) (*Site, hcl.Diagnostics) {
+	c := &collector{}
+	var sources []Source
+	dir := "."
+	if path != "" {
+		var names []string
+		names, dir = c.siteFiles(path, len(o.Inventory) > 0)
+		sources = c.read(names)
+	} else if len(o.Inventory) == 0 {
+		sources = c.read(existing("inventory.hcl"))
+	}
+	var list []string
+	for _, i := range o.Inventory {
+		if isList(i) {
+			list = append(list, splitList(i)...)
+			continue
+		}
+		names, _ := c.siteFiles(i, true)
+		sources = append(sources, c.read(names)...)
+	}
+	return load(dir, sources, list, o, c)
+}
+
+// LoadSources loads a site from memory. Relative file names start at dir.
+func LoadSources(dir string, sources []Source, o Options) (*Site, hcl.Diagnostics) {
+	return load(dir, sources, nil, o, &collector{})
+}
+
+// isList tells "host1,host2," or "host" from a file name, as Ansible does: by its comma.
+func isList(s string) bool { return strings.Contains(s, ",") }
+
+func splitList(s string) []string {
+	var out []string
+	for _, h := range strings.Split(s, ",") {
+		if h = strings.TrimSpace(h); h != "" {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// siteFiles lists the files that make up the site at path, and its directory.
+func (c *collector) siteFiles(path string, alone bool) (names []string, dir string) {
+	info, err := os.Stat(path)
+	if err != nil {
+		c.fileFault(path, err)
+		return nil, filepath.Dir(path)
+	}
+	if !info.IsDir() {
+		dir = filepath.Dir(path)
+		if beside := filepath.Join(dir, "inventory.hcl"); !alone && filepath.Clean(path) != beside {
+			names = existing(beside)
+		}
+		return append(names, path), dir
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		c.fileFault(path, err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".hcl") && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	sort.SliceStable(names, func(i, j int) bool {
+		return filepath.Base(names[i]) == "site.hcl" && filepath.Base(names[j]) != "site.hcl"
+	})
+	if len(names) == 0 && err == nil {
+		c.add(fault(hcl.Range{Filename: path}, "Nothing to load", "The directory %s holds no *.hcl file.", path))
+	}
+	return names, path
+}
+
+func existing(name string) []string {
+	if _, err := os.Lstat(name); err != nil {
+		return nil
+	}
+	return []string{name}
+}
+
+func (c *collector) read(names []string) []Source {
+	var out []Source
+	for _, n := range names {
+		text, err := readFile(n)
+		if err != nil {
+			c.fileFault(n, err)
+			continue
+		}
+		out = append(out, Source{n, text})
+	}
+	return out
+}
+
+// readFile refuses what is not a file: reading a pipe or a device could block, or never end.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	if info.Size() > syntax.MaxSize {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%d bytes are too many, at most %d are read", info.Size(), syntax.MaxSize)}
+	}
+	return os.ReadFile(name)
+}
+
+func (c *collector) fileFault(name string, err error) {
+	detail := fmt.Sprintf("Cannot read %s: %s.", name, cause(err))
+	if errors.Is(err, fs.ErrNotExist) {
+		detail = fmt.Sprintf("There is no file %s.%s", name, neighbours(name))
+	}
+	c.add(fault(hcl.Range{Filename: name}, "Cannot read file", "%s", detail))
+}
+
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// neighbours suggests a file of the same directory.
+func neighbours(name string) string {
+	entries, err := os.ReadDir(filepath.Dir(name))
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if s := inventory.Suggest(filepath.Base(name), names); s != "" {
+		return fmt.Sprintf(" Did you mean %q?", filepath.Join(filepath.Dir(name), s))
+	}
+	return ""
+}
+
+func load(dir string, sources []Source, list []string, o Options, c *collector) (*Site, hcl.Diagnostics) {
+	s := &Site{
+		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
+		contents: newContents(), diags: c,
+	}
+	if s.registry == nil {
+		s.registry = modules.Default
+	}
+	var blocks hcl.Blocks
+	for _, src := range sources {
+		f, diags := syntax.Parse(src.Name, src.Text)
+		s.files[src.Name] = f
+		c.add(diags...)
+		content, diags := f.Body.Content(topSchema)
+		c.add(diags...)
+		blocks = append(blocks, content.Blocks...)
+	}
+	byType := blocks.ByType()
+	s.declare(byType, o.Vars)
+	s.loadInventory(blocks, list)
+	s.loadPlays(byType)
+	s.loadErr = c.diags().HasErrors()
+	return s, c.diags()
+}
+
+// loadInventory decodes the hosts with the locals that do not need them, and then the other locals.
+func (s *Site) loadInventory(blocks hcl.Blocks, list []string) {
+	blocks = slices.DeleteFunc(slices.Clone(blocks), func(b *hcl.Block) bool {
+		if b.Type != "host" && b.Type != "group" && b.Type != "network" && b.Type != "ssh" {
+			return true
+		}
+		return !s.plainLabels(b)
+	})
+	for _, b := range blocks {
+		s.diags.add(s.checkRefs(s.expressions(b.Body), staticScope{names: s.static, where: "the inventory"})...)
+	}
+	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, List: list})
+	s.diags.add(diags...)
+	s.Inventory = inv
+	s.finishLocals()
+}
+
+// plainLabels refuses templates in the labels of declarations.
+func (s *Site) plainLabels(b *hcl.Block) bool {
+	for i, l := range b.Labels {
+		if s.file(b.DefRange).IsTemplate(l) {
+			s.diags.add(fault(b.LabelRanges[i], "Template in a name", "The name of a %s is fixed; templates are for the labels of tasks.", b.Type))
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Site) file(r hcl.Range) *syntax.File { return s.files[r.Filename] }
+
+// Files returns the sources by name, for a writer of diagnostics.
+func (s *Site) Files() map[string]*hcl.File {
+	out := map[string]*hcl.File{}
+	for n, f := range s.files {
+		out[n] = f.File
+	}
+	s.contents.templates(out)
+	return out
+}
+
+// Plays returns the plays in the order they run.
+func (s *Site) Plays() []*Play { return s.plays }
+
+func environment(environ []string) map[string]string {
+	if environ == nil {
+		environ = os.Environ()
+	}
+	out := map[string]string{}
+	for _, e := range environ {
+		k, v, _ := strings.Cut(e, "=")
+		out[k] = v
+	}
+	return out
+}

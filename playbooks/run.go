@@ -1,0 +1,300 @@
+package playbooks
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"labctl/inventory"
+	"labctl/modules"
+	"labctl/modules/host"
+)
+
+// Env says how a play is evaluated for a host.
+type Env struct {
+	Plan     bool     // results of commands and probes are never known: what depends on them becomes a Step with Unknown
+	Tags     []string // only tasks with one of these, and those tagged "always"
+	SkipTags []string // no tasks with one of these
+}
+
+// State says how far a HostRun is.
+type State int
+
+const (
+	// Blocked: more steps may come, once facts or outcomes are there. Need tells which.
+	Blocked State = iota
+	// Done: there are no further steps.
+	Done
+	// Failed: a step failed, or a task cannot be evaluated; there are no further steps.
+	Failed
+)
+
+// Step is one instance of a task for one host.
+type Step struct {
+	ID        int    // counts from 1 in each HostRun
+	Task      *Task  // shared by all hosts
+	Name      string // for display: "bridge : br0"
+	Key       string // for_each key, or ""
+	Call      modules.Call
+	Skip      bool          // when is false: there is nothing to send
+	Unknown   bool          // planning: what it does depends on results that are known only after an apply; nothing to send
+	Unknowns  []string      // the arguments that are not known, or "when", "for_each"
+	Become    string        // the user to become, or ""
+	Timeout   time.Duration // 0: none
+	Notify    []string      // handlers to run if it changed something
+	Sensitive bool          // its arguments may not be shown
+	Range     hcl.Range     // the head of the task block
+	Files     []FileRef     // content that the host may ask for
+
+	body *body
+}
+
+// Need is what a blocked HostRun waits for; the first of it may be enough.
+type Need struct {
+	Facts bool
+	Steps []int
+}
+
+// HostRun is the evaluation of one play for one host. It is used by one goroutine at a time.
+type HostRun struct {
+	play *Play
+	host *inventory.Host
+	env  Env
+	ctx  *hcl.EvalContext
+
+	facts    bool // are known
+	results  map[string]cty.Value
+	next     int // task
+	handler  int // index of the handler that has its turn, once all tasks are evaluated
+	inner    int // task of that handler
+	id       int
+	open     map[int]*Step // steps without an outcome
+	register map[string]*registration
+	notified map[string]bool
+	failed   bool
+	diags    hcl.Diagnostics // of variables
+	need     Need
+}
+
+// registration gathers the outcomes of the instances of a task.
+type registration struct {
+	task    *Task
+	pending map[int]bool
+	loop    bool
+	values  map[string]cty.Value // by for_each key, "" without
+}
+
+// Start begins the evaluation of the play for a host.
+func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
+	r := &HostRun{
+		play: p, host: h, env: env, results: map[string]cty.Value{}, open: map[int]*Step{},
+		register: map[string]*registration{}, notified: map[string]bool{},
+	}
+	shared := p.scope()
+	r.ctx = shared.NewChild()
+	r.ctx.Variables = map[string]cty.Value{"facts": cty.DynamicVal, "result": cty.DynamicVal}
+	for k, v := range h.Vars {
+		if !slices.Contains(scopeRoots, k) {
+			r.ctx.Variables[k] = v
+		}
+	}
+	r.ctx.Variables["host"] = hostValue(h, p.once.index)
+	r.setVars(false)
+	return r
+}
+
+// setVars evaluates the variables of the play; late: only those that depend on facts and results.
+func (r *HostRun) setVars(late bool) {
+	e := &evaluation{site: r.play.site, host: r.host}
+	for _, d := range r.play.vars {
+		if late && !d.late {
+			continue
+		}
+		v, diags := d.expr.Value(r.ctx)
+		e.diags = append(e.diags, redact(e.site.explain(diags, r.host))...)
+		if diags.HasErrors() {
+			v = cty.DynamicVal
+		}
+		r.ctx.Variables[d.name] = v
+	}
+	for name, v := range r.play.site.extra {
+		if _, ok := r.ctx.Variables[name]; ok && !slices.Contains(scopeRoots, name) {
+			r.ctx.Variables[name] = v
+		}
+	}
+	r.diags = append(r.diags, e.diags...)
+}
+
+// SetFacts makes facts known.
+func (r *HostRun) SetFacts(f host.Facts) {
+	v, err := factsValue(f)
+	if err != nil {
+		r.diags = append(r.diags, fault(r.play.Range, "Unreadable facts", "The facts of %s: %s.", r.host.Name, err))
+		return
+	}
+	r.facts = true
+	r.ctx.Variables["facts"] = v
+	if r.play.dynamic {
+		r.setVars(true)
+	}
+}
+
+// SetOutcome tells how a step ended. Steps with Skip or Unknown need no call. A failed step ends the run.
+func (r *HostRun) SetOutcome(id int, o Outcome) {
+	s := r.open[id]
+	if s == nil {
+		return
+	}
+	delete(r.open, id)
+	if o.changed() {
+		for _, n := range s.Notify {
+			r.notified[n] = true
+		}
+	}
+	r.failed = r.failed || o.Failed
+	r.record(s, o.value(s.Task.Module))
+}
+
+func (r *HostRun) record(s *Step, v cty.Value) {
+	reg := r.register[s.Task.Register]
+	if s.Task.Register == "" || reg == nil {
+		return
+	}
+	reg.values[s.Key] = v
+	delete(reg.pending, s.ID)
+	r.settle(reg)
+}
+
+// settle makes a registered result known once all instances of its task have ended.
+func (r *HostRun) settle(reg *registration) {
+	if len(reg.pending) > 0 {
+		return
+	}
+	if reg.loop {
+		r.results[reg.task.Register] = cty.ObjectVal(reg.values)
+	} else {
+		r.results[reg.task.Register] = reg.values[""]
+	}
+	r.publish()
+}
+
+// publish puts the results into scope. Those not there yet are unknown.
+func (r *HostRun) publish() {
+	all := make(map[string]cty.Value, len(r.results))
+	for _, tasks := range r.play.lists() {
+		for _, t := range tasks {
+			if t.Register != "" {
+				all[t.Register] = cty.DynamicVal
+			}
+		}
+	}
+	for n, v := range r.results {
+		all[n] = v
+	}
+	r.ctx.Variables["result"] = cty.ObjectVal(all)
+	if r.play.dynamic {
+		r.setVars(true)
+	}
+}
+
+// lists returns the tasks and those of each handler.
+func (p *Play) lists() [][]*Task {
+	out := [][]*Task{p.tasks}
+	for _, h := range p.handlers {
+		out = append(out, h.tasks)
+	}
+	return out
+}
+
+// Next returns the steps that are known by now and were not returned before, in order. They may be sent at once. Call it
+// again after SetFacts and SetOutcome, until it says Done or Failed. Diagnostics may be warnings.
+func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) {
+	var steps []Step
+	diags := r.diags
+	r.diags, r.need = nil, Need{}
+	for !r.failed && !diags.HasErrors() {
+		t, state := r.current()
+		if t == nil {
+			return steps, state, diags
+		}
+		more, blocked, taskDiags := r.task(t)
+		diags = append(diags, taskDiags...)
+		if blocked {
+			return steps, Blocked, diags
+		}
+		if taskDiags.HasErrors() {
+			break
+		}
+		steps = append(steps, more...)
+		r.advance()
+	}
+	r.failed = true
+	return steps, Failed, diags
+}
+
+// Need tells what the last Next, if it said Blocked, stopped at.
+func (r *HostRun) Need() Need { return r.need }
+
+// current returns the task that has its turn. nil: the state says whether there may be more.
+func (r *HostRun) current() (*Task, State) {
+	if r.next < len(r.play.tasks) {
+		return r.play.tasks[r.next], Blocked
+	}
+	for r.handler < len(r.play.handlers) {
+		h := r.play.handlers[r.handler]
+		if r.notified[h.Name] {
+			return h.tasks[r.inner], Blocked
+		}
+		if ids := r.mayNotify(h.Name); len(ids) > 0 {
+			r.need = Need{Steps: ids}
+			return nil, Blocked
+		}
+		r.handler++
+	}
+	return nil, Done
+}
+
+// mayNotify lists the steps under way that could still notify a handler.
+func (r *HostRun) mayNotify(name string) []int {
+	var ids []int
+	for id, s := range r.open {
+		if slices.Contains(s.Notify, name) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (r *HostRun) advance() {
+	if r.next < len(r.play.tasks) {
+		r.next++
+		return
+	}
+	r.inner++
+	if r.inner == len(r.play.handlers[r.handler].tasks) {
+		r.handler, r.inner = r.handler+1, 0
+	}
+}
+
+// selected applies the tags of the command line, as Ansible does.
+func (e Env) selected(t *Task) bool {
+	if t.Handler != "" {
+		return true
+	}
+	has := func(list []string) bool {
+		return slices.ContainsFunc(list, func(tag string) bool { return tag == "all" || slices.Contains(t.tags, tag) })
+	}
+	always, never := slices.Contains(t.tags, "always"), slices.Contains(t.tags, "never")
+	switch {
+	case has(e.SkipTags) && !(always && !slices.ContainsFunc(e.SkipTags, func(s string) bool { return slices.Contains(t.tags, s) })):
+		return false
+	case never:
+		return slices.ContainsFunc(e.Tags, func(s string) bool { return slices.Contains(t.tags, s) })
+	case len(e.Tags) == 0 || always:
+		return true
+	}
+	return has(e.Tags)
+}

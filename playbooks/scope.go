@@ -1,0 +1,375 @@
+package playbooks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"labctl/inventory"
+)
+
+// scopeRoots are the names that mean something of their own in expressions; no variable of a host or play may hide them.
+var scopeRoots = []string{"var", "local", "host", "hosts", "groups", "facts", "result", "each"}
+
+var hostAttributes = []string{"name", "index", "address", "port", "user", "nic", "vars", "groups"}
+
+// names are those that the site declares.
+type names struct{ vars, locals map[string]bool }
+
+// staticScope says what the expressions at one place may refer to. It is checked without evaluating, so that a name
+// misspelt in a branch never taken is found too.
+type staticScope struct {
+	names
+	groups, hosts bool
+	host, facts   bool
+	each          bool
+	bare          map[string]bool // variables of hosts and plays, iterators
+	results       map[string]bool // registered by an earlier task
+	later         map[string]hcl.Range
+	where, hint   string
+}
+
+func (sc staticScope) inScope() []string {
+	var out []string
+	add := func(ok bool, name string) {
+		if ok {
+			out = append(out, name)
+		}
+	}
+	add(len(sc.vars) > 0, "var")
+	add(len(sc.locals) > 0, "local")
+	add(sc.host, "host")
+	add(sc.hosts, "hosts")
+	add(sc.groups, "groups")
+	add(sc.facts, "facts")
+	add(len(sc.results) > 0, "result")
+	add(sc.each, "each")
+	return append(out, sortedKeys(sc.bare)...)
+}
+
+// checkRefs reports the names in expressions that are not in scope.
+func (s *Site) checkRefs(exprs []hcl.Expression, sc staticScope) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, e := range exprs {
+		for _, t := range e.Variables() {
+			if d := sc.check(t); d != nil {
+				diags = append(diags, d)
+			}
+		}
+	}
+	return diags
+}
+
+func (sc staticScope) check(t hcl.Traversal) *hcl.Diagnostic {
+	root := t.RootName()
+	if sc.bare[root] {
+		return nil
+	}
+	switch root {
+	case "var":
+		return sc.member(t, "variable", sc.vars)
+	case "local":
+		return sc.member(t, "local", sc.locals)
+	case "groups":
+		return sc.allowed(t, sc.groups)
+	case "hosts":
+		return sc.allowed(t, sc.hosts)
+	case "facts":
+		return sc.allowed(t, sc.facts)
+	case "host":
+		if name := attributeOf(t, root); sc.host && name != "" && !slices.Contains(hostAttributes, name) {
+			return fault(t.SourceRange(), "Unknown attribute", "A host has no attribute %q.%s", name, inventory.DidYouMean(name, hostAttributes))
+		}
+		return sc.allowed(t, sc.host)
+	case "each":
+		if name := attributeOf(t, root); sc.each && name != "key" && name != "value" {
+			return fault(t.SourceRange(), "Unknown attribute", "There are each.key and each.value.")
+		}
+		if !sc.each && sc.host {
+			return fault(t.SourceRange(), "Not in a loop", "The name \"each\" is known only where the task has for_each.")
+		}
+		return sc.allowed(t, sc.each)
+	case "result":
+		return sc.result(t)
+	}
+	return sc.unknown(t, root)
+}
+
+func (sc staticScope) allowed(t hcl.Traversal, ok bool) *hcl.Diagnostic {
+	if ok {
+		return nil
+	}
+	return fault(t.SourceRange(), "Not known here", "%q cannot be used in %s.%s", t.RootName(), sc.where, sc.hint)
+}
+
+func (sc staticScope) member(t hcl.Traversal, kind string, known map[string]bool) *hcl.Diagnostic {
+	name := attributeOf(t, t.RootName())
+	if name == "" || known[name] {
+		return nil
+	}
+	how := fmt.Sprintf(" Declare it: variable %q {}.", name)
+	if kind == "local" {
+		how = fmt.Sprintf(" Define it: locals { %s = ... }.", name)
+	}
+	if hint := inventory.DidYouMean(name, sortedKeys(known)); hint != "" {
+		how = hint
+	}
+	return fault(t.SourceRange(), "Unknown "+kind, "No %s %q is declared.%s", kind, name, how)
+}
+
+func (sc staticScope) result(t hcl.Traversal) *hcl.Diagnostic {
+	if !sc.host {
+		return sc.allowed(t, false)
+	}
+	name := attributeOf(t, "result")
+	if name == "" {
+		return fault(t.SourceRange(), "Wrong reference", "A result is referred to by the name it was registered as: result.NAME.")
+	}
+	if sc.results[name] {
+		return nil
+	}
+	if rng, ok := sc.later[name]; ok {
+		return fault(t.SourceRange(), "Result not there yet", "%q is registered by this task or a later one, at %s. Tasks run from top to bottom.", name, rng)
+	}
+	return fault(t.SourceRange(), "Unknown result", "No task registers %q: register = %q.%s", name, name, inventory.DidYouMean(name, sortedKeys(sc.results)))
+}
+
+func (sc staticScope) unknown(t hcl.Traversal, root string) *hcl.Diagnostic {
+	known := sc.inScope()
+	if sc.vars[root] {
+		return fault(t.SourceRange(), "Unknown name", "Nothing is called %q here. Did you mean \"var.%s\"?", root, root)
+	}
+	if sc.locals[root] {
+		return fault(t.SourceRange(), "Unknown name", "Nothing is called %q here. Did you mean \"local.%s\"?", root, root)
+	}
+	hint := inventory.DidYouMean(root, known)
+	if hint == "" && len(known) > 0 {
+		hint = " In scope are " + strings.Join(known, ", ") + "."
+	}
+	return fault(t.SourceRange(), "Unknown name", "Nothing is called %q in %s.%s", root, sc.where, strings.Replace(hint, " Known: ", " In scope are ", 1))
+}
+
+// expressions lists all expressions in a body, nested blocks included.
+func (s *Site) expressions(body hcl.Body) []hcl.Expression {
+	b, ok := body.(*hclsyntax.Body)
+	if !ok {
+		return nil
+	}
+	var out []hcl.Expression
+	for _, a := range sortedAttributes(b.Attributes) {
+		out = append(out, a.Expr)
+	}
+	for _, n := range b.Blocks {
+		out = append(out, s.expressions(n.Body)...)
+	}
+	return out
+}
+
+// onceHosts are the hosts of a play, and the values made of them, computed when first needed.
+type onceHosts struct {
+	list  sync.Once
+	value sync.Once
+
+	hosts []*inventory.Host
+	index map[*inventory.Host]int
+	err   error
+	ctx   *hcl.EvalContext
+}
+
+func (p *Play) all() ([]*inventory.Host, error) {
+	o := &p.once
+	o.list.Do(func() {
+		if p.pattern == "" {
+			o.err = fmt.Errorf("it does not say which hosts it is for")
+			return
+		}
+		o.hosts, o.err = p.site.Inventory.Match(p.pattern)
+		o.index = make(map[*inventory.Host]int, len(o.hosts))
+		for i, h := range o.hosts {
+			o.index[h] = i
+		}
+	})
+	return o.hosts, o.err
+}
+
+// scope is the part of a play's scope that all its hosts share.
+func (p *Play) scope() *hcl.EvalContext {
+	p.all() //nolint:errcheck // an error is told by Hosts
+	p.once.value.Do(func() {
+		p.once.ctx = p.site.scope.NewChild()
+		p.once.ctx.Variables = map[string]cty.Value{"hosts": p.site.hostsValue(p.once.index)}
+	})
+	return p.once.ctx
+}
+
+// hostsValue is the name "hosts": an object with every host under its name. Index is the position in the play, or null.
+func (s *Site) hostsValue(index map[*inventory.Host]int) cty.Value {
+	out := make(map[string]cty.Value, len(s.Inventory.Hosts)+1)
+	for _, h := range s.Inventory.Hosts {
+		out[h.Name] = hostValue(h, index)
+	}
+	if _, ok := out["localhost"]; !ok {
+		out["localhost"] = hostValue(s.Inventory.Host("localhost"), index)
+	}
+	return cty.ObjectVal(out)
+}
+
+func hostValue(h *inventory.Host, index map[*inventory.Host]int) cty.Value {
+	nics := map[string]cty.Value{}
+	for i := range h.NICs {
+		nics[h.NICs[i].Name] = nicValue(&h.NICs[i])
+	}
+	v := map[string]cty.Value{
+		"name": cty.StringVal(h.Name), "address": cty.StringVal(h.Address), "port": optionalInt(h.Port), "user": optional(h.User),
+		"nic": cty.ObjectVal(nics), "vars": cty.ObjectVal(h.Vars), "groups": stringList(h.Groups), "index": cty.NullVal(cty.Number),
+	}
+	if i, ok := index[h]; ok {
+		v["index"] = cty.NumberIntVal(int64(i))
+	}
+	return cty.ObjectVal(v)
+}
+
+// nicValue tells of the first address in ip, address, prefix, netmask and subnet, and of all in ips and addresses.
+func nicValue(n *inventory.NIC) cty.Value {
+	null := cty.NullVal(cty.String)
+	v := map[string]cty.Value{
+		"name": cty.StringVal(n.Name), "network": optional(n.Network), "mac": optional(n.MAC), "mtu": optionalInt(n.MTU),
+		"address": null, "ip": null, "netmask": null, "subnet": null, "prefix": cty.NullVal(cty.Number),
+	}
+	var ips, addresses []string
+	for _, a := range n.Addresses {
+		ips, addresses = append(ips, a.Addr().String()), append(addresses, a.String())
+	}
+	v["ips"], v["addresses"] = stringList(ips), stringList(addresses)
+	if len(n.Addresses) > 0 {
+		a := n.Addresses[0]
+		v["address"], v["ip"] = cty.StringVal(a.String()), cty.StringVal(a.Addr().String())
+		v["prefix"], v["subnet"] = cty.NumberIntVal(int64(a.Bits())), cty.StringVal(a.Masked().String())
+		if a.Addr().Is4() {
+			v["netmask"] = cty.StringVal(netmask(a.Bits()))
+		}
+	}
+	return cty.ObjectVal(v)
+}
+
+func netmask(bits int) string {
+	m := ^uint32(0) << (32 - bits)
+	return fmt.Sprintf("%d.%d.%d.%d", m>>24, m>>16&255, m>>8&255, m&255)
+}
+
+func optional(s string) cty.Value {
+	if s == "" {
+		return cty.NullVal(cty.String)
+	}
+	return cty.StringVal(s)
+}
+
+func optionalInt(n int) cty.Value {
+	if n == 0 {
+		return cty.NullVal(cty.Number)
+	}
+	return cty.NumberIntVal(int64(n))
+}
+
+func stringList(list []string) cty.Value {
+	if len(list) == 0 {
+		return cty.ListValEmpty(cty.String)
+	}
+	out := make([]cty.Value, len(list))
+	for i, s := range list {
+		out[i] = cty.StringVal(s)
+	}
+	return cty.ListVal(out)
+}
+
+// groupsValue is the name "groups": an object with the list of host names under each group's name.
+func (s *Site) groupsValue() cty.Value {
+	out := map[string]cty.Value{}
+	var all, ungrouped []string
+	for _, h := range s.Inventory.Hosts {
+		all = append(all, h.Name)
+		if len(h.Groups) == 0 {
+			ungrouped = append(ungrouped, h.Name)
+		}
+	}
+	out["ungrouped"] = stringList(ungrouped)
+	for _, g := range s.Inventory.Groups {
+		out[g.Name] = stringList(g.Hosts)
+	}
+	out["all"] = stringList(all)
+	return cty.ObjectVal(out)
+}
+
+// bareNames are the variables that some host, or the play, has.
+func (s *Site) bareNames() map[string]bool {
+	out := map[string]bool{}
+	for _, g := range s.Inventory.Groups {
+		for k := range g.Vars {
+			out[k] = true
+		}
+	}
+	for _, h := range s.Inventory.Hosts {
+		for k := range h.Vars {
+			out[k] = true
+		}
+	}
+	return out
+}
+
+// explain makes HCL's messages about names of this language say more: what is in scope, which host lacks a variable.
+func (s *Site) explain(diags hcl.Diagnostics, h *inventory.Host) hcl.Diagnostics {
+	for _, d := range diags {
+		if d.Expression == nil || d.Subject == nil {
+			continue
+		}
+		for _, t := range d.Expression.Variables() {
+			if d.Summary == "Unknown variable" && h != nil && t.SourceRange() == *d.Subject || d.Summary == "Unknown variable" && h != nil && t[0].SourceRange() == *d.Subject {
+				d.Detail = fmt.Sprintf("The host %s has no variable %q; others have. Give it in the host, a group of it, or the vars of the play, or use try(%s, ...).", h.Name, t.RootName(), t.RootName())
+			}
+			if key := attributeOf(t, "hosts"); key != "" && s.Inventory.Host(key) == nil {
+				d.Summary, d.Detail = "Unknown host", fmt.Sprintf("No host %q is declared.%s", key, inventory.DidYouMean(key, s.hostNames()))
+			}
+			if key := attributeOf(t, "groups"); key != "" && s.Inventory.Group(key) == nil && key != "all" && key != "ungrouped" {
+				d.Summary, d.Detail = "Unknown group", fmt.Sprintf("No group %q is declared.%s", key, inventory.DidYouMean(key, s.groupNames()))
+			}
+		}
+	}
+	return diags
+}
+
+func (s *Site) hostNames() []string {
+	var out []string
+	for _, h := range s.Inventory.Hosts {
+		out = append(out, h.Name)
+	}
+	return out
+}
+
+func (s *Site) groupNames() []string {
+	var out []string
+	for _, g := range s.Inventory.Groups {
+		out = append(out, g.Name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// with returns a copy of the scope in which more bare names are known.
+func (sc staticScope) with(more ...string) staticScope {
+	bare := maps.Clone(sc.bare)
+	if bare == nil {
+		bare = map[string]bool{}
+	}
+	for _, n := range more {
+		bare[n] = true
+	}
+	sc.bare = bare
+	return sc
+}

@@ -1,0 +1,276 @@
+package playbooks
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"labctl/inventory"
+)
+
+var topSchema = &hcl.BodySchema{Blocks: append([]hcl.BlockHeaderSchema{
+	{Type: "variable", LabelNames: []string{"name"}},
+	{Type: "locals"},
+	{Type: "play", LabelNames: []string{"name"}},
+	{Type: "handler", LabelNames: []string{"name"}},
+}, inventory.BlockTypes...)}
+
+// playArguments are the arguments of a play block; every block in it that is not a handler is a task.
+var playArguments = []string{"hosts", "become", "become_user", "connection", "vars", "tags"}
+
+// Play is a list of tasks for the hosts that a pattern names.
+type Play struct {
+	Name       string
+	Range      hcl.Range
+	Connection string // "", inventory.ConnectSSH or ConnectLocal: in place of the hosts' own
+
+	site       *Site
+	pattern    string
+	hostsRange hcl.Range
+	become     bool
+	becomeUser hcl.Expression
+	vars       []definition
+	dynamic    bool // a variable depends on facts or results
+	tags       []string
+	tasks      []*Task
+	handlers   []*Handler
+	once       onceHosts
+}
+
+// Handler is a list of tasks that run, once and after all others, when a task that changed something notifies it.
+type Handler struct {
+	Name  string
+	Range hcl.Range
+	tasks []*Task
+	block *hclsyntax.Block
+}
+
+// Tasks returns the tasks of the play, handlers left out, in order.
+func (p *Play) Tasks() []*Task { return p.tasks }
+
+func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
+	s.handlers = s.handlerBlocks(syntaxBlocks(byType["handler"]))
+	for _, b := range byType["play"] {
+		if p := s.play(b); p != nil {
+			s.plays = append(s.plays, p)
+		}
+	}
+	if len(byType["play"]) == 0 { // faults of handlers that no play takes in show all the same
+		p := &Play{site: s}
+		s.compileHandlers(p, s.handlers, nil)
+	}
+}
+
+// syntaxBlocks turns blocks that were parsed from the native syntax, the only one there is, into its types.
+func syntaxBlocks(blocks hcl.Blocks) []*hclsyntax.Block {
+	var out []*hclsyntax.Block
+	for _, b := range blocks {
+		out = append(out, &hclsyntax.Block{
+			Type: b.Type, Labels: b.Labels, Body: b.Body.(*hclsyntax.Body), TypeRange: b.TypeRange, LabelRanges: b.LabelRanges,
+		})
+	}
+	return out
+}
+
+func (s *Site) handlerBlocks(blocks []*hclsyntax.Block) []*Handler {
+	var out []*Handler
+	for _, b := range blocks {
+		h := &Handler{Range: b.DefRange(), block: b}
+		if len(b.Labels) != 1 || s.file(h.Range).IsTemplate(b.Labels[0]) {
+			s.diags.add(fault(h.Range, "Wrong handler", "A handler has one name: handler \"restart\" { ... }."))
+			continue
+		}
+		h.Name = b.Labels[0]
+		if i := slices.IndexFunc(out, func(o *Handler) bool { return o.Name == h.Name }); i >= 0 {
+			s.diags.add(fault(h.Range, "Duplicate handler", "A handler %q was declared already at %s.", h.Name, out[i].Range))
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+func (s *Site) play(b *hcl.Block) *Play {
+	if !s.plainLabels(b) {
+		return nil
+	}
+	body := b.Body.(*hclsyntax.Body)
+	p := &Play{Name: b.Labels[0], Range: b.DefRange, site: s}
+	s.playArgs(p, body)
+	var tasks, handlers []*hclsyntax.Block
+	for _, t := range body.Blocks {
+		if t.Type == "handler" {
+			handlers = append(handlers, t)
+		} else {
+			tasks = append(tasks, t)
+		}
+	}
+	p.handlers = s.handlerBlocks(handlers)
+	for _, h := range s.handlers {
+		if !slices.ContainsFunc(p.handlers, func(own *Handler) bool { return own.Name == h.Name }) {
+			p.handlers = append(p.handlers, &Handler{Name: h.Name, Range: h.Range, block: h.block})
+		}
+	}
+	s.compilePlay(p, tasks)
+	return p
+}
+
+func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
+	for _, a := range sortedAttributes(body.Attributes) {
+		if !slices.Contains(playArguments, a.Name) {
+			s.diags.add(fault(a.NameRange, "Unsupported argument", "A play has no argument %q.%s", a.Name, inventory.DidYouMean(a.Name, playArguments)))
+		}
+	}
+	attr := body.Attributes
+	if a := attr["hosts"]; a == nil {
+		s.diags.add(fault(p.Range, "Missing hosts", "A play says which hosts it is for: hosts = \"all\"."))
+	} else {
+		p.hostsRange = a.Expr.Range()
+		p.pattern = s.patternOf(a)
+	}
+	if a := attr["become"]; a != nil {
+		p.become = s.constBool(a)
+	}
+	if a := attr["become_user"]; a != nil {
+		p.becomeUser = a.Expr
+		if attr["become"] == nil {
+			p.become = true
+		}
+	}
+	if a := attr["connection"]; a != nil {
+		p.Connection = s.constString(a)
+		if kinds := []string{inventory.ConnectSSH, inventory.ConnectLocal}; p.Connection != "" && !slices.Contains(kinds, p.Connection) {
+			s.diags.add(fault(a.Expr.Range(), "Wrong value", "A connection is \"ssh\" or \"local\"."))
+		}
+	}
+	if a := attr["tags"]; a != nil {
+		p.tags = s.constStrings(a)
+	}
+	p.vars = s.playVars(attr["vars"])
+}
+
+func (s *Site) patternOf(a *hclsyntax.Attribute) string {
+	list := s.constStrings(a)
+	out := ""
+	for i, e := range list {
+		if i > 0 {
+			out += ","
+		}
+		out += e
+	}
+	return out
+}
+
+func sortedAttributes(attrs hclsyntax.Attributes) []*hclsyntax.Attribute {
+	out := make([]*hclsyntax.Attribute, 0, len(attrs))
+	for _, a := range attrs {
+		out = append(out, a)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].SrcRange.Start.Byte < out[j].SrcRange.Start.Byte })
+	return out
+}
+
+// constant evaluates an argument that is the same for every host.
+func (s *Site) constant(a *hclsyntax.Attribute, want cty.Type) (cty.Value, bool) {
+	if diags := s.checkRefs([]hcl.Expression{a.Expr}, staticScope{names: s.static, groups: true, where: "an argument that is the same for all hosts"}); diags.HasErrors() {
+		s.diags.add(diags...)
+		return cty.NilVal, false
+	}
+	v, diags := a.Expr.Value(s.scope)
+	s.diags.add(redact(diags)...)
+	if diags.HasErrors() {
+		return cty.NilVal, false
+	}
+	v, _ = v.UnmarkDeep()
+	v, err := convert.Convert(v, want)
+	if err != nil {
+		s.diags.add(fault(a.Expr.Range(), "Wrong type", "The argument %q is not as it should be: %s.", a.Name, err))
+		return v, false
+	}
+	return v, !v.IsNull() && v.IsWhollyKnown()
+}
+
+func (s *Site) constBool(a *hclsyntax.Attribute) bool {
+	v, ok := s.constant(a, cty.Bool)
+	return ok && v.True()
+}
+
+func (s *Site) constString(a *hclsyntax.Attribute) string {
+	v, ok := s.constant(a, cty.String)
+	if !ok {
+		return ""
+	}
+	return v.AsString()
+}
+
+// constStrings accepts a string or a list of strings.
+func (s *Site) constStrings(a *hclsyntax.Attribute) []string {
+	v, ok := s.constant(a, cty.DynamicPseudoType)
+	if !ok {
+		return nil
+	}
+	if v.Type() == cty.String {
+		return []string{v.AsString()}
+	}
+	list, err := convert.Convert(v, cty.List(cty.String))
+	if err != nil {
+		s.diags.add(fault(a.Expr.Range(), "Wrong type", "The argument %q is a string or a list of strings: %s.", a.Name, err))
+		return nil
+	}
+	var out []string
+	for _, e := range list.AsValueSlice() {
+		if e.IsNull() {
+			s.diags.add(fault(a.Expr.Range(), "Wrong value", "The list %q holds null.", a.Name))
+			continue
+		}
+		out = append(out, e.AsString())
+	}
+	return out
+}
+
+// Hosts returns the hosts of the play, in the order of its pattern, that limit (a pattern, or "") lets through. No host at
+// all is an error.
+func (p *Play) Hosts(limit string) ([]*inventory.Host, hcl.Diagnostics) {
+	hosts, err := p.all()
+	if err != nil {
+		return nil, hcl.Diagnostics{fault(p.hostsRange, "No hosts", "The play %q: %s.", p.Name, trimPeriod(err.Error()))}
+	}
+	if limit == "" {
+		return hosts, nil
+	}
+	in, err := p.site.Inventory.Match(limit)
+	if err != nil {
+		return nil, hcl.Diagnostics{fault(hcl.Range{Filename: "--limit"}, "No hosts", "The limit %q: %s.", limit, trimPeriod(err.Error()))}
+	}
+	let := map[*inventory.Host]bool{}
+	for _, h := range in {
+		let[h] = true
+	}
+	var out []*inventory.Host
+	for _, h := range hosts {
+		if let[h] {
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+func trimPeriod(s string) string {
+	if n := len(s); n > 0 && s[n-1] == '.' {
+		return s[:n-1]
+	}
+	return s
+}
+
+// Display names the play for messages.
+func (p *Play) Display() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	return fmt.Sprintf("hosts %s", p.pattern)
+}

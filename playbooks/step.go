@@ -1,0 +1,397 @@
+package playbooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"labctl/inventory"
+	"labctl/modules"
+)
+
+// task evaluates a task into its steps. blocked: something it depends on is still to come, and nothing was made of it.
+func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnostics) {
+	if !r.env.selected(t) {
+		r.skipped(t)
+		return nil, false, nil
+	}
+	instances, e := r.instances(t)
+	steps = make([]Step, 0, len(instances))
+	unknown := len(e.unknown) > 0
+	diags = e.diags
+	if unknown {
+		steps = append(steps, Step{Task: t, Name: t.title(), Range: t.Range, Unknown: true, Unknowns: e.unknown, Sensitive: t.sensitive || e.sensitive, Notify: t.notify})
+	}
+	for _, in := range instances {
+		s, faults := r.step(t, in)
+		diags = append(diags, faults...)
+		unknown = unknown || s.Unknown
+		steps = append(steps, s)
+	}
+	if unknown && !diags.HasErrors() && r.waits(t) {
+		return nil, true, nil
+	}
+	if unknown && !r.env.Plan && !diags.HasErrors() {
+		diags = append(diags, fault(t.Range, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, unknowns(steps)))
+	}
+	if !diags.HasErrors() {
+		r.issue(t, steps)
+	}
+	return steps, false, diags
+}
+
+func unknowns(steps []Step) []string {
+	var out []string
+	for _, s := range steps {
+		out = append(out, s.Unknowns...)
+	}
+	return out
+}
+
+// waits reports whether something the task depends on is under way, and notes it.
+func (r *HostRun) waits(t *Task) bool {
+	r.need = Need{Facts: t.deps.facts && !r.facts}
+	for _, name := range t.deps.results {
+		if reg := r.register[name]; reg != nil {
+			for id := range reg.pending {
+				r.need.Steps = append(r.need.Steps, id)
+			}
+		}
+	}
+	slices.Sort(r.need.Steps)
+	return r.need.Facts || len(r.need.Steps) > 0
+}
+
+// issue numbers the steps and keeps account of what is to come of them.
+func (r *HostRun) issue(t *Task, steps []Step) {
+	var reg *registration
+	if t.Register != "" {
+		reg = &registration{task: t, pending: map[int]bool{}, loop: t.forEach != nil, values: map[string]cty.Value{}}
+		r.register[t.Register] = reg
+	}
+	for i := range steps {
+		s := &steps[i]
+		r.id++
+		s.ID = r.id
+		switch {
+		case s.Unknown && reg != nil && t.forEach != nil && len(s.Unknowns) > 0 && s.Unknowns[0] == "for_each":
+			r.results[t.Register] = cty.DynamicVal
+			r.publish()
+			return
+		case s.Unknown:
+			r.record(s, cty.DynamicVal)
+		case s.Skip:
+			r.record(s, Outcome{Skipped: true}.value(t.Module))
+		default:
+			r.open[s.ID] = s
+			if reg != nil {
+				reg.pending[s.ID] = true
+			}
+		}
+	}
+	if reg != nil {
+		r.settle(reg)
+	}
+}
+
+// skipped gives a result to a task that is not taken part in.
+func (r *HostRun) skipped(t *Task) {
+	if t.Register == "" {
+		return
+	}
+	v := Outcome{Skipped: true}.value(t.Module)
+	if t.forEach != nil {
+		v = cty.EmptyObjectVal
+	}
+	r.results[t.Register] = v
+	r.publish()
+}
+
+// instance is one turn of a task's loop.
+type instance struct {
+	key string
+	ctx *hcl.EvalContext
+}
+
+// instances expands for_each.
+func (r *HostRun) instances(t *Task) ([]instance, *evaluation) {
+	e := &evaluation{site: r.play.site, task: t, host: r.host}
+	if t.forEach == nil {
+		return []instance{{ctx: r.ctx}}, e
+	}
+	v, ok := e.value(t.forEach, r.ctx)
+	if !ok {
+		return nil, e
+	}
+	if !v.IsKnown() {
+		e.unknown = append(e.unknown, "for_each")
+		return nil, e
+	}
+	if v.IsNull() || !v.CanIterateElements() {
+		e.fault(t.forEach.Range(), "Wrong for_each", "It is a list, a set, a map or an object.")
+		return nil, e
+	}
+	if e.sensitive {
+		e.fault(t.forEach.Range(), "Sensitive for_each", "The elements are shown as the names of the steps, so they cannot be sensitive. nonsensitive(...) says that they may be seen.")
+		return nil, e
+	}
+	return r.each(v, t, e), e
+}
+
+func (r *HostRun) each(v cty.Value, t *Task, e *evaluation) []instance {
+	var out []instance
+	seen := map[string]bool{}
+	for it := v.ElementIterator(); it.Next(); {
+		key, val := it.Element()
+		if v.Type().IsSetType() || listOfNames(v) {
+			key = val
+		}
+		name, err := convert.Convert(key, cty.String)
+		if err != nil || name.IsNull() || !name.IsKnown() {
+			e.fault(t.forEach.Range(), "Wrong for_each", "The key of each element must be a string that is known. Use a map, or a list of strings.")
+			return nil
+		}
+		k := name.AsString()
+		if seen[k] {
+			e.fault(t.forEach.Range(), "Duplicate key", "The list of for_each holds %q twice.", k)
+			return nil
+		}
+		seen[k] = true
+		ctx := r.ctx.NewChild()
+		ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": name, "value": val})}
+		out = append(out, instance{k, ctx})
+	}
+	return out
+}
+
+// listOfNames reports whether v is a list of known strings, whose elements are keys themselves.
+func listOfNames(v cty.Value) bool {
+	if t := v.Type(); !t.IsListType() && !t.IsTupleType() {
+		return false
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if e.Type() != cty.String || !e.IsKnown() || e.IsNull() {
+			return false
+		}
+	}
+	return true
+}
+
+// title is the name of a task that says nothing else about itself.
+func (t *Task) title() string {
+	if t.Label == "" {
+		return t.Module.Name()
+	}
+	return t.Module.Name() + " : " + t.Label
+}
+
+// step evaluates one instance.
+func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
+	s := Step{Task: t, Key: in.key, Name: t.title(), Range: t.Range, Notify: t.notify}
+	e := &evaluation{site: r.play.site, task: t, host: r.host, sensitive: t.sensitive}
+	when := r.when(t, in, e)
+	if when == no || e.diags.HasErrors() {
+		s.Skip = true
+		s.Name = r.title(t, in, &evaluation{site: e.site, task: t, host: r.host}, nil)
+		return s, e.diags
+	}
+	if when == perhaps {
+		e.unknown = append(e.unknown, "when")
+	}
+	s.Call.Module = t.Module.Name()
+	s.Call.Absent = r.absent(t, in, e)
+	s.body = e.node(t.node, in.ctx, "")
+	r.key(t, in, e, s.body)
+	s.Files = e.source(t, s.body, in.ctx)
+	s.Become = r.become(t, in, e)
+	s.Timeout = r.timeout(t, in, e)
+	s.Name = r.title(t, in, e, s.body)
+	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
+	s.Call.Params = marshal(s.body.params)
+	if !e.diags.HasErrors() && !s.Unknown {
+		if err := r.check(t, s.Call); err != nil {
+			e.diags = append(e.diags, r.argumentFault(&s, err))
+		}
+	}
+	return s, e.diags
+}
+
+func marshal(params map[string]any) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(params) // plain values only
+	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+func (r *HostRun) check(t *Task, c modules.Call) error { return t.Module.Check(c) }
+
+// answer is a truth value that may not be known.
+type answer int
+
+const (
+	no answer = iota
+	yes
+	perhaps
+)
+
+func (r *HostRun) when(t *Task, in instance, e *evaluation) answer {
+	if t.when == nil {
+		return yes
+	}
+	v, ok := r.meta(t.when, "when", cty.Bool, in, e)
+	switch {
+	case !ok:
+		return no
+	case !v.IsKnown():
+		return perhaps
+	case v.False():
+		return no
+	}
+	return yes
+}
+
+// meta evaluates a meta-argument. ok is false when it is at fault or null.
+func (r *HostRun) meta(x hcl.Expression, name string, want cty.Type, in instance, e *evaluation) (cty.Value, bool) {
+	before := e.sensitive
+	v, ok := e.value(x, in.ctx)
+	e.sensitive = before // a condition on a secret does not show it
+	if !ok {
+		return v, false
+	}
+	v, err := convert.Convert(v, want)
+	if err != nil {
+		e.fault(x.Range(), "Wrong value", "The argument %q is not as it should be: %s.", name, err)
+		return v, false
+	}
+	if v.IsNull() {
+		if name == "when" {
+			e.fault(x.Range(), "Wrong value", "The condition is neither true nor false, but null.")
+		}
+		return v, false
+	}
+	return v, true
+}
+
+// text evaluates a meta-argument that is a string; one not known yet is noted.
+func (r *HostRun) text(x hcl.Expression, name string, in instance, e *evaluation) string {
+	if x == nil {
+		return ""
+	}
+	v, ok := r.meta(x, name, cty.String, in, e)
+	if !ok {
+		return ""
+	}
+	if !v.IsKnown() {
+		e.unknown = append(e.unknown, name)
+		return ""
+	}
+	return v.AsString()
+}
+
+func (r *HostRun) absent(t *Task, in instance, e *evaluation) bool {
+	switch s := r.text(t.ensure, "ensure", in, e); s {
+	case "", "present":
+		return false
+	case "absent":
+		return true
+	default:
+		e.fault(t.ensure.Range(), "Wrong value", "The argument \"ensure\" is \"present\" or \"absent\", not %q.%s", s, inventory.DidYouMean(s, []string{"present", "absent"}))
+		return false
+	}
+}
+
+// key puts the label into the parameters.
+func (r *HostRun) key(t *Task, in instance, e *evaluation, b *body) {
+	attr := t.Module.Schema().Key()
+	if attr == nil || t.key == nil {
+		return
+	}
+	v, ok := e.value(t.key, in.ctx)
+	if !ok {
+		return
+	}
+	if !v.IsWhollyKnown() {
+		e.unknown = append(e.unknown, attr.Name)
+		return
+	}
+	p, err := encode(attr, v)
+	if err != nil {
+		e.fault(t.keyRange, "Wrong label", "The %s %s.", attr.Name, e.hide(err))
+		return
+	}
+	b.params[attr.Name] = p
+}
+
+func (r *HostRun) become(t *Task, in instance, e *evaluation) string {
+	on := r.play.become
+	if t.becomeUser != nil {
+		on = true
+	}
+	if t.become != nil {
+		on = *t.become
+	}
+	if !on {
+		return ""
+	}
+	user := t.becomeUser
+	if user == nil {
+		user = r.play.becomeUser
+	}
+	if s := r.text(user, "become_user", in, e); s != "" {
+		return s
+	}
+	return "root"
+}
+
+func (r *HostRun) timeout(t *Task, in instance, e *evaluation) time.Duration {
+	s := r.text(t.timeout, "timeout", in, e)
+	if s == "" {
+		return 0
+	}
+	d, err := inventory.ParseDuration(s)
+	if err != nil {
+		e.fault(t.timeout.Range(), "Wrong value", "The argument \"timeout\": %s.", err)
+	}
+	return d
+}
+
+// title names the step: its name, or the module and the key, with the for_each key behind.
+func (r *HostRun) title(t *Task, in instance, e *evaluation, b *body) string {
+	name := t.title()
+	if b != nil {
+		if attr := t.Module.Schema().Key(); attr != nil {
+			if k, ok := b.params[attr.Name]; ok && !e.sensitive {
+				name = fmt.Sprintf("%s : %v", t.Module.Name(), k)
+			}
+		}
+	}
+	if t.name != nil {
+		v, diags := t.name.Value(in.ctx)
+		if v, err := convert.Convert(v, cty.String); !diags.HasErrors() && err == nil && v.IsKnown() && !v.IsNull() && !v.IsMarked() {
+			name = v.AsString()
+		}
+	}
+	if in.key != "" {
+		return fmt.Sprintf("%s (item=%s)", name, in.key)
+	}
+	return name
+}
+
+// argumentFault tells what a module says about an argument, at the place where it is written.
+func (r *HostRun) argumentFault(s *Step, err error) *hcl.Diagnostic {
+	path, msg := "", err.Error()
+	var ae *modules.ArgumentError
+	if errors.As(err, &ae) {
+		path, msg = ae.Path, ae.Msg
+	}
+	return s.Fault(path, msg)
+}
