@@ -11,9 +11,11 @@ import (
 func (p *planner) hostsFile(h Host) string {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n")
-	fmt.Fprintf(&b, "127.0.1.1\t%s\n", h.Name)
+	if h.Name != "localhost" {
+		fmt.Fprintf(&b, "127.0.1.1\t%s\n", h.Name)
+	}
 	for _, peer := range p.topology.Hosts {
-		if peer.Name != h.Name {
+		if peer.Name != h.Name && peer.Name != "localhost" {
 			fmt.Fprintf(&b, "%s\t%s\n", p.view(h, peer), strings.Join(names(peer), " "))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // needRoot skips where no sandbox can be; with LABCTL_TEST_KERNEL=1 that is a failure.
@@ -144,8 +147,11 @@ func TestLoginThroughJumpHost(t *testing.T) {
 
 func TestWire(t *testing.T) {
 	b := up(t, office)
+	if out := b.must("boxA", "ip -6 address show tentative"); out != "" { // at once: no duplicate address detection
+		t.Errorf("tentative addresses:\n%s", out)
+	}
 	b.must("boxA", "ping -c1 -W1 192.168.50.5")
-	b.must("boxA", "ping -c1 -W1 fd00:50::5") // at once: no duplicate address detection
+	b.must("boxA", "ping -c1 -W1 fd00:50::5")
 	b.must("boxA", "ping -c1 -W1 boxB")
 	if out := b.must("boxB", "cat /sys/class/net/enp0s8/address /sys/class/net/enp0s8/mtu"); out != "02:00:00:00:00:0b\n9000" {
 		t.Errorf("enp0s8 of boxB: %s", out)
@@ -286,6 +292,17 @@ func TestJumpChain(t *testing.T) {
 	}
 	if out, code := b.exec("j1", "ping -c1 -W1 10.0.0.9"); code == 0 {
 		t.Errorf("j1 reaches what is behind j2: %s", out)
+	}
+}
+
+// TestSameAddress has two hosts behind one public address, told apart by the port as behind a NAT.
+func TestSameAddress(t *testing.T) {
+	b := up(t, Topology{Name: "nat", Hosts: []Host{{Name: "a", Address: "203.0.113.1", Port: 2201}, {Name: "b", Address: "203.0.113.1", Port: 2202},
+		{Name: "c", Address: "203.0.113.1", Port: 2203}}})
+	for _, host := range []string{"a", "b", "c"} {
+		if out, err := b.ssh(host, "hostname"); out != host {
+			t.Errorf("ssh %s: %v: %s", host, err, out)
+		}
 	}
 }
 
@@ -434,6 +451,31 @@ func TestSudoer(t *testing.T) {
 		if err := syscall.Stat(filepath.Join(b.state.Dir, name), &st); err != nil || st.Uid != 0 || name != controlSock && st.Mode&0o77 != 0 {
 			t.Errorf("%s: %v, owner %d, mode %o", name, err, st.Uid, st.Mode)
 		}
+	}
+}
+
+// TestInheritedFiles opens a pipe as a careless caller does. Whoever waits for its end must not wait for the sandbox.
+func TestInheritedFiles(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	careless := func() {
+		if _, err := unix.FcntlInt(w.Fd(), unix.F_SETFD, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	careless()
+	b := up(t, office)
+	careless()
+	b.must("boxA", "setsid sleep 1000 >/dev/null 2>&1 </dev/null &")
+	w.Close()
+	if err := r.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a process of the sandbox holds the pipe: %d, %v", n, err)
 	}
 }
 
