@@ -40,8 +40,15 @@ func words(vocabulary []string) func([]string) (string, error) {
 	}
 }
 
-func commaWords(vocabulary []string) func(string) (string, error) {
-	return func(s string) (string, error) { return words(vocabulary)(strings.Split(s, ",")) }
+// addressTypes takes types with commas. IPv6 has no broadcast, and the kernel refuses to look for it.
+func addressTypes(f host.Family) func(string) (string, error) {
+	return func(s string) (string, error) {
+		out, err := words(addrTypes)(strings.Split(s, ","))
+		if err == nil && f == host.IPv6 && strings.Contains(out, "BROADCAST") {
+			err = fmt.Errorf("%q: IPv6 has no broadcast addresses", s)
+		}
+		return out, err
+	}
 }
 
 func tcpFlags(list []string) (string, error) {

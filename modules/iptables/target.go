@@ -26,141 +26,141 @@ type targetOption struct {
 	targets []string
 }
 
-func (a *Rule) targetOptions() []targetOption {
+func (r *Rule) targetOptions() []targetOption {
 	marks := []string{"MARK", "CONNMARK"}
 	conn := []string{"CONNMARK"}
 	log := []string{"LOG"}
 	mss := []string{"TCPMSS"}
 	return []targetOption{
-		{"to_source", a.ToSource != "", []string{"SNAT"}},
-		{"to_destination", a.ToDestination != "", []string{"DNAT"}},
-		{"to_ports", a.ToPorts != "", []string{"MASQUERADE", "REDIRECT"}},
-		{"random", a.Random, []string{"SNAT", "DNAT", "MASQUERADE", "REDIRECT"}},
-		{"random_fully", a.RandomFully, []string{"SNAT", "MASQUERADE"}},
-		{"persistent", a.Persistent, []string{"SNAT", "DNAT"}},
-		{"log_prefix", a.LogPrefix != "", log},
-		{"log_level", a.LogLevel != "", log},
-		{"log_tcp_sequence", a.LogTCPSequence, log},
-		{"log_tcp_options", a.LogTCPOptions, log},
-		{"log_ip_options", a.LogIPOptions, log},
-		{"log_uid", a.LogUID, log},
-		{"reject_with", a.RejectWith != "", []string{"REJECT"}},
-		{"set_mark", a.SetMark != "", marks},
-		{"set_xmark", a.SetXMark != "", marks},
-		{"save_mark", a.SaveMark, conn},
-		{"restore_mark", a.RestoreMark, conn},
-		{"nfmask", a.NFMask != "", conn},
-		{"ctmask", a.CTMask != "", conn},
-		{"clamp_mss_to_pmtu", a.ClampMSSToPMTU, mss},
-		{"set_mss", a.SetMSS != nil, mss},
-		{"notrack", a.NoTrack, []string{"CT"}},
+		{"to_source", r.ToSource != "", []string{"SNAT"}},
+		{"to_destination", r.ToDestination != "", []string{"DNAT"}},
+		{"to_ports", r.ToPorts != "", []string{"MASQUERADE", "REDIRECT"}},
+		{"random", r.Random, []string{"SNAT", "DNAT", "MASQUERADE", "REDIRECT"}},
+		{"random_fully", r.RandomFully, []string{"SNAT", "MASQUERADE"}},
+		{"persistent", r.Persistent, []string{"SNAT", "DNAT"}},
+		{"log_prefix", r.LogPrefix != "", log},
+		{"log_level", r.LogLevel != "", log},
+		{"log_tcp_sequence", r.LogTCPSequence, log},
+		{"log_tcp_options", r.LogTCPOptions, log},
+		{"log_ip_options", r.LogIPOptions, log},
+		{"log_uid", r.LogUID, log},
+		{"reject_with", r.RejectWith != "", []string{"REJECT"}},
+		{"set_mark", r.SetMark != "", marks},
+		{"set_xmark", r.SetXMark != "", marks},
+		{"save_mark", r.SaveMark, conn},
+		{"restore_mark", r.RestoreMark, conn},
+		{"nfmask", r.NFMask != "", conn},
+		{"ctmask", r.CTMask != "", conn},
+		{"clamp_mss_to_pmtu", r.ClampMSSToPMTU, mss},
+		{"set_mss", r.SetMSS != nil, mss},
+		{"notrack", r.NoTrack, []string{"CT"}},
 	}
 }
 
 // writeTarget writes -j or -g with the target's options.
-func (a *Rule) writeTarget(w *ruleWriter) {
-	if !a.checkTarget(w) {
+func (r *Rule) writeTarget(w *ruleWriter) {
+	if !r.checkTarget(w) {
 		return
 	}
-	if a.Goto != "" {
-		w.put("-g", a.Goto)
+	if r.Goto != "" {
+		w.put("-g", r.Goto)
 		return
 	}
-	w.put("-j", a.Jump)
-	switch a.Jump {
+	w.put("-j", r.Jump)
+	switch r.Jump {
 	case "SNAT":
-		a.writeNAT(w, "to_source", "--to-source", a.ToSource)
+		r.writeNAT(w, "to_source", "--to-source", r.ToSource)
 	case "DNAT":
-		a.writeNAT(w, "to_destination", "--to-destination", a.ToDestination)
+		r.writeNAT(w, "to_destination", "--to-destination", r.ToDestination)
 	case "MASQUERADE", "REDIRECT":
-		w.option("to_ports", "--to-ports", a.ToPorts, natPorts)
-		a.writeRandom(w)
+		w.option("to_ports", "--to-ports", r.ToPorts, natPorts)
+		r.writeRandom(w)
 	case "LOG":
-		a.writeLog(w)
+		r.writeLog(w)
 	case "REJECT":
 		w.put("--reject-with")
-		v, err := rejectWith(w.Family, a.RejectWith)
+		v, err := rejectWith(w.Family, r.RejectWith)
 		if err != nil {
 			w.fault("reject_with", "%v", err)
 		}
 		w.put(v)
 	case "MARK", "CONNMARK":
-		a.writeMark(w)
+		r.writeMark(w)
 	case "TCPMSS":
-		a.writeMSS(w)
+		r.writeMSS(w)
 	case "CT":
-		if a.NoTrack {
+		if r.NoTrack {
 			w.put("--notrack")
 		}
 	}
 }
 
 // checkTarget reports whether there is a target to write here.
-func (a *Rule) checkTarget(w *ruleWriter) bool {
-	for _, o := range a.targetOptions() {
-		if o.set && !slices.Contains(o.targets, a.Jump) {
+func (r *Rule) checkTarget(w *ruleWriter) bool {
+	for _, o := range r.targetOptions() {
+		if o.set && !slices.Contains(o.targets, r.Jump) {
 			w.fault(o.name, "needs jump = %s", strings.Join(o.targets, " or "))
 		}
 	}
 	switch {
-	case a.Jump != "" && a.Goto != "":
+	case r.Jump != "" && r.Goto != "":
 		w.fault("goto", "and jump exclude each other")
-	case a.Jump == "" && a.Goto == "":
-		if len(a.Arguments) == 0 {
+	case r.Jump == "" && r.Goto == "":
+		if len(r.Arguments) == 0 {
 			w.fault("jump", "is missing: a rule without a target does nothing")
 		}
 		return false
-	case a.Goto != "":
-		if err := ChainName(a.Goto); err != nil || host.Extension(a.Goto) {
-			w.fault("goto", "%q is not the name of a chain", a.Goto)
+	case r.Goto != "":
+		if err := ChainName(r.Goto); err != nil || host.Extension(r.Goto) {
+			w.fault("goto", "%q is not the name of a chain", r.Goto)
 		}
 		return true
 	}
-	if !host.Extension(a.Jump) {
-		if err := ChainName(a.Jump); err != nil {
+	if !host.Extension(r.Jump) {
+		if err := ChainName(r.Jump); err != nil {
 			w.fault("jump", "%v", err)
 		}
 	}
-	if t := targetTables[a.Jump]; t != "" && t != w.Table {
-		w.fault("jump", "%s works in table %s only, not in %s", a.Jump, t, w.Table)
+	if t := targetTables[r.Jump]; t != "" && t != w.Table {
+		w.fault("jump", "%s works in table %s only, not in %s", r.Jump, t, w.Table)
 	}
-	if c := targetChains[a.Jump]; c != nil && slices.Contains(host.BuiltinChains(w.Table), w.Chain) && !slices.Contains(c, w.Chain) {
-		w.fault("jump", "%s works in %s only, not in %s", a.Jump, strings.Join(c, " and "), w.Chain)
+	if c := targetChains[r.Jump]; c != nil && slices.Contains(host.BuiltinChains(w.Table), w.Chain) && !slices.Contains(c, w.Chain) {
+		w.fault("jump", "%s works in %s only, not in %s", r.Jump, strings.Join(c, " and "), w.Chain)
 	}
 	return true
 }
 
-func (a *Rule) writeNAT(w *ruleWriter, name, flag, to string) {
+func (r *Rule) writeNAT(w *ruleWriter, name, flag, to string) {
 	v, err := natAddress(w.Family, to)
 	if err != nil {
 		w.fault(name, "%v", err)
 	}
 	w.put(flag, v)
-	a.writeRandom(w)
-	if a.Persistent {
+	r.writeRandom(w)
+	if r.Persistent {
 		w.put("--persistent")
 	}
 }
 
-func (a *Rule) writeRandom(w *ruleWriter) {
-	if a.Random {
+func (r *Rule) writeRandom(w *ruleWriter) {
+	if r.Random {
 		w.put("--random")
 	}
-	if a.RandomFully {
+	if r.RandomFully {
 		w.put("--random-fully")
 	}
 }
 
-func (a *Rule) writeLog(w *ruleWriter) {
-	if a.LogPrefix != "" {
-		v, err := text(a.LogPrefix, 29) // iptables cuts a longer one without a word: 30 bytes with the NUL (xt_LOG.h)
+func (r *Rule) writeLog(w *ruleWriter) {
+	if r.LogPrefix != "" {
+		v, err := text(r.LogPrefix, 29) // iptables cuts a longer one without a word: 30 bytes with the NUL (xt_LOG.h)
 		if err != nil {
 			w.fault("log_prefix", "%v", err)
 		}
 		w.put("--log-prefix", v)
 	}
-	if a.LogLevel != "" {
-		v, err := logLevel(a.LogLevel)
+	if r.LogLevel != "" {
+		v, err := logLevel(r.LogLevel)
 		if err != nil {
 			w.fault("log_level", "%v", err)
 		}
@@ -171,41 +171,41 @@ func (a *Rule) writeLog(w *ruleWriter) {
 	for _, o := range []struct {
 		on   bool
 		flag string
-	}{{a.LogTCPSequence, "--log-tcp-sequence"}, {a.LogTCPOptions, "--log-tcp-options"}, {a.LogIPOptions, "--log-ip-options"}, {a.LogUID, "--log-uid"}} {
+	}{{r.LogTCPSequence, "--log-tcp-sequence"}, {r.LogTCPOptions, "--log-tcp-options"}, {r.LogIPOptions, "--log-ip-options"}, {r.LogUID, "--log-uid"}} {
 		if o.on {
 			w.put(o.flag)
 		}
 	}
 }
 
-func (a *Rule) writeMark(w *ruleWriter) {
+func (r *Rule) writeMark(w *ruleWriter) {
 	n := 0
-	for _, set := range []bool{a.SetMark != "", a.SetXMark != "", a.SaveMark, a.RestoreMark} {
+	for _, set := range []bool{r.SetMark != "", r.SetXMark != "", r.SaveMark, r.RestoreMark} {
 		if set {
 			n++
 		}
 	}
-	if n != 1 && (n > 1 || len(a.Arguments) == 0) {
-		w.fault("jump", "%s needs exactly one of set_mark, set_xmark, and for CONNMARK save_mark, restore_mark", a.Jump)
+	if n != 1 && (n > 1 || len(r.Arguments) == 0) {
+		w.fault("jump", "%s needs exactly one of set_mark, set_xmark, and for CONNMARK save_mark, restore_mark", r.Jump)
 	}
 	switch {
-	case a.SetMark != "":
-		w.option("set_mark", "--set-xmark", a.SetMark, setMark)
-	case a.SetXMark != "":
-		w.option("set_xmark", "--set-xmark", a.SetXMark, setXMark)
-	case a.SaveMark:
+	case r.SetMark != "":
+		w.option("set_mark", "--set-xmark", r.SetMark, setMark)
+	case r.SetXMark != "":
+		w.option("set_xmark", "--set-xmark", r.SetXMark, setXMark)
+	case r.SaveMark:
 		w.put("--save-mark")
-	case a.RestoreMark:
+	case r.RestoreMark:
 		w.put("--restore-mark")
 	}
-	if !a.SaveMark && !a.RestoreMark {
-		if a.NFMask != "" || a.CTMask != "" {
+	if !r.SaveMark && !r.RestoreMark {
+		if r.NFMask != "" || r.CTMask != "" {
 			w.fault("nfmask", "and ctmask go with save_mark or restore_mark")
 		}
 		return
 	}
-	w.option("nfmask", "--nfmask", orAll(a.NFMask), hexNumber)
-	w.option("ctmask", "--ctmask", orAll(a.CTMask), hexNumber)
+	w.option("nfmask", "--nfmask", orAll(r.NFMask), hexNumber)
+	w.option("ctmask", "--ctmask", orAll(r.CTMask), hexNumber)
 }
 
 func orAll(mask string) string {
@@ -215,15 +215,15 @@ func orAll(mask string) string {
 	return mask
 }
 
-func (a *Rule) writeMSS(w *ruleWriter) {
+func (r *Rule) writeMSS(w *ruleWriter) {
 	switch {
-	case a.ClampMSSToPMTU == (a.SetMSS != nil):
+	case r.ClampMSSToPMTU == (r.SetMSS != nil):
 		w.fault("jump", "TCPMSS needs exactly one of clamp_mss_to_pmtu and set_mss")
-	case a.ClampMSSToPMTU:
+	case r.ClampMSSToPMTU:
 		w.put("--clamp-mss-to-pmtu")
-	case *a.SetMSS < 1 || *a.SetMSS > 65535:
-		w.fault("set_mss", "%d is not between 1 and 65535", *a.SetMSS)
+	case *r.SetMSS < 1 || *r.SetMSS > 65535:
+		w.fault("set_mss", "%d is not between 1 and 65535", *r.SetMSS)
 	default:
-		w.put("--set-mss", itoa(*a.SetMSS))
+		w.put("--set-mss", itoa(*r.SetMSS))
 	}
 }

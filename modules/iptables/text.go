@@ -101,10 +101,10 @@ func negated(v string) (string, bool) {
 
 // Lines returns the rules that the arguments stand for, without "-A CHAIN": one, or one for each pair of a source and a
 // destination. The error is a *Fault.
-func (a *Rule) Lines(p Place) ([]string, error) {
+func (r *Rule) Lines(p Place) ([]string, error) {
 	w := &ruleWriter{Place: p}
-	sources, destinations := w.addresses("source", a.Source), w.addresses("destination", a.Destination)
-	a.writeRest(w)
+	sources, destinations := w.addresses("source", r.Source), w.addresses("destination", r.Destination)
+	r.writeRest(w)
 	if w.err != nil {
 		return nil, w.err
 	}
@@ -154,22 +154,22 @@ func (w *ruleWriter) addresses(name, value string) []string {
 }
 
 // writeRest writes everything but the addresses.
-func (a *Rule) writeRest(w *ruleWriter) {
-	w.option("in_interface", "-i", a.InInterface, interfaceMatch)
-	w.option("out_interface", "-o", a.OutInterface, interfaceMatch)
-	w.option("protocol", "-p", a.Protocol, func(v string) (string, error) { return protocol(w.Family, v) })
-	if a.Fragment != nil && w.Family == host.IPv6 {
+func (r *Rule) writeRest(w *ruleWriter) {
+	w.option("in_interface", "-i", r.InInterface, interfaceMatch)
+	w.option("out_interface", "-o", r.OutInterface, interfaceMatch)
+	w.option("protocol", "-p", r.Protocol, func(v string) (string, error) { return protocol(w.Family, v) })
+	if r.Fragment != nil && w.Family == host.IPv6 {
 		w.fault("fragment", "is for IPv4 only")
 	}
-	w.flag("-f", a.Fragment)
-	a.writePorts(w)
-	a.writeMatches(w)
-	w.raw(a.Arguments)
+	w.flag("-f", r.Fragment)
+	r.writePorts(w)
+	r.writeMatches(w)
+	w.raw(r.Arguments)
 	w.match("comment", func() {
-		w.option("comment", "--comment", protect(a.Comment), func(string) (string, error) { return text(a.Comment, 255) })
+		w.option("comment", "--comment", protect(r.Comment), func(string) (string, error) { return text(r.Comment, 255) })
 	})
-	a.checkChain(w)
-	a.writeTarget(w)
+	r.checkChain(w)
+	r.writeTarget(w)
 }
 
 // protect keeps a text that begins with "!" from being taken for a negation: only whether there is one matters.
@@ -180,61 +180,61 @@ func protect(s string) string {
 	return "x"
 }
 
-func (a *Rule) writeMatches(w *ruleWriter) {
+func (r *Rule) writeMatches(w *ruleWriter) {
 	w.match("conntrack", func() {
-		w.list("ctstate", "--ctstate", a.CTState, words(ctStates))
-		w.list("ctstatus", "--ctstatus", a.CTStatus, words(ctStatuses))
+		w.list("ctstate", "--ctstate", r.CTState, words(ctStates))
+		w.list("ctstatus", "--ctstatus", r.CTStatus, words(ctStatuses))
 	})
-	w.match("state", func() { w.list("state", "--state", a.State, words(states)) })
-	w.match("mark", func() { w.option("mark", "--mark", a.Mark, markMatch) })
-	w.match("connmark", func() { w.option("connmark", "--mark", a.ConnMark, markMatch) })
+	w.match("state", func() { w.list("state", "--state", r.State, words(states)) })
+	w.match("mark", func() { w.option("mark", "--mark", r.Mark, markMatch) })
+	w.match("connmark", func() { w.option("connmark", "--mark", r.ConnMark, markMatch) })
 	w.match("addrtype", func() {
-		w.option("src_type", "--src-type", a.SrcType, commaWords(addrTypes))
-		w.option("dst_type", "--dst-type", a.DstType, commaWords(addrTypes))
+		w.option("src_type", "--src-type", r.SrcType, addressTypes(w.Family))
+		w.option("dst_type", "--dst-type", r.DstType, addressTypes(w.Family))
 	})
 	addressRange := func(v string) (string, error) { return addressRange(w.Family, v) }
 	w.match("iprange", func() {
-		w.option("src_range", "--src-range", a.SrcRange, addressRange)
-		w.option("dst_range", "--dst-range", a.DstRange, addressRange)
+		w.option("src_range", "--src-range", r.SrcRange, addressRange)
+		w.option("dst_range", "--dst-range", r.DstRange, addressRange)
 	})
-	w.match("mac", func() { w.option("mac_source", "--mac-source", a.MACSource, macAddress) })
+	w.match("mac", func() { w.option("mac_source", "--mac-source", r.MACSource, macAddress) })
 	w.match("physdev", func() {
-		w.option("physdev_in", "--physdev-in", a.PhysdevIn, interfaceMatch)
-		w.flag("--physdev-is-in", a.PhysdevIsIn)
-		w.option("physdev_out", "--physdev-out", a.PhysdevOut, interfaceMatch)
-		w.flag("--physdev-is-out", a.PhysdevIsOut)
-		w.flag("--physdev-is-bridged", a.PhysdevIsBridged)
+		w.option("physdev_in", "--physdev-in", r.PhysdevIn, interfaceMatch)
+		w.flag("--physdev-is-in", r.PhysdevIsIn)
+		w.option("physdev_out", "--physdev-out", r.PhysdevOut, interfaceMatch)
+		w.flag("--physdev-is-out", r.PhysdevIsOut)
+		w.flag("--physdev-is-bridged", r.PhysdevIsBridged)
 	})
 	w.match("owner", func() {
-		w.option("uid_owner", "--uid-owner", a.UIDOwner, oneWord)
-		w.option("gid_owner", "--gid-owner", a.GIDOwner, oneWord)
+		w.option("uid_owner", "--uid-owner", r.UIDOwner, oneWord)
+		w.option("gid_owner", "--gid-owner", r.GIDOwner, oneWord)
 	})
-	w.match("limit", func() { a.writeLimit(w) })
+	w.match("limit", func() { r.writeLimit(w) })
 }
 
-func (a *Rule) writeLimit(w *ruleWriter) {
-	if a.LimitBurst != nil && a.Limit == "" {
+func (r *Rule) writeLimit(w *ruleWriter) {
+	if r.LimitBurst != nil && r.Limit == "" {
 		w.fault("limit_burst", "needs limit")
 	}
-	if _, not := negated(a.Limit); not {
+	if _, not := negated(r.Limit); not {
 		w.fault("limit", "cannot be negated")
 	}
-	w.option("limit", "--limit", a.Limit, rate)
-	if a.LimitBurst == nil {
+	w.option("limit", "--limit", r.Limit, rate)
+	if r.LimitBurst == nil {
 		return
 	}
-	if *a.LimitBurst < 1 || *a.LimitBurst > 10000 {
-		w.fault("limit_burst", "%d is not between 1 and 10000", *a.LimitBurst)
+	if *r.LimitBurst < 1 || *r.LimitBurst > 10000 {
+		w.fault("limit_burst", "%d is not between 1 and 10000", *r.LimitBurst)
 	}
-	if *a.LimitBurst != 5 { // the default is not printed
-		w.put("--limit-burst", itoa(*a.LimitBurst))
+	if *r.LimitBurst != 5 { // the default is not printed
+		w.put("--limit-burst", itoa(*r.LimitBurst))
 	}
 }
 
 // writePorts writes the matches that belong to a protocol. iptables-save prints them behind "-m PROTOCOL".
-func (a *Rule) writePorts(w *ruleWriter) {
+func (r *Rule) writePorts(w *ruleWriter) {
 	proto := ""
-	if v, not := negated(a.Protocol); !not {
+	if v, not := negated(r.Protocol); !not {
 		proto, _ = protocol(w.Family, v)
 	}
 	withPorts := slices.Contains([]string{"tcp", "udp", "udplite", "sctp", "dccp"}, proto)
@@ -244,14 +244,14 @@ func (a *Rule) writePorts(w *ruleWriter) {
 		ok   bool
 		need string
 	}{
-		{"source_port", a.SourcePort != "", withPorts, "tcp, udp, udplite, sctp or dccp"},
-		{"destination_port", a.DestinationPort != "", withPorts, "tcp, udp, udplite, sctp or dccp"},
-		{"source_ports", len(a.SourcePorts) > 0, withPorts, "tcp, udp, udplite, sctp or dccp"},
-		{"destination_ports", len(a.DestinationPorts) > 0, withPorts, "tcp, udp, udplite, sctp or dccp"},
-		{"ports", len(a.Ports) > 0, withPorts, "tcp, udp, udplite, sctp or dccp"},
-		{"tcp_flags", a.TCPFlags != nil, proto == "tcp", "tcp"},
-		{"syn", a.Syn != nil, proto == "tcp", "tcp"},
-		{"icmp_type", a.ICMPType != "", proto == "icmp" || proto == "ipv6-icmp", "icmp or icmpv6"},
+		{"source_port", r.SourcePort != "", withPorts, "tcp, udp, udplite, sctp or dccp"},
+		{"destination_port", r.DestinationPort != "", withPorts, "tcp, udp, udplite, sctp or dccp"},
+		{"source_ports", len(r.SourcePorts) > 0, withPorts, "tcp, udp, udplite, sctp or dccp"},
+		{"destination_ports", len(r.DestinationPorts) > 0, withPorts, "tcp, udp, udplite, sctp or dccp"},
+		{"ports", len(r.Ports) > 0, withPorts, "tcp, udp, udplite, sctp or dccp"},
+		{"tcp_flags", r.TCPFlags != nil, proto == "tcp", "tcp"},
+		{"syn", r.Syn != nil, proto == "tcp", "tcp"},
+		{"icmp_type", r.ICMPType != "", proto == "icmp" || proto == "ipv6-icmp", "icmp or icmpv6"},
 	} {
 		if o.set && !o.ok {
 			w.fault(o.name, "needs protocol = %s", o.need)
@@ -259,29 +259,29 @@ func (a *Rule) writePorts(w *ruleWriter) {
 		}
 	}
 	w.match(proto, func() {
-		w.option("source_port", "--sport", a.SourcePort, portRange)
-		w.option("destination_port", "--dport", a.DestinationPort, portRange)
-		a.writeFlags(w)
+		w.option("source_port", "--sport", r.SourcePort, portRange)
+		w.option("destination_port", "--dport", r.DestinationPort, portRange)
+		r.writeFlags(w)
 		if proto == "icmp" || proto == "ipv6-icmp" {
-			a.writeICMP(w, proto)
+			r.writeICMP(w, proto)
 		}
 	})
-	w.match("multiport", func() { w.list("source_ports", "--sports", a.SourcePorts, portList) })
-	w.match("multiport", func() { w.list("destination_ports", "--dports", a.DestinationPorts, portList) })
-	w.match("multiport", func() { w.list("ports", "--ports", a.Ports, portList) })
+	w.match("multiport", func() { w.list("source_ports", "--sports", r.SourcePorts, portList) })
+	w.match("multiport", func() { w.list("destination_ports", "--dports", r.DestinationPorts, portList) })
+	w.match("multiport", func() { w.list("ports", "--ports", r.Ports, portList) })
 }
 
-func (a *Rule) writeFlags(w *ruleWriter) {
-	if a.Syn != nil {
-		if a.TCPFlags != nil {
+func (r *Rule) writeFlags(w *ruleWriter) {
+	if r.Syn != nil {
+		if r.TCPFlags != nil {
 			w.fault("syn", "stands for tcp_flags: give one of both")
 		}
-		if !*a.Syn {
+		if !*r.Syn {
 			w.put("!")
 		}
 		w.put("--tcp-flags", "FIN,SYN,RST,ACK", "SYN")
 	}
-	if f := a.TCPFlags; f != nil {
+	if f := r.TCPFlags; f != nil {
 		comp, err := tcpFlags(f.Comp)
 		if err != nil {
 			w.fault("tcp_flags.comp", "%v", err)
@@ -291,24 +291,24 @@ func (a *Rule) writeFlags(w *ruleWriter) {
 	}
 }
 
-func (a *Rule) writeICMP(w *ruleWriter, proto string) {
+func (r *Rule) writeICMP(w *ruleWriter, proto string) {
 	if (proto == "icmp") != (w.Family == host.IPv4) {
 		w.fault("protocol", "%s has no icmp_type in %s", proto, w.Family)
 	}
 	if w.Family == host.IPv4 {
-		w.option("icmp_type", "--icmp-type", a.ICMPType, icmpType(icmpTypes))
+		w.option("icmp_type", "--icmp-type", r.ICMPType, icmpType(icmpTypes))
 		return
 	}
 	w.words[len(w.words)-1] = "icmp6" // the match is not called like the protocol
-	w.option("icmp_type", "--icmpv6-type", a.ICMPType, icmpType(icmp6Types))
+	w.option("icmp_type", "--icmpv6-type", r.ICMPType, icmpType(icmp6Types))
 }
 
 // checkChain refuses interfaces that the chain's hook does not know yet, or any more.
-func (a *Rule) checkChain(w *ruleWriter) {
-	if a.OutInterface != "" && (w.Chain == "INPUT" || w.Chain == "PREROUTING") {
+func (r *Rule) checkChain(w *ruleWriter) {
+	if r.OutInterface != "" && (w.Chain == "INPUT" || w.Chain == "PREROUTING") {
 		w.fault("out_interface", "is not known yet in %s", w.Chain)
 	}
-	if a.InInterface != "" && (w.Chain == "OUTPUT" || w.Chain == "POSTROUTING") {
+	if r.InInterface != "" && (w.Chain == "OUTPUT" || w.Chain == "POSTROUTING") {
 		w.fault("in_interface", "is not known in %s", w.Chain)
 	}
 }

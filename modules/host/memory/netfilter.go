@@ -230,19 +230,21 @@ func accept(have, want host.Table) error {
 func (h *Host) CommitNetfilter(ctx context.Context) error {
 	h.mu.Lock()
 	nets := make([]*Net, 0, len(h.nets))
-	for _, n := range h.nets {
+	created := map[*Net]bool{} // what base they have is only what a new namespace looks like
+	for name, n := range h.nets {
 		nets = append(nets, n)
+		created[n] = h.created[name]
 	}
 	h.mu.Unlock()
 	for _, n := range nets {
-		if err := n.commitNetfilter(ctx); err != nil {
+		if err := n.commitNetfilter(ctx, n.base != nil && !created[n]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *Net) commitNetfilter(ctx context.Context) error {
+func (n *Net) commitNetfilter(ctx context.Context, real bool) error {
 	nf := &n.netfilter
 	nf.mu.Lock()
 	defer nf.mu.Unlock()
@@ -250,7 +252,7 @@ func (n *Net) commitNetfilter(ctx context.Context) error {
 		if tab.is.Equal(tab.was) {
 			continue
 		}
-		if n.base == nil {
+		if !real {
 			return &host.Error{Op: "commit table", Object: key.name, Kind: host.ErrNoNetNS}
 		}
 		t, err := n.base.Netfilter().IPTables(ctx, key.family, key.backend)
