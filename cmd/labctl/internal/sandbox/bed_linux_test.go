@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// needRoot skips where no sandbox can be; with LABCTL_TEST_KERNEL=1 that is a failure.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if err := Check(); err != nil {
+		if os.Getenv("LABCTL_TEST_KERNEL") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// bed is a sandbox for a test.
+type bed struct {
+	testing.TB
+	dir   string
+	state *State
+}
+
+// up brings a topology up under a directory of the test's own, and down again at its end.
+func up(t testing.TB, topology Topology) *bed {
+	t.Helper()
+	needRoot(t)
+	b := &bed{TB: t, dir: t.TempDir()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(b.dir, topology.Name, logFile))
+			t.Logf("log of the sandbox: %s", log)
+		}
+		if err := Down(context.Background(), b.dir, topology.Name); err != nil && !errors.Is(err, ErrNotUp) {
+			t.Errorf("down: %v", err)
+		}
+	})
+	b.up(topology)
+	return b
+}
+
+func (b *bed) up(topology Topology) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	state, err := Up(ctx, b.dir, topology, Options{})
+	if err != nil {
+		b.Fatalf("up: %v", err)
+	}
+	b.state = state
+}
+
+// exec runs a shell line in a host.
+func (b *bed) exec(host, line string) (string, int) {
+	b.Helper()
+	var out bytes.Buffer
+	code, err := Exec(context.Background(), b.dir, b.state.Name, host, ExecOptions{Argv: []string{"sh", "-c", line}, Stdout: &out, Stderr: &out})
+	if err != nil {
+		b.Fatalf("exec in %s: %v", host, err)
+	}
+	return strings.TrimSpace(out.String()), code
+}
+
+// must is exec for a line that has to succeed.
+func (b *bed) must(host, line string) string {
+	b.Helper()
+	out, code := b.exec(host, line)
+	if code != 0 {
+		b.Fatalf("%s: %s: exit %d: %s", host, line, code, out)
+	}
+	return out
+}
+
+// ssh logs in as a client would, with OpenSSH and the configuration that SSHConfig writes.
+func (b *bed) ssh(host string, command ...string) (string, error) {
+	b.Helper()
+	config := filepath.Join(b.dir, "ssh_config")
+	f, err := os.Create(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := SSHConfig(f, b.state); err != nil {
+		b.Fatal(err)
+	}
+	f.Close()
+	out, err := exec.Command("ssh", append([]string{"-F", config, "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", host}, command...)...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+func (b *bed) pids() (pids []int) {
+	for _, h := range b.state.Hosts {
+		pids = append(pids, h.InitPID)
+	}
+	return pids
+}
+
+// world is what a sandbox of that name could leave behind.
+func world(t testing.TB, name string) string {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links, _ := exec.Command("ip", "-o", "link").Output()
+	routes, _ := exec.Command("ip", "route", "show", "table", "all").Output()
+	names, _ := filepath.Glob("/run/netns/*")
+	var processes []string
+	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, e := range entries {
+		if text, _ := os.ReadFile(e); bytes.Contains(text, []byte(InitVerb)) && bytes.Contains(text, []byte(name)) {
+			processes = append(processes, string(bytes.ReplaceAll(text, []byte{0}, []byte{' '})))
+		}
+	}
+	return fmt.Sprintf("%s\n%s\n%s\n%s\n%s", mounts, regexp.MustCompile(`(?m)^\d+: .*?:`).FindAllString(string(links), -1), routes, names, processes)
+}
+
+// same waits for the world to be as it was: other tests on this computer come and go.
+func same(t testing.TB, name, before string) {
+	t.Helper()
+	after := world(t, name)
+	for end := time.Now().Add(5 * time.Second); after != before && time.Now().Before(end); after = world(t, name) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if after != before {
+		t.Errorf("something of the sandbox is left:\n%s\nbefore\n%s", after, before)
+	}
+}
+
+// own is the office under a name that nothing else on this computer has.
+func own(t testing.TB) Topology {
+	topology := office
+	topology.Name = fmt.Sprintf("%s-%d", t.Name(), os.Getpid())
+	return topology
+}
