@@ -46,11 +46,11 @@ func setPasswd(name string) (account, error) {
 	}
 	at := slices.IndexFunc(lines, func(f []string) bool { return f[0] == name && len(f) == 7 })
 	if at < 0 {
-		id, err := freeID(lines)
+		uid, gid, err := newIDs(name, lines)
 		if err != nil {
 			return account{}, err
 		}
-		lines = append(lines, []string{name, "x", id, id, "", "/home/" + name, "/bin/bash"})
+		lines = append(lines, []string{name, "x", uid, gid, "", "/home/" + name, "/bin/bash"})
 		at = len(lines) - 1
 	}
 	user := lines[at]
@@ -68,12 +68,12 @@ func setPasswd(name string) (account, error) {
 	return account{name, user[5], user[6], uid, gid}, writeTable("/etc/passwd", lines, 0o644)
 }
 
-// freeID is the first id from 1000 that is neither a user's nor a group's, and adds no group: a
-// gid needs no name.
-func freeID(users [][]string) (string, error) {
+// newIDs finds the first id from 1000 that is neither a user's nor a group's, and makes a group of the user's
+// name; if there is one already, that is his.
+func newIDs(name string, users [][]string) (uid, gid string, err error) {
 	groups, err := readTable("/etc/group")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	taken := map[string]bool{}
 	for _, f := range slices.Concat(users, groups) {
@@ -85,7 +85,11 @@ func freeID(users [][]string) (string, error) {
 	for taken[strconv.Itoa(id)] {
 		id++
 	}
-	return strconv.Itoa(id), nil
+	uid = strconv.Itoa(id)
+	if at := slices.IndexFunc(groups, func(f []string) bool { return f[0] == name && len(f) > 2 }); at >= 0 {
+		return uid, groups[at][2], nil
+	}
+	return uid, uid, writeTable("/etc/group", append(groups, []string{name, "x", uid, ""}), 0o644)
 }
 
 // setShadow gives the user a password that no input matches. "!" would do that too, but sshd

@@ -45,8 +45,8 @@ func TestInit(t *testing.T) {
 	if out := b.must("box", "/usr/sbin/sshd -T | grep -E '^(maxstartups|passwordauthentication|usepam|acceptenv|port) '"); out != "port 2022\nusepam no\npasswordauthentication no\nmaxstartups 10:30:100" {
 		t.Errorf("sshd -T: %s", out)
 	}
-	if out, err := b.ssh("box", "umask 022; ls -ld . .ssh .ssh/authorized_keys | cut -c1-10,11- | awk '{print $1, $3}'; ping -c1 -W1 127.0.0.1 >/dev/null && echo pong"); err != nil ||
-		out != "drwxr-xr-x tester\ndrwx------ tester\n-rw------- tester\npong" {
+	if out, err := b.ssh("box", "umask 022; ls -ld . .ssh .ssh/authorized_keys | cut -c1-10,11- | awk '{print $1, $3}'; ping -c1 -W1 127.0.0.1 >/dev/null && echo pong; id -gn"); err != nil ||
+		out != "drwxr-xr-x tester\ndrwx------ tester\n-rw------- tester\npong\ntester" {
 		t.Errorf("home: %v: %s", err, out)
 	}
 }
