@@ -144,10 +144,16 @@ func matchNames(names, name string) bool {
 	if strings.HasPrefix(names, "|") {
 		return matchHashed(names, name)
 	}
+	return matchList(strings.ToLower(names), name)
+}
+
+// matchList matches s against a comma-separated list of patterns (ssh_config(5),
+// PATTERNS).
+func matchList(patterns, s string) bool {
 	found := false
-	for pattern := range strings.SplitSeq(strings.ToLower(names), ",") {
+	for pattern := range strings.SplitSeq(patterns, ",") {
 		negated := strings.HasPrefix(pattern, "!")
-		if wildcard(strings.TrimPrefix(pattern, "!"), name) {
+		if wildcard(strings.TrimPrefix(pattern, "!"), s) {
 			if negated {
 				return false
 			}
