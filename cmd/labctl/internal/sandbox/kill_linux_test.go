@@ -176,6 +176,36 @@ func TestTwoUpsAtOnce(t *testing.T) {
 	}
 }
 
+// TestUpAgainstDown lets Up and Down of one sandbox race; each does its whole work or says why not.
+func TestUpAgainstDown(t *testing.T) {
+	needRoot(t)
+	dir, topology := t.TempDir(), own(t)
+	before := world(t, topology.Name)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			for range 4 {
+				if _, err := Up(context.Background(), dir, topology, Options{}); err != nil && !errors.Is(err, ErrNotUp) {
+					t.Errorf("up: %v", err)
+				}
+			}
+		})
+		group.Go(func() {
+			for range 8 {
+				if err := Down(context.Background(), dir, topology.Name); err != nil && !errors.Is(err, ErrNotUp) {
+					t.Errorf("down: %v", err)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	}
+	group.Wait()
+	if err := Down(context.Background(), dir, topology.Name); err != nil && !errors.Is(err, ErrNotUp) {
+		t.Error(err)
+	}
+	same(t, topology.Name, before)
+}
+
 func TestDirectoryRemovedByHand(t *testing.T) {
 	b := up(t, office)
 	if err := os.RemoveAll(filepath.Join(b.dir, office.Name)); err != nil {

@@ -28,13 +28,7 @@ func Up(ctx context.Context, dir string, t Topology, o Options) (*State, error) 
 		return nil, err
 	}
 	own := filepath.Join(dir, t.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create sandbox: %w", err)
-	}
-	if err := os.MkdirAll(own, 0o700); err != nil {
-		return nil, fmt.Errorf("create sandbox: %w", err)
-	}
-	unlock, err := lock(ctx, own)
+	unlock, err := claim(ctx, own)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +59,9 @@ func Down(ctx context.Context, dir, name string) error {
 		return errNotRoot
 	}
 	unlock, err := lock(ctx, own)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("sandbox %q: %w", name, ErrNotUp) // another Down was faster
+	}
 	if err != nil {
 		return err
 	}
@@ -118,26 +115,50 @@ func recordSupervisor(own string, p process) error {
 	return replaceFile(filepath.Join(own, pidFile), text, 0o600)
 }
 
-// lock keeps two Ups or Downs of one sandbox apart. The lock goes with the process.
+// claim makes the directory of a sandbox and locks it, again if a Down removes it in between.
+func claim(ctx context.Context, own string) (unlock func(), err error) {
+	for {
+		if err := os.MkdirAll(filepath.Dir(own), 0o755); err != nil {
+			return nil, fmt.Errorf("create sandbox: %w", err)
+		}
+		if err := os.Mkdir(own, 0o700); err != nil && !os.IsExist(err) && !os.IsNotExist(err) {
+			return nil, fmt.Errorf("create sandbox: %w", err)
+		}
+		if unlock, err = lock(ctx, own); !errors.Is(err, os.ErrNotExist) {
+			return unlock, err
+		}
+	}
+}
+
+// lock keeps two Ups or Downs of one sandbox apart. The lock goes with the process. The error wraps os.ErrNotExist
+// if the directory went while another had it.
 func lock(ctx context.Context, own string) (unlock func(), err error) {
 	f, err := os.Open(own)
 	if err != nil {
 		return nil, fmt.Errorf("lock sandbox: %w", err)
 	}
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
+	if err = flock(ctx, f); err == nil {
+		mine, _ := f.Stat()
+		var now os.FileInfo
+		if now, err = os.Stat(own); err == nil && os.SameFile(mine, now) {
 			return func() { f.Close() }, nil
 		}
+		err = os.ErrNotExist
+	}
+	f.Close()
+	return nil, fmt.Errorf("lock sandbox: %w", err)
+}
+
+func flock(ctx context.Context, f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err != unix.EWOULDBLOCK && err != unix.EINTR {
-			f.Close()
-			return nil, fmt.Errorf("lock sandbox: %w", err)
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("wait for another labctl at this sandbox: %w", context.Cause(ctx))
-		case <-time.After(50 * time.Millisecond):
+			return fmt.Errorf("wait for another labctl: %w", context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
