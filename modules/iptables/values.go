@@ -30,6 +30,9 @@ func address(f host.Family, s string) (netip.Addr, error) {
 // prefix takes ADDRESS, ADDRESS/LENGTH or ADDRESS/MASK and clears the host bits. "" is any address: it is not printed.
 func prefix(f host.Family, s string) (string, error) {
 	addr, mask, slash := strings.Cut(s, "/")
+	if slash && f == host.IPv4 && addr != "" {
+		addr += strings.Repeat(".0", max(0, 3-strings.Count(addr, "."))) // 10/8, 0/0
+	}
 	a, err := address(f, addr)
 	if err != nil {
 		return "", err
