@@ -150,7 +150,7 @@ func (d *decoder) named(kind, name string, rng hcl.Range, before *hcl.Range) boo
 		return false
 	}
 	if name == "" || strings.ContainsAny(name, " \t,:!&~*?@[]\x01/") || name[0] == '-' {
-		d.fault(rng, "Wrong name", "%q cannot be the name of a %s: patterns and file names would not tell it apart.", name, kind)
+		d.fault(rng, "Wrong name", "%q cannot be the name of a %s. A name holds no white space and none of , : ! & ~ * ? @ [ ] / and does not begin with -.", name, kind)
 		return false
 	}
 	return true
@@ -257,7 +257,7 @@ func (d *decoder) references(a *hcl.Attribute) []reference {
 func (d *decoder) listed(s string) {
 	hop, ok := parseHop(s)
 	if !ok {
-		d.fault(hcl.Range{Filename: "-i"}, "Wrong host", "%q is not [user@]host[:port].", s)
+		d.fault(hcl.Range{}, "Wrong host", "-i: %q is not [user@]host[:port].", s)
 		return
 	}
 	if d.inv.hosts[hop.Address] != nil {

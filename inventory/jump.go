@@ -37,7 +37,7 @@ func (inv *Inventory) chain(h *Host, path []string) ([]Hop, error) {
 			return nil, err
 		}
 		if slices.Contains(path, hop.Name()) && hop.Host != nil {
-			return nil, errors.New("jump loop: " + arrows(append(path[slices.Index(path, hop.Name()):], hop.Name())))
+			return nil, &loopError{append(path[slices.Index(path, hop.Name()):], hop.Name())}
 		}
 		if i == 0 && hop.Host != nil {
 			before, err := inv.chain(hop.Host, append(path, hop.Host.Name))
@@ -110,17 +110,33 @@ func validHost(s string) bool {
 	return s != "" && s[0] != '-' && !strings.ContainsAny(s, " \t\r\n'`\"$\\;&<>|(){},:/@[]")
 }
 
-// checkJumps resolves every host's way once, so that its faults show before anything is connected. A loop through many
-// hosts is told once.
+// loopError says that a way to a host leads through itself.
+type loopError struct{ path []string }
+
+func (e *loopError) Error() string { return "jump loop: " + arrows(e.path) }
+
+// checkJumps resolves every host's way once, so that its faults show before anything is connected. A loop is told once, and
+// so is a fault in what many hosts share.
 func (d *decoder) checkJumps() {
 	told := map[string]bool{}
 	for _, h := range d.inv.Hosts {
 		if len(h.Jump) == 0 {
 			continue
 		}
-		if _, err := d.inv.Chain(h); err != nil && !told[h.Jump[0].Range.String()] {
-			told[h.Jump[0].Range.String()] = true
-			d.fault(h.Jump[0].Range, "Wrong jump", "%s.", strings.TrimSuffix(sentence(err.Error()), "."))
+		_, err := d.inv.Chain(h)
+		if err == nil {
+			continue
+		}
+		key := h.Jump[0].Range.String()
+		var loop *loopError
+		if errors.As(err, &loop) {
+			members := slices.Clone(loop.path[1:])
+			slices.Sort(members)
+			key = strings.Join(members, " ")
+		}
+		if !told[key] {
+			told[key] = true
+			d.fault(h.Jump[0].Range, "Wrong jump", "%s.", sentence(err.Error()))
 		}
 	}
 }

@@ -22,9 +22,11 @@ type reader struct {
 }
 
 func (r *reader) fault(rng hcl.Range, summary, format string, args ...any) {
-	r.diags = append(r.diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: rng.Ptr(),
-	})
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...)}
+	if rng.Filename != "" {
+		d.Subject = rng.Ptr()
+	}
+	r.diags = append(r.diags, d)
 }
 
 // value evaluates an argument as a want; ok is false when it is null or at fault.

@@ -11,7 +11,10 @@ import (
 // Suggest returns the name among known that was probably meant by given, or "".
 func Suggest(given string, known []string) string {
 	best, distance := "", 3 // further away is another word
-	if len(given) < 4 {
+	switch {
+	case len(given) < 3:
+		distance = 1
+	case len(given) < 5:
 		distance = 2
 	}
 	for _, k := range known {

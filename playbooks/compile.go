@@ -75,16 +75,9 @@ type compiler struct {
 
 func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	bare := s.bareNames()
-	for name := range s.extra {
-		bare[name] = bare[name] || slices.ContainsFunc(p.vars, func(d definition) bool { return d.name == name })
-	}
 	for _, d := range p.vars {
 		bare[d.name] = true
-	}
-	for n, ok := range bare {
-		if !ok {
-			delete(bare, n)
-		}
+		s.bare[d.name] = true
 	}
 	c := &compiler{site: s, play: p, scope: staticScope{
 		names: s.static, groups: true, hosts: true, host: true, facts: true, bare: bare,

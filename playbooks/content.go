@@ -139,9 +139,9 @@ func (c *contents) template(path string) (hcl.Expression, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	switch {
 	case err != nil:
-		diags = hcl.Diagnostics{fault(hcl.Range{Filename: path}, "Cannot read template", "Cannot read %s: %s.", path, cause(err))}
+		diags = hcl.Diagnostics{fault(nowhere, "Cannot read template", "Cannot read %s: %s.", path, cause(err))}
 	case !utf8.Valid(text):
-		diags = hcl.Diagnostics{fault(hcl.Range{Filename: path}, "Cannot read template", "The template %s is not UTF-8 text.", path)}
+		diags = hcl.Diagnostics{fault(nowhere, "Cannot read template", "The template %s is not UTF-8 text.", path)}
 	default:
 		e, diags = hclsyntax.ParseTemplate(text, path, hcl.InitialPos)
 		c.templated[path] = &hcl.File{Bytes: text}

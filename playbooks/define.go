@@ -61,15 +61,7 @@ func attributeOf(t hcl.Traversal, root string) string {
 	if t.RootName() != root || len(t) < 2 {
 		return ""
 	}
-	switch step := t[1].(type) {
-	case hcl.TraverseAttr:
-		return step.Name
-	case hcl.TraverseIndex:
-		if step.Key.Type() == cty.String && step.Key.IsKnown() && !step.Key.IsNull() {
-			return step.Key.AsString()
-		}
-	}
-	return ""
+	return stepName(t[1])
 }
 
 // declare evaluates variables, and the locals that need no hosts.
@@ -90,7 +82,11 @@ func (s *Site) declare(byType map[string]hcl.Blocks, extraVars []string) {
 	}
 	late := map[string]bool{}
 	for _, d := range sorted {
-		s.diags.add(s.checkRefs([]hcl.Expression{d.expr}, staticScope{names: s.static, hosts: true, groups: true, where: "locals", hint: localsHint})...)
+		faults := s.checkRefs([]hcl.Expression{d.expr}, staticScope{names: s.static, hosts: true, groups: true, where: "locals", hint: localsHint})
+		s.diags.add(faults...)
+		if faults.HasErrors() {
+			continue // its value stays unknown
+		}
 		for _, t := range d.expr.Variables() {
 			if root := t.RootName(); root == "hosts" || root == "groups" || late[attributeOf(t, "local")] || root == "local" && len(t) == 1 {
 				late[d.name] = true

@@ -9,10 +9,17 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// fault is an error in what the user wrote.
+// fault is an error in what the user wrote. The zero range stands for the command line, or a file that cannot be shown.
 func fault(rng hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: rng.Ptr()}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...)}
+	if rng.Filename != "" {
+		d.Subject = rng.Ptr()
+	}
+	return d
 }
+
+// nowhere is the range of what has no source.
+var nowhere hcl.Range
 
 // collector gathers diagnostics, each once: the same fault shows for every host, and HCL tells some twice.
 type collector struct {

@@ -72,7 +72,7 @@ func (e *evaluation) node(n *node, ctx *hcl.EvalContext, path string) *body {
 		}
 		p, err := encode(a.attr, v)
 		if err != nil {
-			e.fault(a.expr.Range(), "Wrong value", "The argument %q %s.", path+a.attr.Name, e.hide(err))
+			e.fault(a.expr.Range(), "Wrong value", "The argument %q %s", path+a.attr.Name, closed(e.hide(err)))
 			continue
 		}
 		b.params[a.attr.Name] = p
@@ -281,7 +281,7 @@ func encodeObject(b *schema.Block, v cty.Value) (any, error) {
 	for _, k := range sortedKeys(m) {
 		a := b.Find(k)
 		if a == nil || a.Computed {
-			return nil, fmt.Errorf("has no attribute %q.%s", k, trimPeriod(inventory.DidYouMean(k, argumentNames(b, false))))
+			return nil, fmt.Errorf("has no attribute %q.%s", k, inventory.DidYouMean(k, argumentNames(b, false)))
 		}
 		if m[k].IsNull() {
 			continue

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
 	"os"
@@ -56,6 +57,13 @@ func (s *Site) functions() map[string]function.Function {
 			return cty.BoolVal(err == nil && info.Mode().IsRegular()), nil
 		},
 	})
+	f["fileset"] = function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "pattern", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.Set(cty.String)),
+		Impl: func(a []cty.Value, _ cty.Type) (cty.Value, error) {
+			return fileSet(s.path(a[0].AsString()), a[1].AsString())
+		},
+	})
 	f["templatefile"] = s.templateFunction()
 	return f
 }
@@ -69,6 +77,56 @@ func (s *Site) path(name string) string {
 		return name
 	}
 	return filepath.Join(s.Dir, name)
+}
+
+// fileSet lists the regular files under dir whose path from there matches the pattern; ** stands for any directories.
+func fileSet(dir, pattern string) (cty.Value, error) {
+	var out []cty.Value
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return cause(err)
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil || d.IsDir() {
+			return err
+		}
+		ok, err := matchPath(strings.Split(pattern, "/"), strings.Split(filepath.ToSlash(rel), "/"))
+		if ok && regular(p) {
+			out = append(out, cty.StringVal(filepath.ToSlash(rel)))
+		}
+		return err
+	})
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("list %s: %w", dir, err)
+	}
+	if len(out) == 0 {
+		return cty.SetValEmpty(cty.String), nil
+	}
+	return cty.SetVal(out), nil
+}
+
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func matchPath(pattern, path []string) (bool, error) {
+	switch {
+	case len(pattern) == 0:
+		return len(path) == 0, nil
+	case pattern[0] == "**":
+		if ok, err := matchPath(pattern[1:], path); ok || err != nil || len(path) == 0 {
+			return ok, err
+		}
+		return matchPath(pattern, path[1:])
+	case len(path) == 0:
+		return false, nil
+	}
+	ok, err := filepath.Match(pattern[0], path[0])
+	if !ok || err != nil {
+		return false, err
+	}
+	return matchPath(pattern[1:], path[1:])
 }
 
 // templateFunction renders a template file with the variables of its second argument, and nothing else, in scope.

@@ -98,7 +98,7 @@ func evaluate(t *testing.T, dir, comment string) string {
 
 func render(t *testing.T, s *Site, diags hcl.Diagnostics) string {
 	var b bytes.Buffer
-	if err := hcl.NewDiagnosticTextWriter(&b, s.Files(), 100, false).WriteDiagnostics(diags); err != nil {
+	if err := hcl.NewDiagnosticTextWriter(&b, s.Files(), 0, false).WriteDiagnostics(diags); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

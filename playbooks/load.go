@@ -40,12 +40,12 @@ type Site struct {
 	files    map[string]*syntax.File
 	scope    *hcl.EvalContext     // functions, var, local, groups
 	extra    map[string]cty.Value // -e names that no variable block declares
+	bare     map[string]bool      // variables of any host or play
 	static   names                // what expressions may refer to
 	plays    []*Play
 	handlers []*Handler
 	contents *contents
 	locals   *locals
-	loadErr  bool
 	diags    *collector
 }
 
@@ -127,7 +127,7 @@ func (c *collector) siteFiles(path string, alone bool) (names []string, dir stri
 		return filepath.Base(names[i]) == "site.hcl" && filepath.Base(names[j]) != "site.hcl"
 	})
 	if len(names) == 0 && err == nil {
-		c.add(fault(hcl.Range{Filename: path}, "Nothing to load", "The directory %s holds no *.hcl file.", path))
+		c.add(fault(nowhere, "Nothing to load", "The directory %s holds no *.hcl file.", path))
 	}
 	return names, path
 }
@@ -172,7 +172,7 @@ func (c *collector) fileFault(name string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		detail = fmt.Sprintf("There is no file %s.%s", name, neighbours(name))
 	}
-	c.add(fault(hcl.Range{Filename: name}, "Cannot read file", "%s", detail))
+	c.add(fault(nowhere, "Cannot read file", "%s", detail))
 }
 
 func cause(err error) error {
@@ -220,7 +220,7 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 	s.declare(byType, o.Vars)
 	s.loadInventory(blocks, list)
 	s.loadPlays(byType)
-	s.loadErr = c.diags().HasErrors()
+	s.checkExtra()
 	return s, c.diags()
 }
 

@@ -323,27 +323,6 @@ func (s *Site) bareNames() map[string]bool {
 	return out
 }
 
-// explain makes HCL's messages about names of this language say more: what is in scope, which host lacks a variable.
-func (s *Site) explain(diags hcl.Diagnostics, h *inventory.Host) hcl.Diagnostics {
-	for _, d := range diags {
-		if d.Expression == nil || d.Subject == nil {
-			continue
-		}
-		for _, t := range d.Expression.Variables() {
-			if d.Summary == "Unknown variable" && h != nil && t.SourceRange() == *d.Subject || d.Summary == "Unknown variable" && h != nil && t[0].SourceRange() == *d.Subject {
-				d.Detail = fmt.Sprintf("The host %s has no variable %q; others have. Give it in the host, a group of it, or the vars of the play, or use try(%s, ...).", h.Name, t.RootName(), t.RootName())
-			}
-			if key := attributeOf(t, "hosts"); key != "" && s.Inventory.Host(key) == nil {
-				d.Summary, d.Detail = "Unknown host", fmt.Sprintf("No host %q is declared.%s", key, inventory.DidYouMean(key, s.hostNames()))
-			}
-			if key := attributeOf(t, "groups"); key != "" && s.Inventory.Group(key) == nil && key != "all" && key != "ungrouped" {
-				d.Summary, d.Detail = "Unknown group", fmt.Sprintf("No group %q is declared.%s", key, inventory.DidYouMean(key, s.groupNames()))
-			}
-		}
-	}
-	return diags
-}
-
 func (s *Site) hostNames() []string {
 	var out []string
 	for _, h := range s.Inventory.Hosts {

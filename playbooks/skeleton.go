@@ -54,6 +54,7 @@ type Handler struct {
 func (p *Play) Tasks() []*Task { return p.tasks }
 
 func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
+	s.bare = s.bareNames()
 	s.handlers = s.handlerBlocks(syntaxBlocks(byType["handler"]))
 	for _, b := range byType["play"] {
 		if p := s.play(b); p != nil {
@@ -238,14 +239,14 @@ func (s *Site) constStrings(a *hclsyntax.Attribute) []string {
 func (p *Play) Hosts(limit string) ([]*inventory.Host, hcl.Diagnostics) {
 	hosts, err := p.all()
 	if err != nil {
-		return nil, hcl.Diagnostics{fault(p.hostsRange, "No hosts", "The play %q: %s.", p.Name, trimPeriod(err.Error()))}
+		return nil, hcl.Diagnostics{fault(p.hostsRange, "No hosts", "The play %q: %s", p.Name, closed(err.Error()))}
 	}
 	if limit == "" {
 		return hosts, nil
 	}
 	in, err := p.site.Inventory.Match(limit)
 	if err != nil {
-		return nil, hcl.Diagnostics{fault(hcl.Range{Filename: "--limit"}, "No hosts", "The limit %q: %s.", limit, trimPeriod(err.Error()))}
+		return nil, hcl.Diagnostics{fault(nowhere, "No hosts", "The limit %q: %s", limit, closed(err.Error()))}
 	}
 	let := map[*inventory.Host]bool{}
 	for _, h := range in {
@@ -260,11 +261,12 @@ func (p *Play) Hosts(limit string) ([]*inventory.Host, hcl.Diagnostics) {
 	return out, nil
 }
 
-func trimPeriod(s string) string {
-	if n := len(s); n > 0 && s[n-1] == '.' {
-		return s[:n-1]
+// closed ends a sentence that may have its full stop already.
+func closed(s string) string {
+	if n := len(s); n > 0 && (s[n-1] == '.' || s[n-1] == '?') {
+		return s
 	}
-	return s
+	return s + "."
 }
 
 // Display names the play for messages.

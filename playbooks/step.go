@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -380,7 +381,7 @@ func (r *HostRun) title(t *Task, in instance, e *evaluation, b *body) string {
 			name = v.AsString()
 		}
 	}
-	if in.key != "" {
+	if in.key != "" && !strings.Contains(name, in.key) {
 		return fmt.Sprintf("%s (item=%s)", name, in.key)
 	}
 	return name

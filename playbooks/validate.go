@@ -21,15 +21,17 @@ func (s *Step) Fault(path, msg string) *hcl.Diagnostic {
 	if key := s.Task.Module.Schema().Key(); key != nil && path == key.Name && s.Task.key != nil {
 		rng = s.Task.keyRange
 	}
-	summary := "Wrong argument"
-	detail := fmt.Sprintf("%s: %s.", s.Task.Module.Name(), trimPeriod(msg))
+	if path == "ensure" && s.Task.ensure != nil {
+		rng = s.Task.ensure.Range()
+	}
+	detail := fmt.Sprintf("%s: %s", s.Task.Module.Name(), closed(msg))
 	if path != "" {
-		detail = fmt.Sprintf("%s: %s: %s.", s.Task.Module.Name(), path, trimPeriod(msg))
+		detail = fmt.Sprintf("%s: %s: %s", s.Task.Module.Name(), path, closed(msg))
 	}
 	if s.Sensitive {
 		detail = fmt.Sprintf("%s: %s: the value is refused; it is sensitive, so no more can be said here.", s.Task.Module.Name(), path)
 	}
-	return fault(rng, summary, "%s", detail)
+	return fault(rng, "Wrong argument", "%s", detail)
 }
 
 // locate finds the source of the argument at path, or of the block that lacks it.
@@ -63,7 +65,7 @@ func (s *Site) Validate(limit string) hcl.Diagnostics {
 		}
 	}
 	if !matched && len(s.plays) > 0 && !c.diags().HasErrors() {
-		c.add(fault(hcl.Range{Filename: "--limit"}, "No hosts", "The limit %q leaves no host in any play.", limit))
+		c.add(fault(nowhere, "No hosts", "The limit %q leaves no host in any play.", limit))
 	}
 	return c.diags()
 }

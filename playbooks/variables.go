@@ -253,7 +253,7 @@ func (s *Site) extraVars(options []string) map[string]given {
 }
 
 func (s *Site) badVars(from, format string, args ...any) {
-	s.diags.add(fault(hcl.Range{Filename: from}, "Wrong variables", format, args...))
+	s.diags.add(fault(nowhere, "Wrong variables", "%s: %s", from, fmt.Sprintf(format, args...)))
 }
 
 // varsWords reads k=v k2="v 2", as a shell would split it.
@@ -359,17 +359,11 @@ func (s *Site) varsFile(name string, out map[string]given) {
 }
 
 // checkExtra reports the -e names that nothing in the site knows: most likely they are misspelt.
-func (s *Site) checkExtra(known map[string]bool) {
-	var names []string
-	for n := range s.static.vars {
-		names = append(names, n)
-	}
-	for n := range known {
-		names = append(names, n)
-	}
+func (s *Site) checkExtra() {
+	names := append(sortedKeys(s.static.vars), sortedKeys(s.bare)...)
 	for _, n := range sortedKeys(s.extra) {
-		if !known[n] {
-			s.diags.add(fault(hcl.Range{Filename: "-e"}, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, inventory.DidYouMean(n, names)))
+		if !s.bare[n] {
+			s.diags.add(fault(nowhere, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, inventory.DidYouMean(n, names)))
 		}
 	}
 }

@@ -1,0 +1,28 @@
+package playbooks
+
+import (
+	"fmt"
+)
+
+// Label is what the step is about: the key of its object once evaluated, the label as written otherwise.
+func (s *Step) Label() string {
+	if attr := s.Task.Module.Schema().Key(); attr != nil && s.body != nil && !s.Sensitive {
+		if k, ok := s.body.params[attr.Name]; ok {
+			return fmt.Sprint(k)
+		}
+	}
+	return s.Task.Label
+}
+
+// Become is the user that the play becomes on this host when its tasks do not say otherwise, "" for the login user. It is
+// the user whose session brings the facts.
+func (r *HostRun) Become() string {
+	if !r.play.become {
+		return ""
+	}
+	e := &evaluation{site: r.play.site, host: r.host}
+	if u := r.text(r.play.becomeUser, "become_user", instance{ctx: r.ctx}, e); u != "" {
+		return u
+	}
+	return "root"
+}
