@@ -101,10 +101,10 @@ func differences(b *schema.Block, have, want reflect.Value) []Change {
 	for i := range b.Attributes {
 		a := &b.Attributes[i]
 		w := a.Value(want)
-		if !stateful(a) || unset(w) {
+		if !stateful(a) || unset(w) && (!a.Exact || unset(a.Value(have))) {
 			continue
 		}
-		before, after := plain(a, a.Value(have)), plain(a, w)
+		before, after := value(a, a.Value(have)), value(a, w)
 		if a.Kind == schema.Object && !a.Repeated && !unset(a.Value(have)) {
 			out = append(out, nested(a, a.Value(have), w)...)
 			continue
@@ -114,6 +114,14 @@ func differences(b *schema.Block, have, want reflect.Value) []Change {
 		}
 	}
 	return out
+}
+
+// value is the plain value of an attribute; nil when unset and unset means none.
+func value(a *schema.Attribute, v reflect.Value) any {
+	if a.Exact && unset(v) {
+		return nil
+	}
+	return plain(a, v)
 }
 
 // nested compares a single nested block attribute by attribute, so that what it leaves unset stays unmanaged.

@@ -21,9 +21,13 @@ type Spec[T any] struct {
 	Validate func(want *T) error
 	// Complete, optional, checks after Validate that want says enough to make the object; not asked with ensure = "absent".
 	Complete func(want *T) error
+	// Warn, optional, returns sentences about arguments that are allowed but unlikely to be meant.
+	Warn func(want *T) []string
 	// Read returns the object as it is now, as configured rather than as operating; nil: absent. It never changes the host.
 	// It need fill only what want sets, and whatever it can for register.
 	Read func(ctx context.Context, h host.Host, want *T) (*T, error)
+	// ReadAbsent, optional, stands in for Read when the object is to be absent: it returns what would go, nil for nothing.
+	ReadAbsent func(ctx context.Context, h host.Host, want *T) (*T, error)
 	// Apply goes from have to want. have == nil: create; want == nil: delete. A replacement is a delete and a create.
 	Apply func(ctx context.Context, h host.Host, have, want *T, d Diff) error
 	// Gone, optional, says that what is there counts as absent: of an object that cannot go away nothing is left to undo.
@@ -207,7 +211,14 @@ func (m *module[T]) Diff(ctx context.Context, h host.Host, c Call) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	return m.result(m.compare(have, want, c.Absent), have), nil
+	return m.warned(want, c, m.result(m.compare(have, want, c.Absent), have)), nil
+}
+
+func (m *module[T]) warned(want *T, c Call, r Result) Result {
+	if m.Warn != nil && !c.Absent {
+		r.Warnings = append(r.Warnings, m.Warn(want)...)
+	}
+	return r
 }
 
 func (m *module[T]) Apply(ctx context.Context, h host.Host, c Call) (Result, error) {
@@ -224,7 +235,7 @@ func (m *module[T]) Apply(ctx context.Context, h host.Host, c Call) (Result, err
 	}
 	d := m.compare(have, want, c.Absent)
 	if d.Action == None {
-		return m.result(d, have), nil
+		return m.warned(want, c, m.result(d, have)), nil
 	}
 	if err := m.change(ctx, h, have, want, d); err != nil {
 		return m.result(d, have), err
@@ -236,12 +247,16 @@ func (m *module[T]) Apply(ctx context.Context, h host.Host, c Call) (Result, err
 	if rest := m.compare(now, want, c.Absent); rest.Action != None {
 		return m.result(d, now), fmt.Errorf("%w: %s still differs: %s", ErrNotConverged, m.Spec.Name, rest.brief())
 	}
-	return m.result(d, now), nil
+	return m.warned(want, c, m.result(d, now)), nil
 }
 
 // read treats whatever lives in a namespace that does not exist as absent, when absent is what is wanted.
 func (m *module[T]) read(ctx context.Context, h host.Host, want *T, absent bool) (*T, error) {
-	have, err := m.Read(ctx, h, want)
+	read := m.Read
+	if absent && m.ReadAbsent != nil {
+		read = m.ReadAbsent
+	}
+	have, err := read(ctx, h, want)
 	if absent && errors.Is(err, host.ErrNoNetNS) {
 		return nil, nil
 	}

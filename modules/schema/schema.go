@@ -39,6 +39,7 @@ type Attribute struct {
 	Immutable bool     // a difference means replace
 	Option    bool     // steers the module; not part of the state that is compared
 	Computed  bool     // only in results, never given by the user
+	Exact     bool     // unset means "none": it is compared, not left alone
 	Derived   bool     // computed, yet compared: Read sets it in what is wanted too, in the host's own words
 	Text      bool     // long text: a difference is shown as a unified diff
 	Fields    *Block   // of an Object

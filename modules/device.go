@@ -1,0 +1,168 @@
+package modules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"labctl/modules/host"
+)
+
+// device is embedded by every module that manages a network device: what ip-link(8) can set on any kind.
+type device struct {
+	MTU          *int    `json:"mtu,omitempty" doc:"Maximum transmission unit in bytes; left alone if unset."`
+	Address      *string `json:"address,omitempty" doc:"Link layer (MAC) address; left alone if unset."`
+	Alias        *string `json:"alias,omitempty" doc:"Description of the device (ifalias); left alone if unset."`
+	TxQueueLen   *int    `json:"txqueuelen,omitempty" doc:"Length of the transmit queue in packets; left alone if unset."`
+	Group        *int    `json:"group,omitempty" doc:"Device group number; left alone if unset."`
+	Promisc      *bool   `json:"promisc,omitempty" doc:"Promiscuous mode; left alone if unset."`
+	AllMulticast *bool   `json:"allmulticast,omitempty" doc:"Reception of all multicast frames; left alone if unset."`
+}
+
+// madeUp is embedded by modules that create devices: those are meant to work, so they come up.
+type madeUp struct {
+	Up *bool `json:"up,omitempty" default:"true" doc:"Administrative state."`
+}
+
+func (u *madeUp) validate() {
+	if u.Up == nil {
+		u.Up = ptr(true)
+	}
+}
+
+// portOf is embedded by devices that can be attached to a bridge.
+type portOf struct {
+	Master *string `json:"master,omitempty" doc:"Bridge that the device is attached to, \"\" for none; left alone if unset."`
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// validDevice refuses names that no Linux device can have.
+func validDevice(path, name string) error {
+	switch {
+	case len(name) > 15:
+		return argf(path, "%q is longer than 15 characters, the most that a device name can have", name)
+	case name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r\x00"):
+		return argf(path, "%q is not a device name", name)
+	}
+	return nil
+}
+
+func (p *portOf) validate() error {
+	if p.Master == nil || *p.Master == "" {
+		return nil
+	}
+	return validDevice("master", *p.Master)
+}
+
+func (d *device) validate() error {
+	if d.Address != nil {
+		mac, err := validMAC("address", *d.Address)
+		if err != nil {
+			return err
+		}
+		d.Address = &mac
+	}
+	if d.Alias != nil && len(*d.Alias) > 255 {
+		return argf("alias", "longer than 255 bytes")
+	}
+	return firstFault(inRange("mtu", d.MTU, 68, 65536), inRange("txqueuelen", d.TxQueueLen, 0, 1<<31-1), inRange("group", d.Group, 0, 1<<31-1))
+}
+
+// validMAC returns a unicast MAC address in the spelling of the kernel.
+func validMAC(path, text string) (string, error) {
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		return "", argf(path, "%q is not a MAC address such as \"02:00:00:00:00:01\"", text)
+	}
+	if mac[0]&1 != 0 {
+		return "", argf(path, "%q is a multicast address; a device needs a unicast one, whose first byte is even", text)
+	}
+	return mac.String(), nil
+}
+
+func inRange(path string, v *int, low, high int) error {
+	if v == nil || *v >= low && *v <= high {
+		return nil
+	}
+	return argf(path, "%d is not between %d and %d", *v, low, high)
+}
+
+// firstFault keeps one fault of several: an *ArgumentError carries one path.
+func firstFault(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readDevice returns what is there of l.
+func readDevice(l host.Link) device {
+	return device{MTU: l.MTU, Address: l.Address, Alias: l.Alias, TxQueueLen: l.TxQueueLen, Group: l.Group, Promisc: l.Promisc, AllMulticast: l.AllMulti}
+}
+
+// into puts into l what differs and is set; d == nil: all that is set.
+func (d *device) into(l *host.Link, diff *Diff) {
+	differs := func(path string) bool { return diff == nil || diff.Has(path) }
+	if differs("mtu") {
+		l.MTU = d.MTU
+	}
+	if differs("address") {
+		l.Address = d.Address
+	}
+	if differs("alias") {
+		l.Alias = d.Alias
+	}
+	if differs("txqueuelen") {
+		l.TxQueueLen = d.TxQueueLen
+	}
+	if differs("group") {
+		l.Group = d.Group
+	}
+	if differs("promisc") {
+		l.Promisc = d.Promisc
+	}
+	if differs("allmulticast") {
+		l.AllMulti = d.AllMulticast
+	}
+}
+
+// empty reports whether a Set of l would change nothing.
+func empty(l host.Link) bool { return l == host.Link{Name: l.Name, Kind: l.Kind} }
+
+// getDevice returns a device that must be of one kind; nil when it does not exist.
+func getDevice(ctx context.Context, n host.Net, name, kind string) (*host.Link, error) {
+	l, err := n.Links().Get(ctx, name)
+	if errors.Is(err, host.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kind != "" && l.Kind != kind {
+		return nil, fmt.Errorf("device %s: is %s, not %s: remove it or take another name", name, kindName(l), kind)
+	}
+	return &l, nil
+}
+
+func kindName(l host.Link) string {
+	switch {
+	case l.Loopback:
+		return "the loopback device"
+	case l.Kind == "":
+		return "a physical device"
+	}
+	return "of type " + l.Kind
+}
+
+// setDevice sends l unless it says nothing.
+func setDevice(ctx context.Context, n host.Net, l host.Link) error {
+	if empty(l) {
+		return nil
+	}
+	return n.Links().Set(ctx, l)
+}
