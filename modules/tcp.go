@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"labctl/modules/host"
@@ -38,8 +38,11 @@ type TCP struct {
 
 func (t *TCP) validate() error {
 	t.Expect = cmp.Or(t.Expect, "open")
-	name, port, err := net.SplitHostPort(t.Address)
-	if n, e := strconv.Atoi(port); err != nil || e != nil || name == "" || n < 1 || n > 65535 {
+	i := strings.LastIndexByte(t.Address, ':')
+	if i < 1 || strings.Contains(t.Address[:i], ":") && t.Address[0] != '[' {
+		return argf("address", "%q is not HOST:PORT; an IPv6 address needs brackets", t.Address)
+	}
+	if n, err := strconv.Atoi(t.Address[i+1:]); err != nil || n < 1 || n > 65535 {
 		return argf("address", "%q is not HOST:PORT", t.Address)
 	}
 	for name, s := range map[string]string{"wait": t.Wait, "deadline": t.Deadline.Deadline} {

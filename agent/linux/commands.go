@@ -41,6 +41,7 @@ func (c commands) Run(ctx context.Context, e host.Exec) (host.ExecResult, error)
 		return host.ExecResult{}, err
 	}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	defer c.h.netfilterChanged() // it may have been iptables
 	if err := c.start(ctx, cmd, e); err != nil {
 		return host.ExecResult{}, err
 	}

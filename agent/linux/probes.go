@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"labctl/modules/host"
@@ -16,6 +16,7 @@ import (
 )
 
 // probes opens its sockets in the namespace of n, where they stay: whatever is done with them may be done on any thread.
+// Package net, with its resolver, would make the agent a tenth larger; the few system calls are made here.
 type probes struct{ n *Net }
 
 // Probes looks at the network from inside the namespace.
@@ -38,67 +39,143 @@ func (p probes) TCP(ctx context.Context, address string, timeout time.Duration) 
 }
 
 // dial connects to host:port over TCP.
-func (p probes) dial(ctx context.Context, address string, timeout time.Duration) (net.Conn, error) {
+func (p probes) dial(ctx context.Context, address string, timeout time.Duration) (*os.File, error) {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	name, service, err := net.SplitHostPort(address)
+	name, port, err := splitHostPort(address)
 	if err != nil {
 		return nil, &host.Error{Op: "connect to", Object: address, Err: err}
-	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	if err != nil {
-		return nil, &host.Error{Op: "connect to", Object: address, Err: fmt.Errorf("port %q is not a number", service)}
 	}
 	ip, err := p.resolve(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	var c net.Conn
-	err = p.do(func() (err error) {
-		// An address, not a name, and only one: package net then makes the socket on this very thread.
-		c, err = new(net.Dialer).DialContext(ctx, "tcp", netip.AddrPortFrom(ip, uint16(port)).String())
+	fd, err := p.socket(ip, unix.SOCK_STREAM, 0)
+	if err == nil {
+		if err = connectTCP(ctx, fd, ip, port); err == nil {
+			return os.NewFile(uintptr(fd), address), nil // non-blocking: deadlines work
+		}
+		unix.Close(fd)
+	}
+	return nil, dialError(address, err)
+}
+
+// socket makes a non-blocking socket for the family of ip.
+func (p probes) socket(ip netip.Addr, typ, proto int) (fd int, err error) {
+	family := unix.AF_INET
+	if ip.Is6() {
+		family = unix.AF_INET6
+	}
+	err = p.do(func() error {
+		fd, err = unix.Socket(family, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
 		return err
 	})
-	return c, dialError(address, err)
+	return fd, err
+}
+
+// connectTCP connects fd and waits until that is done, refused, or ctx ends.
+func connectTCP(ctx context.Context, fd int, ip netip.Addr, port uint16) error {
+	sa, err := sockaddr(fd, ip, port)
+	if err != nil {
+		return err
+	}
+	if err := unix.Connect(fd, sa); err != unix.EINPROGRESS {
+		return err
+	}
+	for {
+		ready, err := pollFor(ctx, fd, unix.POLLOUT, 100*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		if ready {
+			errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+			if err == nil && errno != 0 {
+				err = unix.Errno(errno)
+			}
+			return err
+		}
+	}
+}
+
+// pollFor waits up to d, and reports whether one of events, or an error, is there.
+func pollFor(ctx context.Context, fd int, events int16, d time.Duration) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		d = max(0, min(d, time.Until(deadline)))
+	}
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	n, err := unix.Poll(fds, int(d.Milliseconds())+1)
+	if err == unix.EINTR {
+		return false, nil
+	}
+	return n > 0, err
+}
+
+// sockaddr is ip as connect(2) wants it. The zone of a link-local address is looked up in the namespace of fd.
+func sockaddr(fd int, ip netip.Addr, port uint16) (unix.Sockaddr, error) {
+	if ip.Is4() {
+		return &unix.SockaddrInet4{Addr: ip.As4(), Port: int(port)}, nil
+	}
+	sa := &unix.SockaddrInet6{Addr: ip.As16(), Port: int(port)}
+	if ip.Zone() != "" {
+		ifr, err := unix.NewIfreq(ip.Zone())
+		if err != nil {
+			return nil, unix.ENODEV
+		}
+		if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr); err != nil {
+			return nil, err
+		}
+		sa.ZoneId = ifr.Uint32()
+	}
+	return sa, nil
+}
+
+// splitHostPort takes HOST:PORT or [IPV6]:PORT apart.
+func splitHostPort(address string) (string, uint16, error) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return "", 0, fmt.Errorf("the port is missing")
+	}
+	name := address[:i]
+	port, err := strconv.ParseUint(address[i+1:], 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("port %q is not a number", address[i+1:])
+	}
+	if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") {
+		return name[1 : len(name)-1], uint16(port), nil
+	}
+	if name == "" || strings.Contains(name, ":") {
+		return "", 0, fmt.Errorf("not HOST:PORT")
+	}
+	return name, uint16(port), nil
 }
 
 func dialError(address string, err error) error {
-	if err == nil {
-		return nil
-	}
 	e := &host.Error{Op: "connect to", Object: address, Err: err, Kind: kind(err)}
-	var errno unix.Errno
-	if errors.As(err, &errno) {
-		e.Err = errno
-	}
-	var timeout net.Error
+	errno, _ := err.(unix.Errno)
 	switch {
-	case errors.Is(err, context.Canceled):
-		e.Err = context.Canceled
 	case errno == unix.ECONNREFUSED:
 		e.Kind, e.Err = host.ErrRefused, nil
-	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+	case errno == unix.ETIMEDOUT, errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.Err = host.ErrTimeout, nil
-	case errno == unix.ENETUNREACH:
-		e.Err = errors.New(noRoute)
-	case errno == unix.EACCES, errno == unix.EINVAL: // routes of type prohibit and blackhole
+	case refusal(errno) != "":
 		e.Kind, e.Err = host.ErrUnreachable, errors.New(refusal(errno))
 	}
 	return e
 }
 
-const noRoute = "network is unreachable (no route)"
-
 // refusal says what the errno of connect(2) or send(2) means for a probe; "" when it is not the network's.
 func refusal(errno unix.Errno) string {
 	switch errno {
 	case unix.ENETUNREACH:
-		return noRoute
+		return "network is unreachable (no route)"
 	case unix.EHOSTUNREACH:
-		return "host unreachable (by route or neighbour of this host)"
+		return "host is unreachable"
 	case unix.EACCES:
 		return "prohibited by a route of this host"
 	case unix.EINVAL:
@@ -107,26 +184,26 @@ func refusal(errno unix.Errno) string {
 	return ""
 }
 
-// resolve returns the address that name is, or stands for, IPv4 first. Name servers are asked from inside the namespace.
+// resolve returns the address that name is, or stands for, IPv4 first. Names are looked up as the host is set up to
+// (nsswitch.conf(5)) by its own getent(1), inside the namespace.
 func (p probes) resolve(ctx context.Context, name string) (netip.Addr, error) {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return ip.Unmap(), nil
 	}
-	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (c net.Conn, err error) {
-		err = p.do(func() error {
-			c, err = new(net.Dialer).DialContext(ctx, network, address)
-			return err
-		})
-		return c, err
-	}}
-	ips, err := r.LookupNetIP(ctx, "ip", name)
-	if err != nil {
-		return netip.Addr{}, &host.Error{Op: "resolve", Object: name, Err: err}
-	}
-	for _, ip := range ips {
-		if ip.Unmap().Is4() {
-			return ip.Unmap(), nil
+	for _, database := range []string{"ahostsv4", "ahostsv6"} {
+		e := host.Exec{Argv: []string{"getent", database, name}}
+		if p.n != p.n.h.self {
+			e.NetNS = p.n.ref
+		}
+		r, err := p.n.h.Commands().Run(ctx, e)
+		if err != nil {
+			return netip.Addr{}, &host.Error{Op: "resolve", Object: name, Err: err}
+		}
+		if words := strings.Fields(string(r.Stdout)); len(words) > 0 {
+			if ip, err := netip.ParseAddr(words[0]); err == nil {
+				return ip.Unmap(), nil
+			}
 		}
 	}
-	return ips[0], nil
+	return netip.Addr{}, &host.Error{Op: "resolve", Object: name, Kind: host.ErrNotExist}
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +36,8 @@ func (p probes) HTTP(ctx context.Context, url string, timeout time.Duration) (in
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	status, body, err := exchange(c, authority, path)
-	var late net.Error
 	switch {
-	case errors.As(err, &late) && late.Timeout() && !errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(ctx.Err(), context.Canceled):
 		return status, body, &host.Error{Op: "get", Object: url, Kind: host.ErrTimeout}
 	case err != nil:
 		return status, body, &host.Error{Op: "get", Object: url, Err: err}
@@ -63,10 +62,10 @@ func splitURL(url string) (address, authority, path string, err error) {
 	if authority == "" || strings.ContainsAny(rest, " \r\n\t@") {
 		return "", "", "", fmt.Errorf("get %q: not a URL of the form http://HOST[:PORT]/PATH", url)
 	}
-	if _, _, err := net.SplitHostPort(authority); err == nil {
+	if _, _, err := splitHostPort(authority); err == nil {
 		return authority, authority, path, nil
 	}
-	return net.JoinHostPort(strings.Trim(authority, "[]"), "80"), authority, path, nil
+	return authority + ":80", authority, path, nil
 }
 
 func exchange(c io.ReadWriter, authority, path string) (int, []byte, error) {

@@ -17,7 +17,7 @@ func (s *pinger) errors(seq uint16) bool {
 		if err != nil {
 			return ended
 		}
-		if !s.matches(b[:n], seq, 8, 128) {
+		if n > 0 && !s.matches(b[:n], seq, 8, 128) { // what this host itself refuses comes without the packet
 			continue
 		}
 		if text := icmpError(oob[:oobn]); text != "" {

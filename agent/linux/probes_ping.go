@@ -23,7 +23,7 @@ func (p probes) Ping(ctx context.Context, address string, o host.PingOptions) (h
 		return host.PingResult{}, err
 	}
 	s := &pinger{ip: ip, id: uint16(rand.Uint32()), size: o.Size}
-	if err := p.do(s.open); err != nil {
+	if err := s.open(p); err != nil {
 		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
 	}
 	defer unix.Close(s.fd)
@@ -59,16 +59,16 @@ type pinger struct {
 }
 
 // open makes a raw socket, or where that is not permitted a datagram one (icmp(7), ping_group_range).
-func (s *pinger) open() (err error) {
-	family, proto := unix.AF_INET, unix.IPPROTO_ICMP
+func (s *pinger) open(p probes) (err error) {
+	proto := unix.IPPROTO_ICMP
 	if s.ip.Is6() {
-		family, proto = unix.AF_INET6, unix.IPPROTO_ICMPV6
+		proto = unix.IPPROTO_ICMPV6
 	}
 	s.raw = true
-	s.fd, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	s.fd, err = p.socket(s.ip, unix.SOCK_RAW, proto)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		s.raw = false
-		s.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+		s.fd, err = p.socket(s.ip, unix.SOCK_DGRAM, proto)
 	}
 	return err
 }
@@ -91,7 +91,10 @@ func (s *pinger) setup(o host.PingOptions) error {
 		return nil
 	}
 	if src, err := netip.ParseAddr(o.Source); err == nil {
-		sa, err := s.sockaddr(src)
+		if src.Is4() != s.ip.Is4() {
+			return fmt.Errorf("source %s: %w", o.Source, unix.EAFNOSUPPORT)
+		}
+		sa, err := sockaddr(s.fd, src, 0)
 		if err == nil {
 			err = unix.Bind(s.fd, sa)
 		}
@@ -108,32 +111,11 @@ func (s *pinger) setup(o host.PingOptions) error {
 
 // connect lets the kernel look up the route: without one it says so here. The error is an errno.
 func (s *pinger) connect() error {
-	sa, err := s.sockaddr(s.ip)
+	sa, err := sockaddr(s.fd, s.ip, 0)
 	if err != nil {
 		return err
 	}
 	return unix.Connect(s.fd, sa)
-}
-
-func (s *pinger) sockaddr(ip netip.Addr) (unix.Sockaddr, error) {
-	if s.ip.Is4() {
-		if !ip.Is4() {
-			return nil, unix.EAFNOSUPPORT
-		}
-		return &unix.SockaddrInet4{Addr: ip.As4()}, nil
-	}
-	sa := &unix.SockaddrInet6{Addr: ip.As16()}
-	if ip.Zone() != "" {
-		ifr, err := unix.NewIfreq(ip.Zone())
-		if err != nil {
-			return nil, unix.ENODEV
-		}
-		if err := unix.IoctlIfreq(s.fd, unix.SIOCGIFINDEX, ifr); err != nil {
-			return nil, err
-		}
-		sa.ZoneId = ifr.Uint32()
-	}
-	return sa, nil
 }
 
 func (s *pinger) run(ctx context.Context, o host.PingOptions) (host.PingResult, error) {
@@ -222,12 +204,7 @@ func (s *pinger) await(ctx context.Context, seq uint16, start time.Time, timeout
 		if left <= 0 {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
-		wait := min(left, 100*time.Millisecond) // so that a cancelled ctx is noticed
-		if _, err := unix.Poll(fds, int(wait.Milliseconds())+1); err != nil && err != unix.EINTR {
+		if _, err := pollFor(ctx, s.fd, unix.POLLIN, min(left, 100*time.Millisecond)); err != nil {
 			return fmt.Errorf("await reply: %w", err)
 		}
 		if s.replied(seq) {
