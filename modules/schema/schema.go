@@ -122,7 +122,7 @@ func (a *Attribute) option(o string) bool {
 	flags := map[string]*bool{
 		"key": &a.Key, "required": &a.Required, "set": &a.Set, "sensitive": &a.Sensitive,
 		"immutable": &a.Immutable, "option": &a.Option, "computed": &a.Computed, "derived": &a.Derived,
-		"text": &a.Text,
+		"text": &a.Text, "exact": &a.Exact,
 	}
 	p, ok := flags[o]
 	if ok {
