@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -93,8 +94,8 @@ func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.
 	wg := &c.link.pool.wg
 	wg.Go(func() {
 		_, err := io.Copy(in, ch)
-		if err == nil && isDone(c.link.done) {
-			err = c.link.lost(nil)
+		if err == nil {
+			err = c.afterEOF(r)
 		}
 		_ = in.CloseWithError(err)
 	})
@@ -114,6 +115,28 @@ func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.
 		stop()
 	})
 	return p
+}
+
+// lossGrace is how long the news that a connection is lost may take from the
+// end of its channels, which x/crypto closes first and as if all were well.
+const lossGrace = 100 * time.Millisecond
+
+// afterEOF tells the end of a command's output from the loss of the
+// connection. A command that closes its output and lives on is noticed later
+// by lossGrace.
+func (c *sshConn) afterEOF(r *result) error {
+	var signal *SignalError
+	select {
+	case <-r.done:
+		if errors.As(r.err, &signal) {
+			return nil
+		}
+		return r.err
+	case <-c.link.done:
+		return c.link.lost(nil)
+	case <-time.After(lossGrace):
+		return nil
+	}
 }
 
 var errNoStatus = errors.New("the session ended without an exit status")
@@ -150,15 +173,9 @@ func exitStatus(reqs <-chan *ssh.Request) (status int, err error) {
 func (l *link) ended() error {
 	select {
 	case <-l.done:
-		return l.lost(errNoStatus)
-	default:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.cause != nil {
-			return l.cause
-		}
-		return errNoStatus
+	case <-time.After(lossGrace):
 	}
+	return l.lost(errNoStatus)
 }
 
 // result is set once: by the end of the command, or by cutting it off.

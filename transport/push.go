@@ -277,6 +277,8 @@ func (s *agentStart) advice(stderr string, status int) string {
 	switch {
 	case s.opts.Become != "" && strings.Contains(stderr, "sudo") && (strings.Contains(stderr, "not found") || strings.Contains(stderr, "No such file")):
 		return fmt.Sprintf("sudo is not installed there: install it, or log in as %s", s.opts.Become)
+	case strings.Contains(stderr, "unknown user"):
+		return ""
 	case s.opts.Become != "" && strings.Contains(stderr, "sudo:"):
 		return fmt.Sprintf("sudo must let the login user become %s without a password: add to /etc/sudoers.d/labctl a line such as: USER ALL=(%s) NOPASSWD: ALL", s.opts.Become, s.opts.Become)
 	case status == 126:
