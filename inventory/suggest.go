@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sort"
 	"strings"
-
-	"github.com/agext/levenshtein"
 )
 
 // Suggest returns the name among known that was probably meant by given, or "".
@@ -24,11 +22,37 @@ func Suggest(given string, known []string) string {
 		if abs(len(k)-len(given)) >= distance {
 			continue
 		}
-		if d := levenshtein.Distance(given, k, nil); d < distance {
+		if d := distanceOf(given, k); d < distance {
 			best, distance = k, d
 		}
 	}
 	return best
+}
+
+// distanceOf counts the characters to insert, delete, replace or swap with their neighbour to get from a to b.
+func distanceOf(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	rows := make([][]int, len(x)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(y)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(x)][len(y)]
 }
 
 func abs(n int) int {
