@@ -16,7 +16,7 @@ type device struct {
 	Address      *string `json:"address,omitempty" doc:"Link layer (MAC) address; left alone if unset."`
 	Alias        *string `json:"alias,omitempty" doc:"Description of the device (ifalias); left alone if unset."`
 	TxQueueLen   *int    `json:"txqueuelen,omitempty" doc:"Length of the transmit queue in packets; left alone if unset."`
-	Group        *int    `json:"group,omitempty" doc:"Device group number; left alone if unset."`
+	Group        *int    `json:"devgroup,omitempty" doc:"Device group number (ip-link(8) group); left alone if unset."`
 	Promisc      *bool   `json:"promisc,omitempty" doc:"Promiscuous mode; left alone if unset."`
 	AllMulticast *bool   `json:"allmulticast,omitempty" doc:"Reception of all multicast frames; left alone if unset."`
 }
@@ -68,7 +68,7 @@ func (d *device) validate() error {
 	if d.Alias != nil && len(*d.Alias) > 255 {
 		return argf("alias", "longer than 255 bytes")
 	}
-	return firstFault(inRange("mtu", d.MTU, 68, 65536), inRange("txqueuelen", d.TxQueueLen, 0, 1<<31-1), inRange("group", d.Group, 0, 1<<31-1))
+	return firstFault(inRange("mtu", d.MTU, 68, 65536), inRange("txqueuelen", d.TxQueueLen, 0, 1<<31-1), inRange("devgroup", d.Group, 0, 1<<31-1))
 }
 
 // validMAC returns a unicast MAC address in the spelling of the kernel.
@@ -120,7 +120,7 @@ func (d *device) into(l *host.Link, diff *Diff) {
 	if differs("txqueuelen") {
 		l.TxQueueLen = d.TxQueueLen
 	}
-	if differs("group") {
+	if differs("devgroup") {
 		l.Group = d.Group
 	}
 	if differs("promisc") {
