@@ -83,6 +83,9 @@ func (r *Rule) writeTarget(w *ruleWriter) {
 		if err != nil {
 			w.fault("reject_with", "%v", err)
 		}
+		if p, _ := protocol(w.Family, r.Protocol); v == "tcp-reset" && p != "tcp" {
+			w.fault("reject_with", "tcp-reset needs protocol = tcp")
+		}
 		w.put(v)
 	case "MARK", "CONNMARK":
 		r.writeMark(w)

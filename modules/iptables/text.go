@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"labctl/modules/host"
 )
@@ -316,8 +317,8 @@ func (r *Rule) checkChain(w *ruleWriter) {
 // raw writes the words of arguments, which must not be commands of their own.
 func (w *ruleWriter) raw(args []string) {
 	for i, s := range args {
-		if strings.ContainsAny(s, "\n\x00") {
-			w.fault("arguments", "%q has a line break", s)
+		if strings.ContainsAny(s, "\r\n\x00") || !utf8.ValidString(s) {
+			w.fault("arguments", "%q has a line break or is not UTF-8", s)
 		}
 		if slices.Contains(notInRules, s) || strings.HasPrefix(s, "--table=") {
 			w.fault("arguments", "%q is not a match or a target", s)

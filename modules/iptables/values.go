@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"labctl/modules/host"
 )
@@ -224,6 +225,9 @@ func natAddress(f host.Family, s string) (string, error) {
 
 func splitNAT(f host.Family, s string) (addrs, port string, err error) {
 	if f == host.IPv4 {
+		if strings.Count(s, ":") > 1 {
+			return s, "", nil // to be told that it is of the other family
+		}
 		addrs, port, _ = strings.Cut(s, ":")
 		return addrs, port, nil
 	}
@@ -332,8 +336,8 @@ func text(s string, limit int) (string, error) {
 	if len(s) > limit {
 		return "", fmt.Errorf("%q is %d bytes long: at most %d fit", s, len(s), limit)
 	}
-	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0 {
-		return "", fmt.Errorf("%q has control characters", s)
+	if !utf8.ValidString(s) || strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0 {
+		return "", fmt.Errorf("%q has control characters or is not UTF-8", s)
 	}
 	return host.QuoteWord(s), nil
 }

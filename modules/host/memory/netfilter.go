@@ -267,19 +267,25 @@ func (n *Net) commitNetfilter(ctx context.Context, real bool) error {
 	return nil
 }
 
-// netfilterState reads the tables of both families as data, nil where the host has no iptables for one.
+// netfilterState reads the tables of both families as data. A family that cannot be read (no tool, not root) is left out;
+// where both back ends hold rules, those of nf_tables are taken.
 func netfilterState(ctx context.Context, nf host.Netfilter) (map[string][]host.Table, error) {
 	out := map[string][]host.Table{}
 	for _, f := range []host.Family{host.IPv4, host.IPv6} {
 		t, err := nf.IPTables(ctx, f, "")
-		if errors.Is(err, host.ErrUnsupported) {
-			continue
+		if errors.Is(err, host.ErrBusy) {
+			t, err = nf.IPTables(ctx, f, host.BackendNFT)
 		}
-		if err != nil {
-			return nil, err
+		var tables []host.Table
+		if err == nil {
+			tables, err = t.Tables(ctx)
 		}
-		if out[f.String()], err = t.Tables(ctx); err != nil {
+		switch {
+		case errors.Is(err, host.ErrUnsupported), errors.Is(err, host.ErrPermission):
+		case err != nil:
 			return nil, err
+		default:
+			out[f.String()] = tables
 		}
 	}
 	return out, nil
