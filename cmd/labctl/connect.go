@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"labctl/cmd/labctl/internal/view"
+	"labctl/modules/host"
+	"labctl/runner"
+	"labctl/runner/agentbin"
+	"labctl/transport"
+)
+
+// viewOptions looks at the streams and the environment.
+func (a *app) viewOptions() view.Options {
+	out, _ := a.out.(*os.File)
+	errs, _ := a.err.(*os.File)
+	o := view.Detect(out, errs, os.Getenv)
+	o.Out, o.Err, o.Version = a.out, a.err, version()
+	return o
+}
+
+// opener decides how the hosts of a site are reached. It returns the name of the sandbox, if that is where they are, and what
+// is to be called at the end.
+func (a *app) opener(ctx context.Context, s *site, f *connectFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
+	c := &runner.Connector{Agents: agentbin.Default()}
+	name := ""
+	switch {
+	case f.sandbox:
+		st, err := sandboxState(ctx, s.path)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		name, c.Target = st.Name, sandboxTargets(st)
+	default:
+		fill, err := sshConfig(f.sshConfig)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		c.Target = runner.Targets(s.Inventory, fill)
+	}
+	c.Pool = transport.NewPool(transport.Options{Logf: logf})
+	return c, name, func() { _ = c.Pool.Close() }, nil
+}
+
+// logf prints what the transport has to say, from -v on, where no view owns the terminal.
+func (a *app) logf(verbose int) func(string, ...any) {
+	return func(format string, args ...any) {
+		if verbose > 0 {
+			fmt.Fprintf(a.err, format+"\n", args...)
+		}
+	}
+}
+
+// sshConfig returns what completes a target from the user's ssh_config, or from file; "none" is no file at all.
+func sshConfig(file string) (func(*transport.Target, string, bool) error, error) {
+	var files []string
+	switch file {
+	case "none":
+		return nil, nil
+	case "":
+	default:
+		files = []string{file}
+	}
+	c, err := transport.LoadSSHConfig(files...)
+	if err != nil {
+		return nil, err
+	}
+	return c.Complete, nil
+}
+
+// snapshots reads the files of --against.
+func snapshots(files []string) (*runner.Against, error) {
+	out := &runner.Against{Snapshots: map[string]*host.Snapshot{}}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("read snapshot: %w", err)
+		}
+		s := &host.Snapshot{}
+		if err := json.Unmarshal(b, s); err != nil {
+			return nil, fmt.Errorf("read snapshot %s: %w: is it the output of labctl facts HOST -o json?", f, err)
+		}
+		if s.Version != host.SnapshotVersion {
+			return nil, fmt.Errorf("snapshot %s has version %d, this labctl reads %d: take it again with labctl facts %s -o json", f, s.Version, host.SnapshotVersion, s.Name)
+		}
+		out.Snapshots[s.Name] = s
+	}
+	return out, nil
+}

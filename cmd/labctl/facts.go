@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"labctl/modules/host"
+	"labctl/runner"
+)
+
+func (a *app) factsCmd() *cobra.Command {
+	var (
+		s     siteFlags
+		c     connectFlags
+		at    string
+		out   string
+		files []string
+		sudo  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "facts HOST",
+		Short: "Show what a host is, or write all of it as a snapshot (-o json)",
+		Long: `Without -o, prints the facts that a playbook may use as facts.NAME. With -o json, writes a snapshot of the whole host,
+which 'labctl plan --against' reads; files that a plan will look at are added with --file.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			st, err := a.load(at, &s)
+			if err != nil {
+				return err
+			}
+			hosts, err := st.Inventory.Match(args[0])
+			if err != nil {
+				return err
+			}
+			if len(hosts) != 1 {
+				return fmt.Errorf("%q names %d hosts: facts shows one", args[0], len(hosts))
+			}
+			opener, _, done, err := a.opener(cmd.Context(), st, &c, a.logf(c.verbose))
+			if err != nil {
+				return err
+			}
+			defer done()
+			become := ""
+			if sudo {
+				become = "root"
+			}
+			snap, err := runner.TakeSnapshot(cmd.Context(), opener, hosts[0], become, out == "json", files)
+			if err != nil {
+				return err
+			}
+			return a.printFacts(snap, out)
+		},
+	}
+	s.register(cmd)
+	c.register(cmd)
+	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
+	cmd.Flags().StringVarP(&out, "output", "o", "text", "text, or json for a snapshot")
+	cmd.Flags().StringArrayVar(&files, "file", nil, "file to put into the snapshot (repeatable)")
+	cmd.Flags().BoolVarP(&sudo, "become", "b", true, "look as root, by sudo")
+	return cmd
+}
+
+func (a *app) printFacts(s *host.Snapshot, as string) error {
+	switch as {
+	case "json":
+		enc := json.NewEncoder(a.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(s)
+	case "text":
+		return a.factLines(s.Facts)
+	}
+	return fmt.Errorf("output %q is not known: text or json", as)
+}
+
+// factLines prints each fact as an expression would name it.
+func (a *app) factLines(f host.Facts) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	var v map[string]any
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	var lines []string
+	flatten("facts", v, &lines)
+	sort.Strings(lines)
+	_, err = fmt.Fprintln(a.out, strings.Join(lines, "\n"))
+	return err
+}
+
+func flatten(path string, v any, lines *[]string) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		b, _ := json.Marshal(v) // came from JSON
+		*lines = append(*lines, path+" = "+string(b))
+		return
+	}
+	for k, x := range m {
+		if path == "facts.interfaces" || path == "facts.env" {
+			flatten(fmt.Sprintf("%s[%q]", path, k), x, lines)
+			continue
+		}
+		flatten(path+"."+k, x, lines)
+	}
+}

@@ -1,0 +1,91 @@
+// Command labctl provisions machines: it reads an inventory and a playbook in HCL, reaches the machines through any chain of
+// SSH jump hosts, and brings them to the state that is written down. The package turns arguments into a run and a run
+// into views; it holds no logic of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"labctl/cmd/labctl/internal/sandbox"
+)
+
+// The exit codes of labctl, as README.md lists them. plan -detailed-exitcode has its own: 0 nothing to do, 1 error, 2 changes.
+const (
+	exitDone        = 0
+	exitUser        = 1 // what the user wrote is at fault; nothing was touched
+	exitFailed      = 2 // a task failed on some host
+	exitUnreachable = 4 // some host could not be reached
+	exitInterrupted = 99
+)
+
+// hidden are the verbs with which labctl starts itself. They are looked up before anything else is set up.
+var hidden = map[string]func(args []string) int{
+	sandbox.InitVerb: sandbox.InitMain,
+}
+
+func main() {
+	if len(os.Args) > 1 {
+		if verb, ok := hidden[os.Args[1]]; ok {
+			os.Exit(verb(os.Args[2:]))
+		}
+	}
+	os.Exit(Main())
+}
+
+// Main runs labctl with the process's arguments and streams and returns the exit code.
+func Main() int {
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is a write error, handled where it happens
+	ctx, stop := interruptible(os.Stderr)
+	defer stop()
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	return a.run(ctx, os.Args[1:])
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once.
+func interruptible(w io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s, ok := <-c
+		if !ok {
+			return
+		}
+		fmt.Fprintf(w, "\nlabctl: %v: finishing what is under way; once more ends at once\n", s)
+		cancel(errInterrupted)
+		if _, ok = <-c; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() { signal.Stop(c); close(c); cancel(nil) }
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// exitError carries an exit code for a failure that has been reported already.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// exitCode is the one place where an error becomes an exit code.
+func (a *app) exitCode(err error) int {
+	var code exitError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.Is(err, syscall.EPIPE):
+		return exitUser
+	}
+	fmt.Fprintln(a.err, "labctl:", err)
+	return exitUser
+}

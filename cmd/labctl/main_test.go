@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"labctl/cmd/labctl/internal/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if verb, ok := hidden[os.Args[1]]; ok {
+			os.Exit(verb(os.Args[2:]))
+		}
+	}
+	testscript.Main(m, map[string]func(){"labctl": func() { os.Exit(Main()) }})
+}
+
+// TestScripts runs every testdata/script/*.txtar as a shell session. Those whose name begins with "sandbox" need root.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("LABS", abs(t, "../../playbooks/labs"))
+			env.Setenv("EXAMPLES", abs(t, "../../playbooks/examples"))
+			env.Defer(func() { downBelow(env.WorkDir) })
+			return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700)
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "sandbox" {
+				return canSandbox(t), nil
+			}
+			return false, fmt.Errorf("condition %q is not known", cond)
+		},
+	})
+}
+
+// downBelow ends every sandbox whose site lies below dir.
+func downBelow(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".hcl") {
+			for _, site := range []string{path, filepath.Dir(path)} {
+				_ = sandbox.Down(context.Background(), sandbox.DefaultDir, sandboxName(site))
+			}
+		}
+		return nil
+	})
+}
+
+// canSandbox reports whether sandboxes can be brought up here; where that is demanded, it fails the test if not.
+func canSandbox(t *testing.T) bool {
+	t.Helper()
+	err := sandbox.Check()
+	if err != nil && os.Getenv("LABCTL_TEST_KERNEL") != "" {
+		t.Fatalf("LABCTL_TEST_KERNEL is set, but: %v", err)
+	}
+	if err != nil {
+		t.Logf("not tested here: %v", err)
+	}
+	return err == nil
+}
+
+func abs(t *testing.T, path string) string {
+	t.Helper()
+	out, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// labctl runs one command in this process.
+func labctl(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := &app{in: os.Stdin, out: &out, err: &errs}
+	code = a.run(context.Background(), args)
+	return code, out.String(), errs.String()
+}

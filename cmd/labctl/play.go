@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"labctl/cmd/labctl/internal/view"
+	"labctl/runner"
+)
+
+// runFlags say how a site is played or planned.
+type runFlags struct {
+	siteFlags
+	connectFlags
+	limit    string
+	tags     []string
+	skipTags []string
+	forks    int
+	diff     bool
+	json     bool
+	check    bool     // play
+	against  []string // plan
+	detailed bool     // plan
+}
+
+func (f *runFlags) register(cmd *cobra.Command) {
+	f.siteFlags.register(cmd)
+	f.connectFlags.register(cmd)
+	fs := cmd.Flags()
+	fs.StringVarP(&f.limit, "limit", "l", "", "only hosts that match this pattern too, or @FILE")
+	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
+	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
+	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
+	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes, attribute by attribute and line by line")
+	fs.BoolVar(&f.json, "json", false, "print events as JSON, one a line")
+}
+
+// connectFlags say how hosts are reached.
+type connectFlags struct {
+	sandbox   bool
+	sshConfig string
+	verbose   int
+}
+
+func (f *connectFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.BoolVar(&f.sandbox, "sandbox", false, "on the site's sandbox (labctl sandbox up), not on the real hosts")
+	fs.StringVarP(&f.sshConfig, "ssh-config", "F", "", "ssh_config file to use in place of ~/.ssh/config and /etc/ssh/ssh_config (none: neither)")
+	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvv")
+}
+
+func (a *app) playCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "play [SITE]",
+		Short: "Bring the hosts to the state that a site describes",
+		Long: `Evaluates the tasks of each play for each of its hosts and has them carried out, in order, all hosts at the same time.
+SITE is a file or a directory (default: the working directory).
+
+Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed, 4 some host unreachable, 99 interrupted.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			mode := runner.Play
+			if f.check {
+				mode = runner.Check
+			}
+			outcome, err := a.runSite(cmd.Context(), mode, sitePath(args), &f)
+			if err != nil {
+				return err
+			}
+			return exitWith(outcome.PlayExit())
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
+	return cmd
+}
+
+func (a *app) planCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "plan [SITE]",
+		Short: "Show exactly what play would change",
+		Long: `Runs the modules on a copy of each host in memory, so that a task sees what the tasks before it would have done.
+Nothing is changed. With --against FILE, a snapshot written by 'labctl facts HOST -o json' stands in for the host.
+
+Exit codes: 0 done, 1 error; with --detailed-exitcode 2 if there are changes.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			outcome, err := a.runSite(cmd.Context(), runner.Plan, sitePath(args), &f)
+			if err != nil {
+				return err
+			}
+			return exitWith(outcome.PlanExit(f.detailed))
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit 2 when there are changes")
+	cmd.Flags().StringArrayVar(&f.against, "against", nil, "plan against a snapshot FILE of a host in place of the host (repeatable)")
+	return cmd
+}
+
+func exitWith(code int) error {
+	if code == exitDone {
+		return nil
+	}
+	return exitError(code)
+}
+
+// runOpener is opener, or snapshots where those are asked for.
+func (a *app) runOpener(ctx context.Context, s *site, f *runFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
+	if len(f.against) == 0 {
+		return a.opener(ctx, s, &f.connectFlags, logf)
+	}
+	o, err := snapshots(f.against)
+	return o, "", func() {}, err
+}
+
+// runSite loads and validates a site and runs it.
+func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
+	s, err := a.load(path, &f.siteFlags)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.diagnose(s.Site, s.Validate(f.limit)); err != nil {
+		return nil, err
+	}
+	var r *runner.Runner
+	opener, name, done, err := a.runOpener(ctx, s, f, func(format string, args ...any) { r.Debugf(1, format, args...) })
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	o := a.viewOptions()
+	o.Verbosity, o.Diff, o.JSON = f.verbose, f.diff, f.json
+	v, outcome := view.New(mode, o), &view.Outcome{}
+	r = runner.New(runner.Options{
+		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, Forks: f.forks, Verbosity: f.verbose,
+		Sandbox: name, Path: path, Opener: opener,
+	}, func(e runner.Event) { outcome.Event(e); v.Event(e) })
+	diags := r.Run(ctx)
+	if err := v.Close(); err != nil {
+		return nil, err
+	}
+	return outcome, a.diagnose(s.Site, diags)
+}

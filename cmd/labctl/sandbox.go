@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"labctl/cmd/labctl/internal/sandbox"
+	"labctl/inventory"
+	"labctl/transport"
+)
+
+func (a *app) sandboxCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Make every host of a site a machine on this computer",
+		Long: `Every inventory host becomes a machine on this computer: its own network, mount, pid and uts namespaces, an overlay
+of this computer's file system and a real OpenSSH server. The network blocks become wires, and a host behind a jump
+host is reachable through it only. Nothing appears in this computer's own network.
+
+  labctl sandbox up site.hcl
+  labctl play --sandbox site.hcl
+  labctl sandbox down site.hcl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.sandboxUp(), a.sandboxDown(), a.sandboxStatus(), a.sandboxSSHConfig(), a.sandboxExec())
+	return cmd
+}
+
+func (a *app) sandboxUp() *cobra.Command {
+	var s siteFlags
+	cmd := &cobra.Command{
+		Use:   "up [SITE]",
+		Short: "Bring up the hosts of a site, or what is missing of them",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			site, err := a.load(sitePath(args), &s)
+			if err != nil {
+				return err
+			}
+			t := topology(sandboxName(sitePath(args)), site.Inventory, site.usesLocalhost())
+			if len(t.Hosts) == 0 {
+				return fmt.Errorf("%s declares no host: nothing to bring up", sitePath(args))
+			}
+			st, err := sandbox.Up(cmd.Context(), sandbox.DefaultDir, t, sandbox.Options{Log: func(l string) { fmt.Fprintln(a.err, l) }})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Sandbox %s is up: %s.\n", st.Name, hostList(st))
+			return nil
+		},
+	}
+	s.register(cmd)
+	return cmd
+}
+
+func hostList(st *sandbox.State) string {
+	names := make([]string, len(st.Hosts))
+	for i, h := range st.Hosts {
+		names[i] = h.Name
+		if len(h.Jump) > 0 {
+			names[i] += " (behind " + h.Jump[len(h.Jump)-1] + ")"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (a *app) sandboxDown() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "down [SITE|NAME]",
+		Short: "End a sandbox and leave nothing of it",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			names, err := a.downNames(args, all)
+			if err != nil {
+				return err
+			}
+			for _, n := range names {
+				if err := sandbox.Down(cmd.Context(), sandbox.DefaultDir, n); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "Sandbox %s is down.\n", n)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every sandbox on this computer")
+	return cmd
+}
+
+func (a *app) downNames(args []string, all bool) ([]string, error) {
+	if !all {
+		return []string{sandboxArg(args)}, nil
+	}
+	states, err := sandbox.List(sandbox.DefaultDir)
+	var names []string
+	for _, s := range states {
+		names = append(names, s.Name)
+	}
+	return names, err
+}
+
+func (a *app) sandboxStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status [SITE|NAME]",
+		Short: "Show sandboxes and their hosts",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				states, err := sandbox.List(sandbox.DefaultDir)
+				if len(states) == 0 && err == nil {
+					fmt.Fprintln(a.out, "No sandbox is up.")
+				}
+				for _, s := range states {
+					a.status(s)
+				}
+				return err
+			}
+			s, err := sandbox.Load(sandbox.DefaultDir, sandboxArg(args))
+			if err != nil {
+				return err
+			}
+			a.status(s)
+			return nil
+		},
+	}
+}
+
+func (a *app) status(s *sandbox.State) {
+	state := "up"
+	if !s.Running() {
+		state = "dead: labctl sandbox up repairs it"
+	}
+	fmt.Fprintf(a.out, "%s: %s\n", s.Name, state)
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, h := range s.Hosts {
+		reach := "through " + strings.Join(h.Jump, ", ")
+		if h.Entry != "" {
+			reach = "ssh " + h.Entry
+		}
+		alive := "up"
+		if !h.Alive {
+			alive = "dead"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s@%s\t%s\n", h.Name, alive, h.User, h.Address, reach)
+	}
+	_ = w.Flush() // to a.out, whose errors show at the end
+}
+
+func (a *app) sandboxSSHConfig() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ssh-config [SITE|NAME]",
+		Short: "Print an OpenSSH client configuration for the hosts (ssh -F FILE HOST)",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := sandbox.Load(sandbox.DefaultDir, sandboxArg(args))
+			if err != nil {
+				return err
+			}
+			return sandbox.SSHConfig(a.out, s)
+		},
+	}
+}
+
+func (a *app) sandboxExec() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "exec HOST [COMMAND [ARG...]]",
+		Short: "Run a command in a host, without SSH; a shell if none is given",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o := sandbox.ExecOptions{Argv: args[1:], Stdin: a.in, Stdout: a.out, Stderr: a.err}
+			var which []string
+			if name != "" {
+				which = []string{name}
+			}
+			code, err := sandbox.Exec(cmd.Context(), sandbox.DefaultDir, sandboxArg(which), args[0], o)
+			if err == nil && code != 0 {
+				err = exitError(code)
+			}
+			return err
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // what follows HOST belongs to COMMAND
+	cmd.Flags().StringVarP(&name, "sandbox", "s", "", "site or name of the sandbox (default: the only one that is up, else that of the working directory)")
+	return cmd
+}
+
+// sandboxArg turns the argument of a verb into the name of a sandbox: an existing name, or the path of a site. Without one it
+// is the only sandbox there is, or that of the working directory.
+func sandboxArg(args []string) string {
+	if len(args) == 0 {
+		if all, err := sandbox.List(sandbox.DefaultDir); err == nil && len(all) == 1 {
+			return all[0].Name
+		}
+		return sandboxName(".")
+	}
+	if _, err := sandbox.Load(sandbox.DefaultDir, args[0]); err == nil {
+		return args[0]
+	}
+	return sandboxName(args[0])
+}
+
+// sandboxName derives the name of a site's sandbox from its path, so that the same site always has the same sandbox: the name
+// of its directory and six hex digits of the absolute path's hash.
+func sandboxName(site string) string {
+	abs, err := filepath.Abs(site)
+	if err != nil {
+		abs = site
+	}
+	if fi, err := os.Stat(abs); err == nil && !fi.IsDir() {
+		if filepath.Base(abs) == "site.hcl" {
+			abs = filepath.Dir(abs)
+		}
+	}
+	base := strings.Map(func(r rune) rune {
+		if r < 128 && (r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
+			return r
+		}
+		return '-'
+	}, strings.TrimSuffix(filepath.Base(abs), ".hcl"))
+	sum := sha256.Sum256([]byte(abs))
+	return fmt.Sprintf("%.40s-%x", strings.TrimLeft(base, ".-_"), sum[:3])
+}
+
+// topology is the inventory as the sandbox wants it. A host that is reached without SSH becomes a machine as well, so that
+// nothing played in a sandbox touches this computer.
+func topology(name string, inv *inventory.Inventory, localhost bool) sandbox.Topology {
+	t := sandbox.Topology{Name: name}
+	for _, n := range inv.Networks {
+		t.Networks = append(t.Networks, n.Name)
+	}
+	for _, h := range inv.Hosts {
+		t.Hosts = append(t.Hosts, machine(inv, h))
+	}
+	if h := inv.Host("localhost"); localhost && h != nil && h.Implicit {
+		t.Hosts = append(t.Hosts, machine(inv, h))
+	}
+	return t
+}
+
+func machine(inv *inventory.Inventory, h *inventory.Host) sandbox.Host {
+	m := sandbox.Host{Name: h.Name, Address: h.Address, Port: h.Port, User: h.User}
+	if h.Connection == inventory.ConnectLocal {
+		m.Address, m.Port, m.User = "", 0, ""
+		h = &inventory.Host{Name: h.Name, NICs: h.NICs}
+	}
+	if m.Address == h.Name {
+		m.Address = ""
+	}
+	if hops, err := inv.Chain(h); err == nil { // the loader has checked it
+		for _, hop := range hops {
+			m.Jump = append(m.Jump, hop.Name())
+		}
+	}
+	for _, n := range h.NICs {
+		nic := sandbox.NIC{Name: n.Name, Network: n.Network, MAC: n.MAC, MTU: n.MTU}
+		for _, p := range n.Addresses {
+			nic.Addresses = append(nic.Addresses, p.String())
+		}
+		m.NICs = append(m.NICs, nic)
+	}
+	return m
+}
+
+// sandboxTargets says how to reach the hosts of a sandbox: the first of a chain by its entry on this computer.
+func sandboxTargets(st *sandbox.State) func(*inventory.Host) (*transport.Target, error) {
+	return func(h *inventory.Host) (*transport.Target, error) {
+		wanted, err := st.Host(h.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: labctl sandbox up brings it up", err)
+		}
+		var via *transport.Target
+		for _, name := range append(slices.Clone(wanted.Jump), wanted.Name) {
+			hop, err := st.Host(name)
+			if err != nil {
+				return nil, err
+			}
+			via = sandboxTarget(hop, via)
+		}
+		return via, nil
+	}
+}
+
+func sandboxTarget(h sandbox.HostState, via *transport.Target) *transport.Target {
+	t := &transport.Target{
+		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeyAlias: h.Name, Via: via,
+		IdentityFiles: []string{h.IdentityFile}, IdentitiesOnly: true, IdentityAgent: "none",
+		KnownHosts: []string{h.KnownHosts}, HostKeyPolicy: transport.PolicyStrict,
+	}
+	if via == nil {
+		t.Dial = h.Entry
+	}
+	return t
+}
+
+// sandboxState loads the sandbox of a site and says what to do when it is not up.
+func sandboxState(_ context.Context, site string) (*sandbox.State, error) {
+	st, err := sandbox.Load(sandbox.DefaultDir, sandboxName(site))
+	if errors.Is(err, sandbox.ErrNotUp) {
+		return nil, fmt.Errorf("the sandbox of %s is not up: labctl sandbox up %s", site, site)
+	}
+	return st, err
+}

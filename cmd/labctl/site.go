@@ -1,0 +1,94 @@
+package main
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"labctl/cmd/labctl/internal/view"
+	"labctl/playbooks"
+)
+
+// siteFlags say what is loaded.
+type siteFlags struct {
+	inventory []string
+	vars      []string
+}
+
+func (s *siteFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: an HCL file, a directory, or \"host1,host2,\" (repeatable)")
+	f.StringArrayVarP(&s.vars, "extra-vars", "e", nil, "variables: \"k=v k2=v2\", a JSON object, or @FILE (repeatable)")
+}
+
+// site is a loaded site with what the verbs ask of it.
+type site struct {
+	*playbooks.Site
+	path string
+}
+
+// sitePath is the site to load: the argument, or the working directory.
+func sitePath(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "."
+}
+
+// load reads a site. Faults are shown with their source; the error then says only that there were some.
+func (a *app) load(path string, s *siteFlags) (*site, error) {
+	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars})
+	if err := a.diagnose(loaded, diags); err != nil {
+		return nil, err
+	}
+	return &site{Site: loaded, path: path}, nil
+}
+
+// diagnose shows diagnostics and returns an error when they hold errors.
+func (a *app) diagnose(s *playbooks.Site, diags hcl.Diagnostics) error {
+	if len(diags) == 0 {
+		return nil
+	}
+	if err := view.Diagnostics(a.viewOptions(), s.Files(), diags); err != nil {
+		return err
+	}
+	if diags.HasErrors() {
+		return exitError(exitUser)
+	}
+	return nil
+}
+
+// usesLocalhost reports whether a play is for the implicit localhost.
+func (s *site) usesLocalhost() bool {
+	for _, p := range s.Plays() {
+		if hosts, diags := p.Hosts(""); !diags.HasErrors() {
+			for _, h := range hosts {
+				if h.Implicit {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (a *app) validateCmd() *cobra.Command {
+	var s siteFlags
+	cmd := &cobra.Command{
+		Use:   "validate [SITE]",
+		Short: "Check a site without touching any host",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			st, err := a.load(sitePath(args), &s)
+			if err != nil {
+				return err
+			}
+			if err := a.diagnose(st.Site, st.Validate("")); err != nil {
+				return err
+			}
+			_, err = a.out.Write([]byte("The site is valid.\n"))
+			return err
+		},
+	}
+	s.register(cmd)
+	return cmd
+}

@@ -1,0 +1,83 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+
+	"labctl/inventory"
+	"labctl/transport"
+)
+
+// Opener starts an agent for a host, run as become ("" for the login user): a Connector, or Against snapshots.
+type Opener interface {
+	open(ctx context.Context, h *inventory.Host, become string, logf logFunc) (*link, error)
+}
+
+// logFunc takes one line worth showing from that many -v on.
+type logFunc func(level int, msg string)
+
+var _, _ Opener = (*Connector)(nil), (*Against)(nil)
+
+// Connector reaches the hosts of an inventory through transport.
+type Connector struct {
+	Pool   *transport.Pool
+	Agents transport.Agents
+	// Target says how to reach a host; nil without an error: on this machine, without SSH.
+	Target func(h *inventory.Host) (*transport.Target, error)
+}
+
+func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, logf logFunc) (*link, error) {
+	t, err := c.Target(h)
+	if err != nil {
+		return nil, err
+	}
+	conn := transport.Local()
+	if t != nil {
+		if conn, err = c.Pool.Dial(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	l := &link{}
+	p, err := transport.StartAgent(ctx, conn, c.Agents, transport.AgentOptions{Become: become, Logf: func(f string, args ...any) {
+		l.pushed.Store(true)
+		logf(1, fmt.Sprintf(f, args...))
+	}})
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	l.stdin, l.stdout, l.stderr = p.Stdin, p.Stdout, p.Stderr
+	l.upload = func(ctx context.Context, path string, size int64, r io.Reader) error {
+		return upload(ctx, conn, path, size, r)
+	}
+	l.cost = func() *Cost { return cost(conn.Stats()) }
+	l.close = func() error {
+		_ = p.Stdin.Close()
+		_ = p.Close()
+		return conn.Close()
+	}
+	return l, nil
+}
+
+// upload makes the private directory of path first: the agent names it, but leaves making it to the login user.
+func upload(ctx context.Context, conn transport.Conn, file string, size int64, r io.Reader) error {
+	client, err := conn.SFTP(ctx)
+	if err != nil {
+		return fmt.Errorf("open sftp: %w", err)
+	}
+	dir := path.Dir(file)
+	if err := client.Mkdir(dir); err == nil {
+		_ = client.Chmod(dir, 0o700) // sshd applies its umask; the directory above is private as well
+	}
+	return conn.Upload(ctx, file, 0o600, size, r)
+}
+
+func cost(s transport.Stats) *Cost {
+	c := &Cost{RoundTrips: s.RoundTrips, RTT: s.RTT, BytesIn: s.BytesIn, BytesOut: s.BytesOut, Handshake: s.Handshake}
+	if s.Via != nil {
+		c.Via = cost(*s.Via)
+	}
+	return c
+}

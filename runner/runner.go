@@ -1,0 +1,186 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"labctl/inventory"
+	"labctl/playbooks"
+)
+
+// Options say what to run, on which hosts, and how.
+type Options struct {
+	Site      *playbooks.Site
+	Path      string // of the site, for the events
+	Mode      Mode
+	Limit     string   // pattern; "" is no limit
+	Tags      []string // only tasks with one of these; empty: all
+	SkipTags  []string
+	Forks     int // hosts at the same time; 0: all
+	Verbosity int
+	Sandbox   string // name of the sandbox the hosts are in
+	Opener    Opener
+	Grace     time.Duration // how long an interrupted host may take to finish what it is at; 0: 5 s
+}
+
+// Runner plays a site once.
+type Runner struct {
+	o    Options
+	sink *sink
+
+	mu       sync.Mutex
+	sessions map[sessionKey]*session
+	out      map[string]bool // hosts that failed or are unreachable: later plays leave them out
+}
+
+type sessionKey struct{ host, become string }
+
+// New returns a Runner that passes everything that happens to emit, one event at a time.
+func New(o Options, emit func(Event)) *Runner {
+	if o.Grace == 0 {
+		o.Grace = 5 * time.Second
+	}
+	return &Runner{o: o, sink: newSink(emit), sessions: map[sessionKey]*session{}, out: map[string]bool{}}
+}
+
+// Debugf emits a line that is shown from that many -v on.
+func (r *Runner) Debugf(level int, format string, args ...any) {
+	r.sink.event(Event{Kind: Debug, Level: level, Message: fmt.Sprintf(format, args...)})
+}
+
+// Run plays all plays, each when the one before has ended on all its hosts. It returns what was wrong with the site as far as
+// only running it could tell; what went wrong on hosts is in the events.
+func (r *Runner) Run(ctx context.Context) hcl.Diagnostics {
+	start := time.Now()
+	r.sink.event(Event{Kind: RunStarted, Run: &Run{Version: EventVersion, Mode: r.o.Mode, Site: r.o.Path, Sandbox: r.o.Sandbox}})
+	diags := r.plays(ctx)
+	costs := r.closeAll()
+	r.sink.recap(func(h string) *Cost { return costs[h] })
+	r.sink.event(Event{Kind: RunDone, Duration: time.Since(start), Interrupted: ctx.Err() != nil})
+	return diags
+}
+
+func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	selected := make([][]*inventory.Host, len(r.o.Site.Plays()))
+	any := false
+	for i, p := range r.o.Site.Plays() {
+		hosts, ds := p.Hosts(r.o.Limit)
+		diags = append(diags, ds...)
+		selected[i], any = hosts, any || len(hosts) > 0
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	if !any {
+		return append(diags, nothingSelected(r.o.Limit))
+	}
+	for i, p := range r.o.Site.Plays() {
+		if ctx.Err() != nil {
+			break
+		}
+		r.play(ctx, p, selected[i])
+	}
+	return diags
+}
+
+func nothingSelected(limit string) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No host matched", Detail: "No play is for any host of the inventory."}
+	if limit != "" {
+		d.Detail = "The limit \"" + limit + "\" leaves no host to any play."
+	}
+	return d
+}
+
+// play runs one play on its hosts, all at the same time but for the bound of forks.
+func (r *Runner) play(ctx context.Context, p *playbooks.Play, hosts []*inventory.Host) {
+	hosts = r.stillIn(hosts)
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		names[i] = h.Name
+	}
+	r.sink.event(Event{Kind: PlayStarted, Play: p.Display(), Hosts: names})
+	forks := r.o.Forks
+	if forks <= 0 {
+		forks = len(hosts)
+	}
+	slots := make(chan struct{}, max(forks, 1))
+	var wg sync.WaitGroup
+	for _, h := range hosts {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			env := playbooks.Env{Plan: r.o.Mode != Play, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
+			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env)}
+			if !x.run(ctx) {
+				r.drop(h.Name)
+			}
+		})
+	}
+	wg.Wait()
+	r.sink.event(Event{Kind: PlayDone, Play: p.Display()})
+}
+
+func (r *Runner) stillIn(hosts []*inventory.Host) []*inventory.Host {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var in []*inventory.Host
+	for _, h := range hosts {
+		if !r.out[h.Name] {
+			in = append(in, h)
+		}
+	}
+	return in
+}
+
+func (r *Runner) drop(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out[name] = true
+}
+
+// session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a
+// host are asked for by that host's goroutine alone.
+func (r *Runner) session(ctx context.Context, h *inventory.Host, become string) (*session, error) {
+	key := sessionKey{h.Name, become}
+	r.mu.Lock()
+	s := r.sessions[key]
+	r.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	r.sink.event(Event{Kind: Connecting, Host: h.Name})
+	start := time.Now()
+	l, err := r.o.Opener.open(ctx, h, become, func(level int, msg string) {
+		r.sink.event(Event{Kind: Debug, Host: h.Name, Level: level, Message: msg})
+	})
+	if err != nil {
+		return nil, err
+	}
+	s = newSession(l, start)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sessions[key] = s
+	return s, nil
+}
+
+// closeAll ends every session and returns what each host has cost.
+func (r *Runner) closeAll() map[string]*Cost {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	costs := map[string]*Cost{}
+	var wg sync.WaitGroup
+	for key, s := range r.sessions {
+		if c := s.link.cost(); c != nil {
+			c.Pushed = s.link.pushed.Load() || costs[key.host] != nil && costs[key.host].Pushed
+			costs[key.host] = c // sessions of one host share the connection
+		}
+		wg.Go(func() { _ = s.close() })
+	}
+	wg.Wait()
+	return costs
+}

@@ -1,0 +1,129 @@
+package runner
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"labctl/agent/wire"
+)
+
+// link is a started agent, however it was started. Stdin may be written before the agent has said anything.
+type link struct {
+	stdin  io.WriteCloser
+	stdout io.Reader
+	stderr func() string
+	// upload puts a content of size bytes at path on the agent's machine.
+	upload func(ctx context.Context, path string, size int64, r io.Reader) error
+	cost   func() *Cost
+	pushed atomic.Bool // the agent had to be sent first
+	close  func() error
+}
+
+// session is a conversation with one agent. Requests go out through send and flush; everything the agent says comes in
+// through frames, which is closed when the agent is gone; then err tells why.
+type session struct {
+	link   *link
+	out    *bufio.Writer
+	frames chan *wire.Frame
+	start  time.Time   // when it began to be opened
+	hello  *wire.Hello // nil until the agent has spoken; set by who takes in the frames
+
+	requests int // sent so far: the last one's ID
+
+	mu  sync.Mutex
+	err error
+}
+
+// newSession starts taking in what the agent says. The goroutine it starts ends when the link is closed.
+func newSession(l *link, start time.Time) *session {
+	s := &session{link: l, start: start, out: bufio.NewWriterSize(l.stdin, 256<<10), frames: make(chan *wire.Frame, 64)}
+	go s.receive()
+	return s
+}
+
+func (s *session) receive() {
+	defer close(s.frames)
+	r := bufio.NewReaderSize(s.link.stdout, 64<<10)
+	if err := skipToMagic(r); err != nil {
+		s.fail(err)
+		return
+	}
+	for {
+		f, err := wire.Read(r)
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		if f.Hello != nil && f.Hello.Version != wire.Version {
+			s.fail(fmt.Errorf("agent speaks protocol %d, this labctl %d: build both from one source", f.Hello.Version, wire.Version))
+			return
+		}
+		s.frames <- f
+	}
+}
+
+// maxNoise bounds what a login script may print before the agent speaks.
+const maxNoise = 64 << 10
+
+func skipToMagic(r *bufio.Reader) error {
+	magic := []byte(wire.Magic)
+	var seen []byte
+	for len(seen) < maxNoise {
+		b, err := r.ReadByte()
+		if err != nil {
+			if text := strings.TrimSpace(string(seen)); text != "" {
+				return fmt.Errorf("agent did not start, the host said %q", text)
+			}
+			return err
+		}
+		seen = append(seen, b)
+		if bytes.HasSuffix(seen, magic) {
+			return nil
+		}
+	}
+	return fmt.Errorf("agent did not start: the host printed %d bytes of something else", maxNoise)
+}
+
+func (s *session) fail(err error) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("the agent ended")
+		if s.link.stderr != nil {
+			if text := strings.TrimSpace(s.link.stderr()); text != "" {
+				err = fmt.Errorf("the agent ended: %s", text)
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// lost returns why the session ended.
+func (s *session) lost() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// send queues a frame; flush sends what is queued in as few writes as possible.
+func (s *session) send(f *wire.Frame) error { return wire.Write(s.out, f) }
+
+func (s *session) flush() error { return s.out.Flush() }
+
+// close ends the session; the agent sees the end of its input.
+func (s *session) close() error {
+	err := s.link.close()
+	for range s.frames { // until receive has ended
+	}
+	return err
+}

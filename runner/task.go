@@ -1,0 +1,86 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"labctl/agent/wire"
+	"labctl/modules"
+	"labctl/playbooks"
+)
+
+// taskOf identifies a step in events.
+func taskOf(st playbooks.Step) *Task {
+	t := &Task{
+		Name: st.Name, Module: st.Task.Module.Name(), Label: st.Label(), Key: st.Key, Absent: st.Call.Absent,
+		Handler: st.Task.Handler != "", File: st.Range.Filename, Line: st.Range.Start.Line, Sensitive: st.Sensitive,
+	}
+	t.Address = t.Module + "." + t.Label
+	if t.Key != "" {
+		t.Address = fmt.Sprintf("%s[%q]", t.Address, t.Key)
+	}
+	return t
+}
+
+// withhold takes out of an event whatever could show the values of a sensitive task.
+func withhold(e *Event) {
+	if e.Diff != nil {
+		e.Diff = &modules.Diff{Action: e.Diff.Action}
+	}
+	e.Result = nil
+	if e.Error != nil {
+		e.Error.Source, e.Error.Path = "", ""
+	}
+}
+
+func join(names []string) string { return strings.Join(names, ", ") }
+
+// source renders the lines of the playbook that a diagnostic points at.
+func (r *Runner) source(d *hcl.Diagnostic) string {
+	var b bytes.Buffer
+	snippet := *d
+	snippet.Detail = ""
+	if err := hcl.NewDiagnosticTextWriter(&b, r.o.Site.Files(), 0, false).WriteDiagnostic(&snippet); err != nil {
+		return ""
+	}
+	_, lines, _ := strings.Cut(b.String(), "\n\n") // without the summary
+	return strings.TrimRight(lines, "\n ")
+}
+
+// provide puts the contents that the agent lacks where it looks for them.
+func (x *hostPlay) provide(ctx context.Context, n *wire.Need) {
+	have := &wire.Have{ID: n.ID}
+	for _, hash := range n.Hashes {
+		if err := x.content(ctx, hash); err != nil {
+			have.Error = err.Error()
+			break
+		}
+	}
+	if err := x.cur.send(&wire.Frame{Have: have}); err != nil {
+		x.lost(err)
+		return
+	}
+	x.flush()
+}
+
+func (x *hostPlay) content(ctx context.Context, hash string) error {
+	for _, f := range x.sent {
+		for _, ref := range f.step.Files {
+			if ref.SHA256 != hash {
+				continue
+			}
+			r, err := ref.Open()
+			if err != nil {
+				return fmt.Errorf("open content: %w", err)
+			}
+			defer r.Close()
+			return x.cur.link.upload(ctx, path.Join(x.cur.hello.Blobs, hash), ref.Size, r)
+		}
+	}
+	return fmt.Errorf("content %.12s is not of any task under way", hash)
+}
