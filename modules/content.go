@@ -110,7 +110,7 @@ func (c *content) write(ctx context.Context, h host.Host, p string, have *conten
 			return err
 		}
 	}
-	return inMissingDirectory(p, f.Write(ctx, p, c.bytes(), c.set()))
+	return inMissingDirectory(f.Write(ctx, p, c.bytes(), c.set()))
 }
 
 func (c *content) bytes() host.Content {

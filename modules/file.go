@@ -118,11 +118,11 @@ func createFile(ctx context.Context, h host.Host, want *File) error {
 		return f.Mkdir(ctx, want.Path, want.set(), true)
 	case host.SymbolicLink:
 		if err := f.Symlink(ctx, want.Path, want.Target); err != nil {
-			return inMissingDirectory(want.Path, err)
+			return inMissingDirectory(err)
 		}
 		return setAttrs(ctx, h, want)
 	case host.RegularFile:
-		return inMissingDirectory(want.Path, f.Write(ctx, want.Path, host.Content{}, want.set()))
+		return inMissingDirectory(f.Write(ctx, want.Path, host.Content{}, want.set()))
 	}
 	return argf("type", "%s does not exist: say which type it shall have", want.Path)
 }

@@ -115,9 +115,9 @@ func lstat(ctx context.Context, h host.Host, p string, sum bool) (*host.File, er
 }
 
 // inMissingDirectory explains why a file could not be made.
-func inMissingDirectory(p string, err error) error {
+func inMissingDirectory(err error) error {
 	if errors.Is(err, host.ErrNotExist) {
-		return fmt.Errorf("%w: the directory %s is missing", err, path.Dir(p))
+		return fmt.Errorf("%w: make its directory first, with module file", err)
 	}
 	return err
 }

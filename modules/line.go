@@ -241,7 +241,7 @@ func (f *lines) write(ctx context.Context, h host.Host, l *Line, changed []strin
 		}
 	}
 	c := host.Content{Inline: []byte(now), SHA256: sumOf([]byte(now)), Size: int64(len(now))}
-	return inMissingDirectory(l.Path, h.Files().Write(ctx, l.Path, c, l.set()))
+	return inMissingDirectory(h.Files().Write(ctx, l.Path, c, l.set()))
 }
 
 // text returns a line without its end.

@@ -51,32 +51,36 @@ func (f hostFiles) place(path string, r io.Reader, a host.FileAttrs) error {
 	if strings.HasSuffix(path, "/") {
 		return fileError("write", path, syscall.EISDIR)
 	}
-	path, err := followLinks(path)
+	at, err := followLinks(path)
 	if err != nil {
 		return fileError("write", path, err)
 	}
+	return fileError("write", path, f.replace(at, r, a))
+}
+
+func (f hostFiles) replace(path string, r io.Reader, a host.FileAttrs) error {
 	old, err := present(path)
 	if err != nil {
-		return fileError("write", path, err)
+		return err
 	}
 	w, named, err := tempFile(path)
 	if err != nil {
-		return fileError("write", path, err)
+		return err
 	}
 	defer func() {
 		w.Close()
 		os.Remove(named) // gone already when all went well
 	}()
 	if err := f.fill(w, r, path, old, a); err != nil {
-		return fileError("write", path, err)
+		return err
 	}
 	if err := name(w, named); err != nil {
-		return fileError("write", path, err)
+		return err
 	}
 	if err := os.Rename(named, path); err != nil {
-		return fileError("write", path, err)
+		return err
 	}
-	return fileError("write", path, syncDir(filepath.Dir(path)))
+	return syncDir(filepath.Dir(path))
 }
 
 // tempFile opens a new file beside path, without a name (O_TMPFILE, open(2)) where the file system can: then a process that

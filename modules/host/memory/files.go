@@ -227,11 +227,19 @@ func (n *node) set(a host.FileAttrs) {
 		n.Mode = *a.Mode & 0o7777
 	}
 	if a.Owner != "" {
-		n.Owner, n.UID = a.Owner, number(a.Owner)
+		n.Owner, n.UID = named(a.Owner), number(a.Owner)
 	}
 	if a.Group != "" {
-		n.Group, n.GID = a.Group, number(a.Group)
+		n.Group, n.GID = named(a.Group), number(a.Group)
 	}
+}
+
+// named returns the name of an owner, as far as it is the same everywhere.
+func named(owner string) string {
+	if owner == "0" {
+		return "root"
+	}
+	return owner
 }
 
 // number returns the id that an owner stands for, -1 when only the host's user database knows.
