@@ -11,6 +11,7 @@ import (
 
 // xtables is what a host knows of its iptables: which tools it has, and what they made of rules.
 type xtables struct {
+	path    []string      // where to look for programs; nil: PATH and the usual places
 	changes atomic.Uint64 // counts what may have changed any table: own writes and commands
 
 	mu       sync.Mutex

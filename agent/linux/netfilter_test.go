@@ -76,6 +76,8 @@ func commitRules(t testing.TB, x host.IPTables, table string, chains map[string]
 	}
 }
 
+func lookTool(name string) string { return new(Host).lookTool(name) }
+
 // tool runs one of the host's own programs and returns its output.
 func tool(t testing.TB, argv ...string) string {
 	t.Helper()

@@ -52,10 +52,10 @@ func (h *Host) lookTools(ctx context.Context, f host.Family, backend string) (to
 		return toolset{}, fmt.Errorf("open iptables: back end %q is neither %s nor %s", backend, host.BackendNFT, host.BackendLegacy)
 	}
 	prefix := toolPrefix(f)
-	if t, ok := findTools(prefix + "-" + short); ok {
+	if t, ok := h.findTools(prefix + "-" + short); ok {
 		return t, nil
 	}
-	t, ok := findTools(prefix)
+	t, ok := h.findTools(prefix)
 	if ok {
 		def, err := h.defaultBackend(ctx, f)
 		if err != nil {
@@ -69,14 +69,18 @@ func (h *Host) lookTools(ctx context.Context, f host.Family, backend string) (to
 		Err: fmt.Errorf("%s-%s-save is not installed: install the package iptables", prefix, short)}
 }
 
-func findTools(prefix string) (toolset, bool) {
-	t := toolset{save: lookTool(prefix + "-save"), restore: lookTool(prefix + "-restore")}
+func (h *Host) findTools(prefix string) (toolset, bool) {
+	t := toolset{save: h.lookTool(prefix + "-save"), restore: h.lookTool(prefix + "-restore")}
 	return t, t.save != "" && t.restore != ""
 }
 
 // lookTool searches PATH and, because a login without root's PATH lacks them, the directories of system programs.
-func lookTool(name string) string {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin", "/usr/local/sbin") {
+func (h *Host) lookTool(name string) string {
+	dirs := h.nf.path
+	if dirs == nil {
+		dirs = append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin", "/usr/local/sbin")
+	}
+	for _, dir := range dirs {
 		p := filepath.Join(dir, name)
 		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
 			return p
@@ -106,7 +110,7 @@ func (h *Host) defaultBackend(ctx context.Context, f host.Family) (string, error
 
 func (h *Host) askBackend(ctx context.Context, f host.Family) (string, error) {
 	name := toolPrefix(f) + "-save"
-	path := lookTool(name)
+	path := h.lookTool(name)
 	if path == "" {
 		return "", &host.Error{Op: "open iptables", Kind: host.ErrUnsupported,
 			Err: fmt.Errorf("%s is not installed: install the package iptables", name)}

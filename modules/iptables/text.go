@@ -260,8 +260,8 @@ func (r *Rule) writePorts(w *ruleWriter) {
 		}
 	}
 	w.match(proto, func() {
-		w.option("source_port", "--sport", r.SourcePort, portRange)
-		w.option("destination_port", "--dport", r.DestinationPort, portRange)
+		w.option("source_port", "--sport", positive(r.SourcePort), portRange)
+		w.option("destination_port", "--dport", positive(r.DestinationPort), portRange)
 		r.writeFlags(w)
 		if proto == "icmp" || proto == "ipv6-icmp" {
 			r.writeICMP(w, proto)

@@ -167,6 +167,16 @@ func portRange(s string) (string, error) {
 	return itoa(low) + ":" + itoa(high), nil
 }
 
+// positive says "not below" as "from": iptables-nft prints "! 0:1023" as 1024:65535, iptables-legacy leaves either alone.
+func positive(s string) string {
+	v, not := negated(s)
+	low, high, err := ports(strings.Replace(v, "-", ":", 1), ":")
+	if not && err == nil && low == 0 && high > 0 && high < 65535 {
+		return itoa(high+1) + ":65535"
+	}
+	return s
+}
+
 func portList(list []string) (string, error) {
 	n := 0
 	out := make([]string, len(list))
