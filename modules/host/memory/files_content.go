@@ -3,7 +3,9 @@ package memory
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"path"
 	"strings"
 	"syscall"
 
@@ -60,6 +62,11 @@ func (f hostFiles) place(ctx context.Context, op, p string, c *host.Content, ori
 		return fail(op, p, syscall.EISDIR)
 	}
 	at, n, err := f.walk(ctx, op, p, true)
+	if op == "copy" && errors.Is(err, errNotRecorded) { // a backup: its name has the time in it, and nothing can be there
+		var dir string
+		dir, _, err = f.existing(ctx, op, path.Dir(p), true)
+		at = path.Join(dir, path.Base(p))
+	}
 	if err != nil {
 		return err
 	}
