@@ -30,7 +30,7 @@ const sysctlFile = "/etc/sysctl.d/60-bench.conf"
 func labctlTasks() string {
 	var b strings.Builder
 	for _, s := range sysctls {
-		fmt.Fprintf(&b, "  sysctl %q {\n    value = %q\n    file  = %q\n  }\n", s[0], s[1], sysctlFile)
+		fmt.Fprintf(&b, "  sysctl %q {\n    value   = %q\n    persist = %q\n  }\n", s[0], s[1], sysctlFile)
 	}
 	for i := range nFiles {
 		fmt.Fprintf(&b, "  copy \"/etc/bench-%d.conf\" {\n    content = \"file %d\\n\"\n    mode    = \"0644\"\n  }\n", i, i)
