@@ -224,12 +224,21 @@ func (v *Veth) update(ctx context.Context, h host.Host, n host.Net, have *Veth, 
 		if err := v.setPeer(ctx, h, nil); err != nil { // moved, it is down and without a master
 			return err
 		}
-	} else if err := v.setPeer(ctx, h, &d); err != nil {
+	} else if err := v.withPeerOf(have).setPeer(ctx, h, &d); err != nil {
 		return err
 	}
 	l := host.Link{Name: v.Name}
 	v.link(&l, &d)
 	return setDevice(ctx, n, l)
+}
+
+// withPeerOf returns v with the other end where it is, if v does not say where it should be.
+func (v *Veth) withPeerOf(have *Veth) *Veth {
+	out := *v
+	if out.PeerNetNS == nil {
+		out.PeerNetNS = have.PeerNetNS
+	}
+	return &out
 }
 
 // setPeer sets on the other end what differs; d == nil: all that is set.

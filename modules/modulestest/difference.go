@@ -1,0 +1,117 @@
+package modulestest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+
+	"labctl/modules/host"
+)
+
+// Difference says how the network objects of two hosts differ, line by line; "" when they agree. What the kernel invents
+// (indexes, MAC addresses, link-local addresses and their routes, the local table) is not compared.
+func Difference(ctx context.Context, model, real host.Host) string {
+	a, err := lines(ctx, model)
+	if err != nil {
+		return "model: " + err.Error()
+	}
+	b, err := lines(ctx, real)
+	if err != nil {
+		return "host: " + err.Error()
+	}
+	var out strings.Builder
+	for l := range a {
+		if !b[l] {
+			fmt.Fprintf(&out, "only the model: %s\n", l)
+		}
+	}
+	for l := range b {
+		if !a[l] {
+			fmt.Fprintf(&out, "only the host:  %s\n", l)
+		}
+	}
+	return out.String()
+}
+
+// lines writes a host as a set of lines, one per object.
+func lines(ctx context.Context, h host.Host) (map[string]bool, error) {
+	names, err := h.NetNS().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sort.Strings(names)
+	out := map[string]bool{}
+	for _, name := range append([]string{""}, names...) {
+		n, err := h.Net(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := objects(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			b, _ := json.Marshal(o) // plain data
+			out[fmt.Sprintf("netns %q %T %s", name, o, b)] = true
+		}
+	}
+	return out, nil
+}
+
+func objects(ctx context.Context, n host.Net) ([]any, error) {
+	var out []any
+	links, err := n.Links().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		l.Index, l.Address = 0, nil
+		out = append(out, l)
+	}
+	addrs, err := n.Addrs().List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addrs {
+		if !a.Dynamic {
+			out = append(out, a)
+		}
+	}
+	routes, err := n.Routes().List(ctx, host.RouteFilter{Table: host.AllTables})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range routes {
+		if r.Table != 255 && r.Dst != "fe80::/64" && r.Dst != "ff00::/8" && r.Dst != "::1/128" {
+			out = append(out, r)
+		}
+	}
+	rules, err := n.Rules().List(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		out = append(out, r)
+	}
+	return append(out, sysctls(ctx, n)...), nil
+}
+
+// sysctl is a parameter as an object.
+type sysctl struct{ Key, Value string }
+
+// sysctls returns those that change by themselves when others or devices do.
+func sysctls(ctx context.Context, n host.Net) []any {
+	var out []any
+	for _, prefix := range []string{"net.ipv4.conf", "net.ipv4.ip_forward"} {
+		all, err := n.Sysctls().All(ctx, prefix)
+		if err != nil {
+			continue // a model without a base knows few
+		}
+		for k, v := range all {
+			out = append(out, sysctl{k, v})
+		}
+	}
+	return out
+}

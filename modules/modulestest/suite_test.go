@@ -1,0 +1,9 @@
+package modulestest
+
+import "testing"
+
+func TestNetworkOnMemory(t *testing.T) {
+	for _, s := range Network() {
+		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMemory) })
+	}
+}
