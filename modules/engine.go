@@ -49,49 +49,74 @@ type Spec[T any] struct {
 // ErrNotConverged is returned when the host, read again after an apply, still differs.
 var ErrNotConverged = errors.New("not converged")
 
-type module[T any] struct {
-	Spec[T]
-	block *schema.Block
-	kind  Kind
+// module is the engine. It is written once for all modules, not once for each: it holds objects as any, which is a *T of the
+// module's own or nil for what is absent, and the functions of Spec behind the adapters of erase.go.
+type module struct {
+	name, doc, example string
+	typ                reflect.Type // T
+	block              *schema.Block
+	kind               Kind
+	batch              bool
+
+	validate, complete func(want any) error
+	warn               func(want any) []string
+	readPresent        func(ctx context.Context, h host.Host, want any) (any, error)
+	readAbsent         func(ctx context.Context, h host.Host, want any) (any, error)
+	apply              func(ctx context.Context, h host.Host, have, want any, d Diff) error
+	gone               func(have, want any) bool
+	prepare            func(ctx context.Context, h host.Host, wants []any) error
+	run                func(ctx context.Context, h host.Host, want any) (any, bool, error)
+	pending            func(ctx context.Context, h host.Host, want any) (bool, error)
+	probe              func(ctx context.Context, h host.Host, want any) (any, error)
 }
 
 func newModule[T any](s Spec[T]) Module {
-	m := &module[T]{Spec: s, block: schema.Of(reflect.TypeFor[T]()), kind: Resource}
-	switch {
-	case s.Run != nil:
-		m.kind = Command
-	case s.Probe != nil:
-		m.kind = Probe
-	}
+	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[T](), batch: s.Batch}
+	m.validate, m.complete, m.warn = eraseCheck(s.Validate), eraseCheck(s.Complete), eraseWarn(s.Warn)
+	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
+	m.gone, m.prepare = eraseGone(s.Gone), erasePrepare(s.Prepare)
+	m.run, m.pending, m.probe = eraseRun(s.Run), erasePending(s.Pending), eraseRead(s.Probe)
+	return m.checked()
+}
+
+// checked completes m from what the author wrote and panics where that is not a module.
+func (m *module) checked() *module {
 	n := 0
-	for _, set := range []bool{s.Apply != nil, s.Run != nil, s.Probe != nil} {
+	for _, set := range []bool{m.apply != nil, m.run != nil, m.probe != nil} {
 		if set {
 			n++
 		}
 	}
-	if s.Name == "" || s.Doc == "" || n != 1 || (s.Apply == nil) != (s.Read == nil) {
-		panic(fmt.Sprintf("modules: %q: needs a name, a doc and exactly one of Read with Apply, Run, Probe", s.Name))
+	if m.name == "" || m.doc == "" || n != 1 || (m.apply == nil) != (m.readPresent == nil) {
+		panic(fmt.Sprintf("modules: %q: needs a name, a doc and exactly one of Read with Apply, Run, Probe", m.name))
+	}
+	m.block, m.kind = schema.Of(m.typ), Resource
+	switch {
+	case m.run != nil:
+		m.kind = Command
+	case m.probe != nil:
+		m.kind = Probe
 	}
 	return m
 }
 
-func (m *module[T]) Name() string          { return m.Spec.Name }
-func (m *module[T]) Doc() string           { return m.Spec.Doc }
-func (m *module[T]) Example() string       { return m.Spec.Example }
-func (m *module[T]) Kind() Kind            { return m.kind }
-func (m *module[T]) Schema() *schema.Block { return m.block }
-func (m *module[T]) Batch() bool           { return m.Spec.Batch }
+func (m *module) Name() string          { return m.name }
+func (m *module) Doc() string           { return m.doc }
+func (m *module) Example() string       { return m.example }
+func (m *module) Kind() Kind            { return m.kind }
+func (m *module) Schema() *schema.Block { return m.block }
+func (m *module) Batch() bool           { return m.batch }
 
-func (m *module[T]) Check(c Call) error {
+func (m *module) Check(c Call) error {
 	_, err := m.decode(c)
 	return err
 }
 
-func (m *module[T]) Prepare(ctx context.Context, h host.Host, calls []Call) error {
-	if m.Spec.Prepare == nil {
+func (m *module) Prepare(ctx context.Context, h host.Host, calls []Call) error {
+	if m.prepare == nil {
 		return nil
 	}
-	wants := make([]*T, 0, len(calls))
+	wants := make([]any, 0, len(calls))
 	for _, c := range calls {
 		w, err := m.decode(c)
 		if err != nil {
@@ -99,29 +124,31 @@ func (m *module[T]) Prepare(ctx context.Context, h host.Host, calls []Call) erro
 		}
 		wants = append(wants, w)
 	}
-	return m.Spec.Prepare(ctx, h, wants)
+	return m.prepare(ctx, h, wants)
 }
 
-func (m *module[T]) decode(c Call) (*T, error) {
-	want := new(T)
+// decode returns the arguments of c, checked, as a *T.
+func (m *module) decode(c Call) (any, error) {
+	v := reflect.New(m.typ)
+	want := v.Interface()
 	dec := json.NewDecoder(bytes.NewReader(c.Params))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(want); err != nil {
 		return nil, decodeError(err)
 	}
 	if c.Absent && m.kind != Resource {
-		return nil, argf("ensure", "%s has no state that could be absent", m.Spec.Name)
+		return nil, argf("ensure", "%s has no state that could be absent", m.name)
 	}
-	if err := required(m.block, reflect.ValueOf(want).Elem(), "", c.Absent); err != nil {
+	if err := required(m.block, v.Elem(), "", c.Absent); err != nil {
 		return nil, err
 	}
-	if m.Validate != nil {
-		if err := m.Validate(want); err != nil {
+	if m.validate != nil {
+		if err := m.validate(want); err != nil {
 			return nil, err
 		}
 	}
-	if m.Complete != nil && !c.Absent {
-		if err := m.Complete(want); err != nil {
+	if m.complete != nil && !c.Absent {
+		if err := m.complete(want); err != nil {
 			return nil, err
 		}
 	}
@@ -141,13 +168,13 @@ func required(b *schema.Block, v reflect.Value, prefix string, absent bool) erro
 	for i := range b.Attributes {
 		a := &b.Attributes[i]
 		f := a.Value(v)
-		path := prefix + a.Name
 		if unset(f) {
 			if a.Key || a.Required && !absent {
-				return argf(path, "required argument is missing")
+				return argf(prefix+a.Name, "required argument is missing")
 			}
 			continue
 		}
+		path := prefix + a.Name
 		if err := enum(a, f, path); err != nil {
 			return err
 		}
@@ -199,7 +226,7 @@ func enumValues(f reflect.Value) []string {
 	return out
 }
 
-func (m *module[T]) Diff(ctx context.Context, h host.Host, c Call) (Result, error) {
+func (m *module) Diff(ctx context.Context, h host.Host, c Call) (Result, error) {
 	want, err := m.decode(c)
 	if err != nil {
 		return Result{}, err
@@ -214,14 +241,14 @@ func (m *module[T]) Diff(ctx context.Context, h host.Host, c Call) (Result, erro
 	return m.warned(want, c, m.result(m.compare(have, want, c.Absent), have)), nil
 }
 
-func (m *module[T]) warned(want *T, c Call, r Result) Result {
-	if m.Warn != nil && !c.Absent {
-		r.Warnings = append(r.Warnings, m.Warn(want)...)
+func (m *module) warned(want any, c Call, r Result) Result {
+	if m.warn != nil && !c.Absent {
+		r.Warnings = append(r.Warnings, m.warn(want)...)
 	}
 	return r
 }
 
-func (m *module[T]) Apply(ctx context.Context, h host.Host, c Call) (Result, error) {
+func (m *module) Apply(ctx context.Context, h host.Host, c Call) (Result, error) {
 	want, err := m.decode(c)
 	if err != nil {
 		return Result{}, err
@@ -245,28 +272,28 @@ func (m *module[T]) Apply(ctx context.Context, h host.Host, c Call) (Result, err
 		return m.result(d, have), fmt.Errorf("read again: %w", err)
 	}
 	if rest := m.compare(now, want, c.Absent); rest.Action != None {
-		return m.result(d, now), fmt.Errorf("%w: %s still differs: %s", ErrNotConverged, m.Spec.Name, rest.brief())
+		return m.result(d, now), fmt.Errorf("%w: %s still differs: %s", ErrNotConverged, m.name, rest.brief())
 	}
 	return m.warned(want, c, m.result(d, now)), nil
 }
 
 // read treats whatever lives in a namespace that does not exist as absent, when absent is what is wanted.
-func (m *module[T]) read(ctx context.Context, h host.Host, want *T, absent bool) (*T, error) {
-	read := m.Read
-	if absent && m.ReadAbsent != nil {
-		read = m.ReadAbsent
+func (m *module) read(ctx context.Context, h host.Host, want any, absent bool) (any, error) {
+	read := m.readPresent
+	if absent && m.readAbsent != nil {
+		read = m.readAbsent
 	}
 	have, err := read(ctx, h, want)
 	if absent && errors.Is(err, host.ErrNoNetNS) {
 		return nil, nil
 	}
-	if absent && have != nil && m.Gone != nil && m.Gone(have, want) {
+	if absent && have != nil && m.gone != nil && m.gone(have, want) {
 		return nil, err
 	}
 	return have, err
 }
 
-func (m *module[T]) compare(have, want *T, absent bool) Diff {
+func (m *module) compare(have, want any, absent bool) Diff {
 	if absent {
 		want = nil
 	}
@@ -274,34 +301,34 @@ func (m *module[T]) compare(have, want *T, absent bool) Diff {
 }
 
 // change goes from have to want. What cannot be changed in place is deleted and created.
-func (m *module[T]) change(ctx context.Context, h host.Host, have, want *T, d Diff) error {
+func (m *module) change(ctx context.Context, h host.Host, have, want any, d Diff) error {
 	switch d.Action {
 	case Delete:
-		return m.Spec.Apply(ctx, h, have, nil, d)
+		return m.apply(ctx, h, have, nil, d)
 	case Replace:
-		if err := m.Spec.Apply(ctx, h, have, nil, compare(m.block, have, nil)); err != nil {
+		if err := m.apply(ctx, h, have, nil, compare(m.block, have, nil)); err != nil {
 			return fmt.Errorf("replace: %w", err)
 		}
-		return m.Spec.Apply(ctx, h, nil, want, compare(m.block, nil, want))
+		return m.apply(ctx, h, nil, want, compare(m.block, nil, want))
 	}
-	return m.Spec.Apply(ctx, h, have, want, d)
+	return m.apply(ctx, h, have, want, d)
 }
 
-func (m *module[T]) result(d Diff, state *T) Result {
+func (m *module) result(d Diff, state any) Result {
 	r := Result{Diff: d.redacted()}
 	if state != nil {
-		r.State, _ = json.Marshal(state) // T is a plain struct of JSON values
+		r.State, _ = json.Marshal(state) // state is a *T, a plain struct of JSON values
 	}
 	return r
 }
 
 // foresee says what a command or probe would do.
-func (m *module[T]) foresee(ctx context.Context, h host.Host, want *T) (Result, error) {
+func (m *module) foresee(ctx context.Context, h host.Host, want any) (Result, error) {
 	if m.kind == Probe {
 		return Result{Diff: Diff{Action: Read}, Unknown: true}, nil
 	}
-	if m.Pending != nil {
-		pending, err := m.Pending(ctx, h, want)
+	if m.pending != nil {
+		pending, err := m.pending(ctx, h, want)
 		if err != nil || !pending {
 			return Result{Diff: Diff{Action: None}}, err
 		}
@@ -309,17 +336,17 @@ func (m *module[T]) foresee(ctx context.Context, h host.Host, want *T) (Result, 
 	return Result{Diff: Diff{Action: Run, Changes: whole(m.block, reflect.ValueOf(want).Elem(), true)}.redacted(), Unknown: true}, nil
 }
 
-func (m *module[T]) execute(ctx context.Context, h host.Host, want *T) (Result, error) {
+func (m *module) execute(ctx context.Context, h host.Host, want any) (Result, error) {
 	r, err := m.foresee(ctx, h, want)
 	if err != nil || r.Diff.Action == None || host.Planning(h) {
 		return r, err
 	}
-	var state *T
+	var state any
 	changed := false
 	if m.kind == Probe {
-		state, err = m.Spec.Probe(ctx, h, want)
+		state, err = m.probe(ctx, h, want)
 	} else {
-		state, changed, err = m.Spec.Run(ctx, h, want)
+		state, changed, err = m.run(ctx, h, want)
 	}
 	if m.kind == Command && !changed {
 		r.Diff = Diff{Action: None}

@@ -54,7 +54,8 @@ type IPTablesChain struct {
 
 	Lines []string `json:"rules" lab:"derived" doc:"The rules as iptables-save prints them; those of others are left out unless exclusive."`
 
-	texts []string // canonical, without "-A CHAIN"
+	made  []host.ChainRule // from the arguments, by validate
+	texts []string         // canonical, without "-A CHAIN"
 }
 
 func (c *IPTablesChain) validate() error {
@@ -64,20 +65,14 @@ func (c *IPTablesChain) validate() error {
 	if c.Policy != nil && !c.builtin(c.Chain) {
 		return argf("policy", "only built-in chains have one; end %s with a rule instead", c.Chain)
 	}
-	_, err := c.rules()
-	return err
-}
-
-func (c *IPTablesChain) rules() ([]host.ChainRule, error) {
-	var out []host.ChainRule
 	for i := range c.Rule {
 		rules, err := c.IPTablesTable.texts(&c.Rule[i], c.Chain, fmt.Sprintf("rule[%d].", i))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, rules...)
+		c.made = append(c.made, rules...)
 	}
-	return out, nil
+	return nil
 }
 
 // managesRules reports whether the task says anything about rules.
@@ -88,11 +83,7 @@ func readIPTablesChain(ctx context.Context, h host.Host, want *IPTablesChain) (*
 	if err != nil {
 		return nil, err
 	}
-	rules, err := want.rules()
-	if err != nil {
-		return nil, err
-	}
-	if want.texts, err = canonical(ctx, t, rules); err != nil {
+	if want.texts, err = canonical(ctx, t, want.made); err != nil {
 		return nil, err
 	}
 	if want.managesRules() {
@@ -216,13 +207,9 @@ func merge(rules, texts []string) []string {
 func prepareIPTablesChains(ctx context.Context, h host.Host, wants []*IPTablesChain) error {
 	all := map[IPTablesTable][]host.ChainRule{}
 	for _, w := range wants {
-		rules, err := w.rules()
-		if err != nil {
-			return err
-		}
 		key := w.IPTablesTable
 		key.Table = "" // one look at all tables
-		all[key] = append(all[key], rules...)
+		all[key] = append(all[key], w.made...)
 	}
 	return prepareRules(ctx, h, all)
 }

@@ -51,7 +51,8 @@ type IPTablesRule struct {
 	Lines []string `json:"rules" lab:"derived" doc:"The rule as iptables-save prints it; several addresses make several rules."`
 	Index *int     `json:"index,omitempty" lab:"derived" doc:"Where it is in the chain, counted from 1; compared when position says where it must be."`
 
-	texts []string // canonical, without "-A CHAIN"
+	made  []host.ChainRule // from the arguments, by validate
+	texts []string         // canonical, without "-A CHAIN"
 }
 
 func (r *IPTablesRule) validate() error {
@@ -65,7 +66,8 @@ func (r *IPTablesRule) validate() error {
 			return argf("position", "%q is none of append, insert, first, last, nor a number from 1", r.Position)
 		}
 	}
-	_, err := r.IPTablesTable.texts(&r.Rule, r.Chain, "")
+	var err error
+	r.made, err = r.IPTablesTable.texts(&r.Rule, r.Chain, "")
 	return err
 }
 
@@ -74,11 +76,7 @@ func readIPTablesRule(ctx context.Context, h host.Host, want *IPTablesRule) (*IP
 	if err != nil {
 		return nil, err
 	}
-	rules, err := want.IPTablesTable.texts(&want.Rule, want.Chain, "")
-	if err != nil {
-		return nil, err
-	}
-	if want.texts, err = canonical(ctx, t, rules); err != nil {
+	if want.texts, err = canonical(ctx, t, want.made); err != nil {
 		return nil, err
 	}
 	want.Lines = asSaved(want.Chain, want.texts)
@@ -128,11 +126,14 @@ func (r *IPTablesRule) exact() bool {
 
 // place returns the chain as it should be, and the index that the rule then has.
 func (r *IPTablesRule) place(rules []string) ([]string, int, error) {
-	rest := without(rules, r.texts)
-	at := 0
+	rest, at := rules, 0
+	there := present(rules, r.texts)
+	if len(there) > 0 {
+		rest = without(rules, r.texts)
+	}
 	switch r.Position {
 	case "", "append", "insert":
-		if len(present(rules, r.texts)) == len(r.texts) {
+		if len(there) == len(r.texts) {
 			return rules, slices.Index(rules, r.texts[0]) + 1, nil
 		}
 		if r.Position != "insert" {
@@ -157,7 +158,7 @@ func (r *IPTablesRule) place(rules []string) ([]string, int, error) {
 	if at > len(rest) {
 		return nil, 0, fmt.Errorf("place rule %d in %s %s: it has only %d others", at+1, r.table(), r.Chain, len(rest))
 	}
-	return slices.Insert(rest, at, r.texts...), at + 1, nil
+	return slices.Insert(slices.Clip(rest), at, r.texts...), at + 1, nil
 }
 
 // present returns those of texts that rules has.
@@ -206,13 +207,9 @@ func applyIPTablesRule(ctx context.Context, h host.Host, have, want *IPTablesRul
 func prepareIPTablesRules(ctx context.Context, h host.Host, wants []*IPTablesRule) error {
 	all := map[IPTablesTable][]host.ChainRule{}
 	for _, w := range wants {
-		rules, err := w.IPTablesTable.texts(&w.Rule, w.Chain, "")
-		if err != nil {
-			return err
-		}
 		key := w.IPTablesTable
 		key.Table = "" // one look at all tables
-		all[key] = append(all[key], rules...)
+		all[key] = append(all[key], w.made...)
 	}
 	return prepareRules(ctx, h, all)
 }

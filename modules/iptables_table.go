@@ -131,7 +131,7 @@ func prepareRules(ctx context.Context, h host.Host, of map[IPTablesTable][]host.
 
 // without returns rules with every copy of those in drop left out.
 func without(rules, drop []string) []string {
-	var out []string
+	out := make([]string, 0, len(rules))
 	for _, r := range rules {
 		if !slices.Contains(drop, r) {
 			out = append(out, r)

@@ -91,7 +91,7 @@ func (t *iptables) Tables(ctx context.Context) ([]host.Table, error) {
 	}
 	out := make([]host.Table, len(d.tables))
 	for i, tab := range d.tables {
-		out[i] = tab.Clone().Complete()
+		out[i] = tab.Complete()
 	}
 	return out, nil
 }

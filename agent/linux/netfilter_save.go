@@ -15,7 +15,7 @@ type dump struct {
 	standing     map[host.ChainRule]bool
 }
 
-// table returns a copy of one table, complete with its built-in chains.
+// table returns one table, complete with its built-in chains.
 func (d *dump) table(name string) (host.Table, error) {
 	if d.incompatible[name] {
 		return host.Table{}, &host.Error{Op: "read table", Object: name, Kind: host.ErrUnsupported,
@@ -23,7 +23,7 @@ func (d *dump) table(name string) (host.Table, error) {
 	}
 	for _, t := range d.tables {
 		if t.Name == name {
-			return t.Clone().Complete(), nil
+			return t.Complete(), nil
 		}
 	}
 	return host.Table{Name: name}.Complete(), nil

@@ -22,40 +22,41 @@ var targetChains = map[string][]string{
 // targetOption is an argument that belongs to certain targets.
 type targetOption struct {
 	name    string
-	set     bool
+	set     func(*Rule) bool
 	targets []string
 }
 
-func (r *Rule) targetOptions() []targetOption {
-	marks := []string{"MARK", "CONNMARK"}
-	conn := []string{"CONNMARK"}
-	log := []string{"LOG"}
-	mss := []string{"TCPMSS"}
-	return []targetOption{
-		{"to_source", r.ToSource != "", []string{"SNAT"}},
-		{"to_destination", r.ToDestination != "", []string{"DNAT"}},
-		{"to_ports", r.ToPorts != "", []string{"MASQUERADE", "REDIRECT"}},
-		{"random", r.Random, []string{"SNAT", "DNAT", "MASQUERADE", "REDIRECT"}},
-		{"random_fully", r.RandomFully, []string{"SNAT", "MASQUERADE"}},
-		{"persistent", r.Persistent, []string{"SNAT", "DNAT"}},
-		{"log_prefix", r.LogPrefix != "", log},
-		{"log_level", r.LogLevel != "", log},
-		{"log_tcp_sequence", r.LogTCPSequence, log},
-		{"log_tcp_options", r.LogTCPOptions, log},
-		{"log_ip_options", r.LogIPOptions, log},
-		{"log_uid", r.LogUID, log},
-		{"reject_with", r.RejectWith != "", []string{"REJECT"}},
-		{"set_mark", r.SetMark != "", marks},
-		{"set_xmark", r.SetXMark != "", marks},
-		{"save_mark", r.SaveMark, conn},
-		{"restore_mark", r.RestoreMark, conn},
-		{"nfmask", r.NFMask != "", conn},
-		{"ctmask", r.CTMask != "", conn},
-		{"clamp_mss_to_pmtu", r.ClampMSSToPMTU, mss},
-		{"set_mss", r.SetMSS != nil, mss},
-		{"notrack", r.NoTrack, []string{"CT"}},
+var (
+	markTargets = []string{"MARK", "CONNMARK"}
+	connmark    = []string{"CONNMARK"}
+	logTarget   = []string{"LOG"}
+	tcpmss      = []string{"TCPMSS"}
+
+	targetOptions = []targetOption{
+		{"to_source", func(r *Rule) bool { return r.ToSource != "" }, []string{"SNAT"}},
+		{"to_destination", func(r *Rule) bool { return r.ToDestination != "" }, []string{"DNAT"}},
+		{"to_ports", func(r *Rule) bool { return r.ToPorts != "" }, []string{"MASQUERADE", "REDIRECT"}},
+		{"random", func(r *Rule) bool { return r.Random }, []string{"SNAT", "DNAT", "MASQUERADE", "REDIRECT"}},
+		{"random_fully", func(r *Rule) bool { return r.RandomFully }, []string{"SNAT", "MASQUERADE"}},
+		{"persistent", func(r *Rule) bool { return r.Persistent }, []string{"SNAT", "DNAT"}},
+		{"log_prefix", func(r *Rule) bool { return r.LogPrefix != "" }, logTarget},
+		{"log_level", func(r *Rule) bool { return r.LogLevel != "" }, logTarget},
+		{"log_tcp_sequence", func(r *Rule) bool { return r.LogTCPSequence }, logTarget},
+		{"log_tcp_options", func(r *Rule) bool { return r.LogTCPOptions }, logTarget},
+		{"log_ip_options", func(r *Rule) bool { return r.LogIPOptions }, logTarget},
+		{"log_uid", func(r *Rule) bool { return r.LogUID }, logTarget},
+		{"reject_with", func(r *Rule) bool { return r.RejectWith != "" }, []string{"REJECT"}},
+		{"set_mark", func(r *Rule) bool { return r.SetMark != "" }, markTargets},
+		{"set_xmark", func(r *Rule) bool { return r.SetXMark != "" }, markTargets},
+		{"save_mark", func(r *Rule) bool { return r.SaveMark }, connmark},
+		{"restore_mark", func(r *Rule) bool { return r.RestoreMark }, connmark},
+		{"nfmask", func(r *Rule) bool { return r.NFMask != "" }, connmark},
+		{"ctmask", func(r *Rule) bool { return r.CTMask != "" }, connmark},
+		{"clamp_mss_to_pmtu", func(r *Rule) bool { return r.ClampMSSToPMTU }, tcpmss},
+		{"set_mss", func(r *Rule) bool { return r.SetMSS != nil }, tcpmss},
+		{"notrack", func(r *Rule) bool { return r.NoTrack }, []string{"CT"}},
 	}
-}
+)
 
 // writeTarget writes -j or -g with the target's options.
 func (r *Rule) writeTarget(w *ruleWriter) {
@@ -100,8 +101,8 @@ func (r *Rule) writeTarget(w *ruleWriter) {
 
 // checkTarget reports whether there is a target to write here.
 func (r *Rule) checkTarget(w *ruleWriter) bool {
-	for _, o := range r.targetOptions() {
-		if o.set && !slices.Contains(o.targets, r.Jump) {
+	for _, o := range targetOptions {
+		if o.set(r) && !slices.Contains(o.targets, r.Jump) {
 			w.fault(o.name, "needs jump = %s", strings.Join(o.targets, " or "))
 		}
 	}

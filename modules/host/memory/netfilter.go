@@ -22,7 +22,7 @@ type tableKey struct {
 	name    string
 }
 
-// table is a table as it was loaded and as it is by now.
+// table is a table as it was loaded and as it is by now. Tables are replaced, never changed.
 type table struct{ was, is host.Table }
 
 // Netfilter returns the iptables of the namespace.
@@ -137,7 +137,7 @@ func (t *iptables) Table(ctx context.Context, name string) (host.Table, error) {
 	if err != nil {
 		return host.Table{}, err
 	}
-	return tab.is.Clone(), nil
+	return tab.is, nil
 }
 
 func (t *iptables) loadLocked(ctx context.Context, name string) (*table, error) {
@@ -159,7 +159,7 @@ func (t *iptables) loadLocked(ctx context.Context, name string) (*table, error) 
 	case t.n.seed != nil:
 		for _, s := range t.n.seed.Netfilter[t.family.String()] {
 			if s.Name == name {
-				was = s.Clone()
+				was = s
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (t *iptables) loadLocked(ctx context.Context, name string) (*table, error) 
 	if nf.loaded == nil {
 		nf.loaded = map[tableKey]*table{}
 	}
-	nf.loaded[key] = &table{was: was, is: was.Clone()}
+	nf.loaded[key] = &table{was: was, is: was}
 	return nf.loaded[key], nil
 }
 
@@ -201,7 +201,7 @@ func (t *iptables) Commit(ctx context.Context, have, want host.Table) error {
 	if want.Equal(have) {
 		return nil
 	}
-	tab.is = want.Clone()
+	tab.is = want
 	t.n.h.wrote()
 	return nil
 }
@@ -262,7 +262,7 @@ func (n *Net) commitNetfilter(ctx context.Context, real bool) error {
 		if err := t.Commit(ctx, tab.was, tab.is); err != nil {
 			return err
 		}
-		tab.was = tab.is.Clone()
+		tab.was = tab.is
 	}
 	return nil
 }
