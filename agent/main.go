@@ -20,7 +20,8 @@ func Main(h host.Host) int {
 		return 0
 	}
 	syscall.Umask(0o022)
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) // the end of input says that the runner is gone
+	// The end of input says that the runner is gone. Not signal.Ignore: commands would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	blobs := blobDir()

@@ -17,6 +17,7 @@ import (
 // lab is three namespaces in a row: this test's own (10.0.1.1), router (10.0.1.254, 10.0.2.254) and far (10.0.2.2), the same
 // in fd00:1::/64 and fd00:2::/64. The router refuses 10.3.0.0/16, prohibits 10.4.0.0/16, swallows 10.5.0.0/16.
 const lab = `
+for n in /proc/self/ns/net ROUTER FAR; do nsenter --net=$n sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'; done
 ip link add va type veth peer name r1 netns ROUTER
 nsenter --net=ROUTER ip link add r2 type veth peer name vb netns FAR
 ip link set lo up; ip link set va up; ip addr add 10.0.1.1/24 dev va; ip addr add fd00:1::1/64 dev va nodad
