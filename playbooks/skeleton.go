@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sort"
 
@@ -101,6 +102,7 @@ func (s *Site) play(b *hcl.Block) *Play {
 		return nil
 	}
 	body := b.Body.(*hclsyntax.Body)
+	hoist(reflect.ValueOf(body))
 	p := &Play{Name: b.Labels[0], Range: b.DefRange, site: s}
 	s.playArgs(p, body)
 	var tasks, handlers []*hclsyntax.Block
