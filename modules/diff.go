@@ -49,18 +49,22 @@ func (d Diff) Has(path string) bool {
 	})
 }
 
-// compare lists every attribute that want sets and have does not hold. Either may be nil (absent).
-func compare[T any](b *schema.Block, have, want *T) Diff {
+// compare lists every attribute that want sets and have does not hold. Both are pointers to the struct that b was made from;
+// either may be nil (absent).
+func compare(b *schema.Block, have, want any) Diff {
 	switch {
 	case have == nil && want == nil:
 		return Diff{Action: None}
 	case want == nil:
-		return Diff{Action: Delete, Changes: whole(b, reflect.ValueOf(have).Elem(), false)}
+		return Diff{Action: Delete, Changes: whole(b, fieldsOf(have), false)}
 	case have == nil:
-		return Diff{Action: Create, Changes: whole(b, reflect.ValueOf(want).Elem(), true)}
+		return Diff{Action: Create, Changes: whole(b, fieldsOf(want), true)}
 	}
-	return update(differences(b, reflect.ValueOf(have).Elem(), reflect.ValueOf(want).Elem()))
+	return update(differences(b, fieldsOf(have), fieldsOf(want)))
 }
+
+// fieldsOf returns the struct that object points to.
+func fieldsOf(object any) reflect.Value { return reflect.ValueOf(object).Elem() }
 
 func update(changes []Change) Diff {
 	d := Diff{Action: None, Changes: changes}
