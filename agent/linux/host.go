@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"labctl/agent/linux/internal/rtnl"
 	"labctl/modules/host"
@@ -23,6 +24,8 @@ type Host struct {
 	nets    map[string]*Net // by reference
 	anon    *Net            // the scratch namespace, made when first asked for
 
+	writes atomic.Int64 // requests to change something, successful or not
+
 	nf    xtables
 	files files
 }
@@ -38,6 +41,9 @@ func New() *Host {
 	h.self, h.selfErr = h.openNet("", "/proc/thread-self/ns/net")
 	return h
 }
+
+// Writes returns how often the host was asked to change network objects or sysctls.
+func (h *Host) Writes() int { return int(h.writes.Load()) }
 
 // Close closes every namespace that the host holds open. What lives in the scratch namespace goes with it.
 func (h *Host) Close() error {
@@ -114,6 +120,7 @@ func (h *Host) adopt(ref string, fd int) (*Net, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netns %q: %w", ref, err)
 	}
+	n.conn.OnChange = func() { h.writes.Add(1) }
 	return n, nil
 }
 

@@ -108,6 +108,7 @@ func (m netNSs) Create(_ context.Context, name string) error {
 	if err := m.h.shareDir(); err != nil {
 		return failed("create netns", name, err)
 	}
+	m.h.writes.Add(1)
 	path := filepath.Join(m.h.dir, name)
 	if err := m.h.placeholder(path); err != nil {
 		return failed("create netns", name, err)
@@ -158,6 +159,7 @@ func (m netNSs) Delete(_ context.Context, name string) error {
 	if err := validName(name); err != nil {
 		return failed("delete netns", name, err)
 	}
+	m.h.writes.Add(1)
 	path := filepath.Join(m.h.dir, name)
 	m.h.forget(path)
 	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -112,8 +113,19 @@ func portsText(v []byte) string {
 	return fmt.Sprintf("%d-%d", from, to)
 }
 
-func (r rules) Add(_ context.Context, want host.Rule) error {
-	return r.change("add rule", unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, want)
+// Add looks for the same rule itself: with NLM_F_EXCL the kernel takes any rule that is more specific for the same
+// (rule_exists, net/core/fib_rules.c).
+func (r rules) Add(ctx context.Context, want host.Rule) error {
+	all, err := r.List(ctx, want.Family)
+	if err != nil {
+		return err
+	}
+	for _, have := range all {
+		if reflect.DeepEqual(have, want) {
+			return failed("add rule", strconv.Itoa(want.Priority), unix.EEXIST)
+		}
+	}
+	return r.change("add rule", unix.RTM_NEWRULE, unix.NLM_F_CREATE, want)
 }
 
 func (r rules) Delete(_ context.Context, want host.Rule) error {

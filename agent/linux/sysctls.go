@@ -68,6 +68,7 @@ func (s sysctls) Set(_ context.Context, key, value string) error {
 	if err != nil {
 		return failed("write sysctl", key, err)
 	}
+	s.h.writes.Add(1)
 	err = s.h.inNetNS(s.fd, func() error {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {

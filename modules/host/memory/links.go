@@ -168,7 +168,7 @@ func (n *Net) defaultsLocked(want host.Link) *link {
 	n.index++
 	n.h.macs++
 	d := &link{fresh: true, Link: host.Link{Name: want.Name, Index: n.index, Kind: want.Kind, Up: ptr(false), MTU: ptr(1500),
-		Address: ptr(fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", n.h.macs>>24&255, n.h.macs>>16&255, n.h.macs>>8&255, n.h.macs&255)),
+		Address: ptr(fmt.Sprintf("06:00:%02x:%02x:%02x:%02x", n.h.macs>>24&255, n.h.macs>>16&255, n.h.macs>>8&255, n.h.macs&255)),
 		Promisc: ptr(false), AllMulti: ptr(false), ARP: ptr(true), Master: ptr(""), Alias: ptr(""), TxQueueLen: ptr(1000), Group: ptr(0)}}
 	parentMTU := 0
 	if want.Parent != nil {

@@ -179,26 +179,36 @@ func (n *Net) hopLocked(r host.Route, via, dev string, onlink bool) (string, err
 	if dev != "" && (onlink || gw.Is6() && gw.IsLinkLocalUnicast()) {
 		return dev, nil
 	}
-	found := n.onLinkLocked(gw, dev)
+	found := n.onLinkLocked(gw, dev, r.Table)
+	if found == "" {
+		found = n.onLinkLocked(gw, dev, mainTable)
+	}
 	if found == "" {
 		return "", &host.Error{Op: "add route", Object: r.Dst + " via " + via, Kind: host.ErrUnreachable, Err: fmt.Errorf("network is unreachable"), Ack: "Nexthop has invalid gateway"}
 	}
 	return found, nil
 }
 
-// onLinkLocked returns the device of the most specific route that reaches an address without a gateway.
-func (n *Net) onLinkLocked(a netip.Addr, dev string) string {
+// onLinkLocked returns the device by which a table reaches an address without a gateway. The kernel asks the table of the
+// new route before all others. For IPv4 the most specific direct route counts, for IPv6 the most specific one, which must
+// be direct (ip6_route_check_nh, net/ipv6/route.c).
+func (n *Net) onLinkLocked(a netip.Addr, dev string, table int) string {
 	best, out := -1, ""
 	for _, r := range n.routes {
-		if r.Type != "unicast" || r.Table != mainTable || r.Via != "" || r.Dev == "" || dev != "" && r.Dev != dev {
+		direct := r.Type == "unicast" && r.Via == "" && r.Dev != "" && (dev == "" || r.Dev == dev)
+		if r.Table != table || a.Is4() && !direct || r.Type == "multicast" {
 			continue
 		}
 		p, err := netip.ParsePrefix(r.Dst)
 		if r.Dst == "default" && (r.Family == 4) == a.Is4() {
 			p, err = netip.PrefixFrom(a, 0), nil
 		}
-		if err == nil && p.Contains(a) && p.Bits() > best {
-			best, out = p.Bits(), r.Dev
+		if err != nil || !p.Contains(a) || p.Bits() <= best {
+			continue
+		}
+		best, out = p.Bits(), ""
+		if direct {
+			out = r.Dev
 		}
 	}
 	return out

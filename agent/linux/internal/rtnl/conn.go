@@ -37,6 +37,9 @@ type Conn struct {
 	fd  int
 	seq uint32
 	buf []byte
+
+	// OnChange, optional, is called before each request that may change something.
+	OnChange func()
 }
 
 // Open returns a socket in the namespace of the calling thread.
@@ -115,6 +118,9 @@ func (c *Conn) exchange(m *Message, flags uint16) ([]Reply, error) {
 	defer c.mu.Unlock()
 	if c.fd < 0 {
 		return nil, fmt.Errorf("netlink socket: %w", unix.EBADF)
+	}
+	if c.OnChange != nil && flags&(unix.NLM_F_ACK|unix.NLM_F_ECHO) != 0 {
+		c.OnChange()
 	}
 	c.seq++
 	if err := c.send(m.bytes(flags, c.seq)); err != nil {

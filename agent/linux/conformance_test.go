@@ -1,0 +1,52 @@
+package linux
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"labctl/modules/host"
+	"labctl/modules/modulestest"
+)
+
+// TestNetworkOnKernel runs the conformance suites of the network modules on the kernel, each on fresh namespaces.
+func TestNetworkOnKernel(t *testing.T) {
+	for _, s := range modulestest.Network() {
+		t.Run(s.Title(), func(t *testing.T) {
+			for _, kind := range s.Needs {
+				needKind(t, kind)
+			}
+			modulestest.Run(t, s, onKernel)
+		})
+	}
+}
+
+// needKind skips the test where the kernel does not know a kind of device.
+func needKind(t *testing.T, kind string) {
+	t.Helper()
+	h := freshHost(t)
+	want := host.Link{Name: "need0", Kind: kind}
+	switch kind {
+	case "vxlan":
+		want.VXLAN = &host.VXLAN{VNI: ptr(1)}
+	case "macvlan":
+		if err := mustNet(t, h, "").Links().Create(ctxOf(t), host.Link{Name: "below0", Kind: "veth"}); err != nil {
+			t.Fatal(err)
+		}
+		want.Parent = &host.LinkRef{Name: "below0"}
+	}
+	err := mustNet(t, h, "").Links().Create(ctxOf(t), want)
+	if err == nil {
+		return
+	}
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("kernel without %s: %v", kind, err)
+	}
+	t.Skipf("kernel without %s: %v", kind, err)
+}
+
+// onKernel is a host of fresh namespaces that counts what it writes.
+func onKernel(t testing.TB) modulestest.Target {
+	h := freshHost(t)
+	return modulestest.Target{Host: h, Writes: h.Writes}
+}
