@@ -209,14 +209,12 @@ func (p *Play) scope() *hcl.EvalContext {
 	return p.once.ctx
 }
 
-// hostsValue is the name "hosts": an object with every host under its name. Index is the position in the play, or null.
+// hostsValue is the name "hosts": an object with every declared host under its name; the implicit localhost is not one of
+// those that a loop over all hosts means. Index is the position in the play, or null.
 func (s *Site) hostsValue(index map[*inventory.Host]int) cty.Value {
-	out := make(map[string]cty.Value, len(s.Inventory.Hosts)+1)
+	out := make(map[string]cty.Value, len(s.Inventory.Hosts))
 	for _, h := range s.Inventory.Hosts {
 		out[h.Name] = hostValue(h, index)
-	}
-	if _, ok := out["localhost"]; !ok {
-		out["localhost"] = hostValue(s.Inventory.Host("localhost"), index)
 	}
 	return cty.ObjectVal(out)
 }

@@ -147,8 +147,8 @@ play "firewall" {
     }
     dynamic "rule" {
       for_each = [
-        for r in(each.value.ns == "router" ? lookup(local.router, "${each.value.chain}:${each.value.table}", []) : []) : r
-        if r.stage <= var.stage
+        for r in lookup(local.router, "${each.value.chain}:${each.value.table}", []) : r
+        if each.value.ns == "router" && r.stage <= var.stage
       ]
       content {
         in_interface     = try(rule.value.in, null)
@@ -169,6 +169,7 @@ play "web server on boxA" {
   hosts  = "localhost"
   become = true
 
+  file "/run/labctl-lab13" { type = "directory" }
   copy "/run/labctl-lab13/server.py" {
     src  = "server.py"
     mode = "0755"

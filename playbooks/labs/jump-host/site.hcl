@@ -26,7 +26,8 @@ host "target-host" {
 }
 
 play "both answer" {
-  hosts = "all"
+  hosts  = "all"
+  become = true
 
   ping "127.0.0.1" {}
 }
@@ -36,7 +37,7 @@ play "the target is provisioned through the jump host" {
   become = true
 
   copy "/etc/motd" {
-    content = "Reached through ${host.jump[0]}.\n"
+    content = "${host.name}, behind the jump host.\n"
     mode    = "0644"
   }
   ping "${hosts["jump-host"].nic["ens5"].ip}" {}
