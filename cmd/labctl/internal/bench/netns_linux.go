@@ -33,6 +33,15 @@ func NewNamespace() (*Namespace, error) {
 	return n, err
 }
 
+// OpenNamespace takes hold of a namespace by its path, as in /run/netns or /proc.
+func OpenNamespace(path string) (*Namespace, error) {
+	fd, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("hold network namespace: %w", err)
+	}
+	return &Namespace{fd}, nil
+}
+
 // Close lets go of the namespace.
 func (n *Namespace) Close() error { return n.fd.Close() }
 

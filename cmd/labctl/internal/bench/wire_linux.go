@@ -29,26 +29,24 @@ type Wire struct {
 	pumps     sync.WaitGroup
 }
 
-// NewWire lays a wire with the given round-trip time.
-func NewWire(rtt time.Duration) (w *Wire, err error) {
-	w = &Wire{}
+// NewWire lays a wire with the given round-trip time from a new namespace to one that is there. The wire takes far
+// over and closes it, also when it fails.
+func NewWire(far *Namespace, rtt time.Duration) (w *Wire, err error) {
+	w = &Wire{Far: far}
 	w.SetRTT(rtt)
 	if w.Near, err = NewNamespace(); err != nil {
-		return nil, err
-	}
-	if w.Far, err = NewNamespace(); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	near, err := w.end(w.Near, NearAddress)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	far, err := w.end(w.Far, FarAddress)
+	there, err := w.end(w.Far, FarAddress)
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	w.pumps.Go(func() { w.pump(near, far) })
-	w.pumps.Go(func() { w.pump(far, near) })
+	w.pumps.Go(func() { w.pump(near, there) })
+	w.pumps.Go(func() { w.pump(there, near) })
 	return w, nil
 }
 

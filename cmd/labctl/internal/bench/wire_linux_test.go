@@ -21,10 +21,9 @@ func needRoot(t testing.TB) {
 	}
 }
 
-func newWire(t testing.TB, rtt time.Duration) *Wire {
+func newWire(t testing.TB, far *Namespace) *Wire {
 	t.Helper()
-	needRoot(t)
-	w, err := NewWire(rtt)
+	w, err := NewWire(far, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +37,13 @@ func newWire(t testing.TB, rtt time.Duration) *Wire {
 
 // TestWire times what is known to take one round trip, the TCP handshake, and one more, a byte there and back.
 func TestWire(t *testing.T) {
-	w := newWire(t, 0)
-	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	needRoot(t)
+	far, err := NewNamespace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, far)
+	echo, err := w.Far.Listen(FarAddress + ":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,19 +58,13 @@ func TestWire(t *testing.T) {
 			c.Close()
 		}
 	}()
-	l, err := w.Far.Listen(FarAddress + ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	relay := NewRelay(l, echo.Addr().String())
-	defer relay.Close()
 
 	for _, rtt := range []time.Duration{0, 100 * time.Millisecond} {
 		w.SetRTT(rtt)
 		var took time.Duration
 		err := w.Near.Do(func() error {
 			start := time.Now()
-			c, err := net.Dial("tcp", l.Addr().String())
+			c, err := net.Dial("tcp", echo.Addr().String())
 			if err != nil {
 				return err
 			}
