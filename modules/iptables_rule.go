@@ -93,28 +93,26 @@ func readIPTablesRule(ctx context.Context, h host.Host, want *IPTablesRule) (*IP
 
 // find returns the rule as it is among rules, nil if nothing of it is there.
 func (r *IPTablesRule) find(rules []string) (*IPTablesRule, error) {
-	after, index, err := r.place(rules)
-	if err != nil {
-		return nil, err
-	}
-	if r.exact() {
-		r.Index = &index
-	}
 	have := *r
-	if slices.Equal(after, rules) {
-		have.Index = &index
-		return &have, nil
-	}
 	have.texts = present(rules, r.texts)
+	satisfied, index := len(have.texts) == len(r.texts), 0
+	if r.exact() {
+		after, at, err := r.place(rules)
+		if err != nil {
+			return nil, err
+		}
+		satisfied, index, r.Index = slices.Equal(after, rules), at, &at
+	}
 	if len(have.texts) == 0 {
 		return nil, nil
 	}
-	at := slices.Index(rules, have.texts[0])
-	if r.exact() {
-		have.texts = prefixAt(rules[at:], have.texts)
+	if !satisfied || index == 0 {
+		index = slices.Index(rules, have.texts[0]) + 1
 	}
-	at++
-	have.Index = &at
+	have.Index = &index
+	if !satisfied && r.exact() {
+		have.texts = prefixAt(rules[index-1:], have.texts)
+	}
 	have.Lines = asSaved(r.Chain, have.texts)
 	return &have, nil
 }
@@ -126,23 +124,22 @@ func (r *IPTablesRule) exact() bool {
 
 // place returns the chain as it should be, and the index that the rule then has.
 func (r *IPTablesRule) place(rules []string) ([]string, int, error) {
-	rest, at := rules, 0
 	there := present(rules, r.texts)
+	if !r.exact() && len(there) == len(r.texts) {
+		return rules, slices.Index(rules, r.texts[0]) + 1, nil
+	}
+	rest := slices.Clip(rules)
 	if len(there) > 0 {
 		rest = without(rules, r.texts)
 	}
+	at := 0
 	switch r.Position {
-	case "", "append", "insert":
-		if len(there) == len(r.texts) {
-			return rules, slices.Index(rules, r.texts[0]) + 1, nil
-		}
-		if r.Position != "insert" {
-			at = len(rest)
-		}
-	case "first":
+	case "first", "insert":
+	case "", "append":
+		at = len(rest)
 	case "last":
-		if at = len(rules) - len(r.texts); at >= 0 && slices.Equal(rules[at:], r.texts) {
-			return rules, at + 1, nil
+		if n := len(rules) - len(r.texts); holdsAt(rules, n, r.texts) {
+			return rules, n + 1, nil
 		}
 		at = len(rest)
 	default:
@@ -152,13 +149,18 @@ func (r *IPTablesRule) place(rules []string) ([]string, int, error) {
 		}
 		at = n - 1
 	}
-	if at+len(r.texts) <= len(rules) && slices.Equal(rules[at:at+len(r.texts)], r.texts) {
+	if r.exact() && r.Position != "last" && holdsAt(rules, at, r.texts) {
 		return rules, at + 1, nil
 	}
 	if at > len(rest) {
 		return nil, 0, fmt.Errorf("place rule %d in %s %s: it has only %d others", at+1, r.table(), r.Chain, len(rest))
 	}
-	return slices.Insert(slices.Clip(rest), at, r.texts...), at + 1, nil
+	return slices.Insert(rest, at, r.texts...), at + 1, nil
+}
+
+// holdsAt reports whether texts stand in rules from index at on.
+func holdsAt(rules []string, at int, texts []string) bool {
+	return at >= 0 && at+len(texts) <= len(rules) && slices.Equal(rules[at:at+len(texts)], texts)
 }
 
 // present returns those of texts that rules has.
