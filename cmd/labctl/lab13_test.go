@@ -84,10 +84,6 @@ func TestLab13Rules(t *testing.T) {
 			t.Errorf("%s has %d LOG rules, want 16 (14 places and two for ESTABLISHED)", ns, n)
 		}
 	}
-	got := inSandbox(t, lab13, "localhost", "ip", "netns", "exec", "boxB", "curl", "-s", "172.16.200.1:8800")
-	if !strings.Contains(got, "Hello!") {
-		t.Errorf("curl says %q", got)
-	}
 }
 
 // TestLab13LogOrder asserts the way of one packet through the chains at stage 1, by the kernel's log: the packet passes the
