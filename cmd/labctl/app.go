@@ -17,7 +17,7 @@ type app struct {
 
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(longFlags(root, args))
 	return a.exitCode(root.ExecuteContext(ctx))
 }
 
