@@ -275,17 +275,19 @@ func (d *decoder) listed(s string) {
 // merge gives every host what its groups and the ssh block say: nearer groups before farther ones, and among equals the
 // one that comes last in the alphabet, as Ansible has it.
 func (d *decoder) merge() {
-	for _, h := range append(slices.Clone(d.inv.Hosts), d.inv.localhost) {
+	all := append(slices.Clone(d.inv.Hosts), d.inv.localhost)
+	for _, h := range all {
 		for _, g := range d.inv.levels(h) {
-			h.fill(g.SSH)
+			h.fill(g.SSH.forMember(h))
 		}
-		if d.mayJump(h) {
-			h.fill(d.inv.SSH)
-		} else {
-			bare := d.inv.SSH
-			bare.Jump = nil
-			h.fill(bare)
+	}
+	hops := d.defaultHops()
+	for _, h := range all {
+		defaults := d.inv.SSH
+		if h.Implicit || hops[h.Name] {
+			defaults.Jump = nil
 		}
+		h.fill(defaults)
 		if h.Connection == "" {
 			h.Connection = ConnectSSH
 		}
@@ -294,7 +296,27 @@ func (d *decoder) merge() {
 	}
 }
 
-// mayJump says whether the jump of the ssh block is meant for h: not for the hops it names.
-func (d *decoder) mayJump(h *Host) bool {
-	return !h.Implicit && !slices.ContainsFunc(d.inv.SSH.Jump, func(j Jump) bool { return j.Text == h.Name })
+// forMember returns the settings of a group as they are for a member: a group that is reached through one of its own hosts does
+// not mean that host.
+func (s SSH) forMember(h *Host) SSH {
+	if slices.ContainsFunc(s.Jump, func(j Jump) bool { return j.Text == h.Name }) {
+		s.Jump = nil
+	}
+	return s
+}
+
+// defaultHops are the hosts on the way that the ssh block gives to all: the way does not apply to them.
+func (d *decoder) defaultHops() map[string]bool {
+	out := map[string]bool{}
+	var visit func(jumps []Jump)
+	visit = func(jumps []Jump) {
+		for _, j := range jumps {
+			if h := d.inv.hosts[j.Text]; h != nil && !out[h.Name] {
+				out[h.Name] = true
+				visit(h.Jump)
+			}
+		}
+	}
+	visit(d.inv.SSH.Jump)
+	return out
 }

@@ -211,6 +211,40 @@ host "d" {
 	}
 }
 
+func TestTheDefaultWayIsNotForThoseOnIt(t *testing.T) {
+	inv := good(t, `
+ssh {
+  jump = ["inner"]
+}
+host "outer" {}
+host "inner" {
+  jump = ["outer"]
+}
+host "target" {}
+host "gate" {
+  jump = []
+}
+host "member" {}
+group "island" {
+  hosts = ["gate", "member"]
+  jump  = ["gate"]
+}
+`)
+	for name, want := range map[string]string{"outer": "", "inner": "outer", "target": "outer inner", "gate": "", "member": "gate", "localhost": ""} {
+		hops, err := inv.Chain(inv.Host(name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got []string
+		for _, h := range hops {
+			got = append(got, h.Name())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: through %v, want %s", name, got, want)
+		}
+	}
+}
+
 func TestHops(t *testing.T) {
 	for in, want := range map[string]string{
 		"h": "@h:0", "u@h": "u@h:0", "u@h:1": "u@h:1", "::1": "@::1:0", "[::1]:2": "@::1:2", "u@x@h": "u@x@h:0",

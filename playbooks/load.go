@@ -212,9 +212,7 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 		f, diags := syntax.Parse(src.Name, src.Text)
 		s.files[src.Name] = f
 		c.add(diags...)
-		content, diags := f.Body.Content(topSchema)
-		c.add(diags...)
-		blocks = append(blocks, content.Blocks...)
+		blocks = append(blocks, s.topBlocks(f)...)
 	}
 	byType := blocks.ByType()
 	s.declare(byType, o.Vars)

@@ -154,7 +154,11 @@ func (r *HostRun) SetOutcome(id int, o Outcome) {
 		}
 	}
 	r.failed = r.failed || o.Failed
-	r.record(s, o.value(s.Task.Module))
+	v := o.value(s.Task.Module)
+	if s.Sensitive { // what was made of a secret may hold it
+		v = v.Mark(sensitive)
+	}
+	r.record(s, v)
 }
 
 func (r *HostRun) record(s *Step, v cty.Value) {

@@ -3,7 +3,9 @@ package playbooks
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"labctl/modules"
@@ -225,4 +227,50 @@ play "p" {
   bridge "b" { tags = ["net"]  when = !result.c.skipped }
 }`, Env{Tags: []string{"net"}})
 	next(t, r, Done, "1 bridge : b skipped")
+}
+
+func TestAResultOfASecretIsSecret(t *testing.T) {
+	r := start(t, `host "a" {}
+play "p" {
+  hosts = "a"
+  command "c" { register = "c"  sensitive = true }
+  bridge "br" { ports = [result.c.stdout] }
+  bridge "plain" { when = result.c.rc == 0 }
+}`, Env{})
+	next(t, r, Blocked, "1 command : c")
+	r.SetOutcome(1, result(modules.Run, `{"stdout":"s3cret","rc":0}`))
+	steps := next(t, r, Done, "2 bridge : br", "3 bridge : plain")
+	if !steps[0].Sensitive || steps[1].Sensitive {
+		t.Errorf("sensitive: %v %v", steps[0].Sensitive, steps[1].Sensitive)
+	}
+}
+
+// Hosts are evaluated at the same time and share all that can be shared; the race detector watches.
+func TestHostsAreEvaluatedAtTheSameTime(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "x.tpl"), "${host.name} ${length(hosts)}\n")
+	s, diags := LoadSources(dir, []Source{{filepath.Join(dir, "site.hcl"), []byte(scaled(40, 20) + `play "more" {
+  hosts = "all"
+  template "/x" { src = "x.tpl" }
+  copy "/y" { content = templatefile("x.tpl", { host = host, hosts = hosts }) }
+}`)}}, Options{Registry: testModules(), Environ: []string{}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var wg sync.WaitGroup
+	for _, p := range s.Plays() {
+		for range 3 {
+			wg.Go(func() {
+				hosts, _ := p.Hosts("")
+				for _, h := range hosts {
+					wg.Go(func() {
+						if _, state, diags := p.Start(h, Env{}).Next(); diags.HasErrors() || state == Failed {
+							t.Error(diags)
+						}
+					})
+				}
+			})
+		}
+	}
+	wg.Wait()
 }

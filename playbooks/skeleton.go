@@ -2,9 +2,11 @@ package playbooks
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -12,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"labctl/inventory"
+	"labctl/playbooks/syntax"
 )
 
 var topSchema = &hcl.BodySchema{Blocks: append([]hcl.BlockHeaderSchema{
@@ -20,6 +23,29 @@ var topSchema = &hcl.BodySchema{Blocks: append([]hcl.BlockHeaderSchema{
 	{Type: "play", LabelNames: []string{"name"}},
 	{Type: "handler", LabelNames: []string{"name"}},
 }, inventory.BlockTypes...)}
+
+// laterTop are top-level blocks of the design that are not there yet.
+var laterTop = []string{"source", "role", "import"}
+
+// topBlocks returns the top-level blocks of a file.
+func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
+	body := f.Body.(*hclsyntax.Body)
+	kept := *body
+	kept.Blocks = nil
+	for _, b := range body.Blocks {
+		switch {
+		case slices.Contains(laterTop, b.Type):
+			s.diags.add(fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type))
+		case s.registry[b.Type] != nil:
+			s.diags.add(fault(b.TypeRange, "Task outside of a play", "Tasks belong into a play: play \"name\" { hosts = ...  %s ... }.", b.Type))
+		default:
+			kept.Blocks = append(kept.Blocks, b)
+		}
+	}
+	content, diags := kept.Content(topSchema)
+	s.diags.add(diags...)
+	return content.Blocks
+}
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
 var playArguments = []string{"hosts", "become", "become_user", "connection", "vars", "tags"}
@@ -163,6 +189,9 @@ func (s *Site) patternOf(a *hclsyntax.Attribute) string {
 	for i, e := range list {
 		if i > 0 {
 			out += ","
+		}
+		if strings.HasPrefix(e, "@") && !filepath.IsAbs(e[1:]) {
+			e = "@" + filepath.Join(filepath.Dir(a.SrcRange.Filename), e[1:])
 		}
 		out += e
 	}
