@@ -57,6 +57,27 @@ func TestPlaceRule(t *testing.T) {
 	}
 }
 
+// A rule that is several lines is where it should be only if they stand together.
+func TestFindRule(t *testing.T) {
+	for _, c := range []struct {
+		position, texts, rules, want string
+		index                        int
+	}{
+		{"", "a", "x a", "a", 2},
+		{"", "a b", "x b", "b", 2},
+		{"1", "a b", "a x b", "a", 1},
+		{"2", "a b", "x a b", "a b", 2},
+		{"first", "a", "x a", "a", 2},
+		{"3", "a", "a x a", "a", 3},
+	} {
+		r := IPTablesRule{Position: c.position, texts: split(c.texts)}
+		have, err := r.find(split(c.rules))
+		if err != nil || !slices.Equal(have.texts, split(c.want)) || *have.Index != c.index {
+			t.Errorf("%s of %s in %q: %+v, %v", c.position, c.texts, c.rules, have, err)
+		}
+	}
+}
+
 func TestMergeRules(t *testing.T) {
 	for _, c := range []struct{ rules, texts, want string }{
 		{"", "a b", "a b"},
@@ -134,6 +155,7 @@ func TestIPTablesAgainstSnapshot(t *testing.T) {
 	if r.Diff.Action != Update || len(r.Diff.Changes) != 2 {
 		t.Errorf("%+v", r.Diff)
 	}
+	iptablesCall(t, h, "iptables_chain", false, `{"chain":"DOCKER-USER","rule":[{"source":"! 10.0.0.0/8","jump":"DROP"},{"in_interface":"x","jump":"DROP"}]}`)
 	iptablesCall(t, h, "iptables_chain", true, `{"chain":"FORWARD","policy":"ACCEPT","rule":[{"in_interface":"veth1","jump":"ACCEPT"}]}`)
 	if r = iptablesCall(t, h, "iptables_chain", true, `{"chain":"FORWARD","policy":"ACCEPT","rule":[{"in_interface":"veth1","jump":"ACCEPT"}]}`); r.Diff.Action != None {
 		t.Errorf("absent twice: %+v", r.Diff)
@@ -152,6 +174,9 @@ func TestIPTablesAgainstSnapshot(t *testing.T) {
 	}
 	if got := tab.Chain("FORWARD").Rules; len(got) != 2 || got[1] != "-j DOCKER-USER" {
 		t.Errorf("Docker's rules are %q", got)
+	}
+	if got := tab.Chain("DOCKER-USER").Rules; !slices.Equal(got, []string{"! -s 10.0.0.0/8 -j DROP", "-i x -j DROP", "-j RETURN"}) {
+		t.Errorf("DOCKER-USER is %q", got)
 	}
 }
 

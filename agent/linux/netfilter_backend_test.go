@@ -11,6 +11,7 @@ import (
 
 	"labctl/modules"
 	"labctl/modules/host"
+	"labctl/modules/host/memory"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,6 +85,10 @@ func TestPlainNames(t *testing.T) {
 // Another program may hold the lock of legacy iptables for a moment: that is neither "absent" nor an error.
 func TestLockIsWaitedFor(t *testing.T) {
 	h := netfilterHost(t)
+	c := call("iptables_rule", false, `{"chain":"FORWARD","backend":"legacy","jump":"ACCEPT"}`)
+	if _, err := tryApply(t, memory.New(h), c); err != nil { // so that only the commit is left to wait
+		t.Fatal(err)
+	}
 	lock, err := os.OpenFile(os.Getenv("XTABLES_LOCKFILE"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +101,6 @@ func TestLockIsWaitedFor(t *testing.T) {
 	timer := time.AfterFunc(held, func() { _ = unix.Flock(int(lock.Fd()), unix.LOCK_UN) })
 	defer timer.Stop()
 	start := time.Now()
-	c := call("iptables_rule", false, `{"chain":"FORWARD","backend":"legacy","jump":"ACCEPT"}`)
 	apply(t, h, c)
 	if took := time.Since(start); took < held {
 		t.Errorf("took %v: the lock was not looked at", took)

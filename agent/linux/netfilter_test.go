@@ -245,3 +245,30 @@ func TestCanonicalNamesTheRuleThatTheKernelRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Of rules of one shape only the first needs the tool, but values that it rewrites are no part of any shape.
+func TestShapesTrustNoValue(t *testing.T) {
+	h := netfilterHost(t)
+	for _, backend := range []string{host.BackendNFT, host.BackendLegacy} {
+		x := openTables(t, h, host.IPv4, backend)
+		for _, c := range [][2]string{
+			{"-s 10.0.0.1/32 -p tcp -m tcp --dport 80 -j ACCEPT", "-s 10.0.0.1/32 -p tcp -m tcp --dport 80 -j ACCEPT"},
+			{"-s 10.0.0.2/32 -p tcp -m tcp --dport 81 -j ACCEPT", "-s 10.0.0.2/32 -p tcp -m tcp --dport 81 -j ACCEPT"},
+			{"-s 0.0.0.0/0 -p tcp -m tcp --dport 80 -j ACCEPT", "-p tcp -m tcp --dport 80 -j ACCEPT"},
+			{"-s 10.0.0.1/8 -p tcp -m tcp --dport 80 -j ACCEPT", "-s 10.0.0.0/8 -p tcp -m tcp --dport 80 -j ACCEPT"},
+			{"-s 10.0.0.1 -p tcp -m tcp --dport 80 -j ACCEPT", "-s 10.0.0.1/32 -p tcp -m tcp --dport 80 -j ACCEPT"},
+			{"-s 10.0.0.1/32 -p tcp -m tcp --dport 080 -j ACCEPT", "-s 10.0.0.1/32 -p tcp -m tcp --dport 64 -j ACCEPT"},
+			{"-s 10.0.0.1/32 -p tcp -m tcp --dport http -j ACCEPT", "-s 10.0.0.1/32 -p tcp -m tcp --dport 80 -j ACCEPT"},
+			{"-i eth0 -j ACCEPT", "-i eth0 -j ACCEPT"},
+			{"-i + -j ACCEPT", "-j ACCEPT"},
+		} {
+			got, err := x.Canonical(ctxOf(t), []host.ChainRule{{Table: "filter", Chain: "FORWARD", Rule: c[0]}})
+			if strings.Contains(c[0], "080") && err != nil {
+				continue // octal, and no port
+			}
+			if err != nil || !slices.Equal(got[0], []string{c[1]}) {
+				t.Errorf("%s: %s: %q, %v", backend, c[0], got, err)
+			}
+		}
+	}
+}

@@ -30,6 +30,9 @@ func TestLines(t *testing.T) {
 			[]string{`-m string --string "a b" --algo bm -j DROP`}},
 		{forward(), Rule{Arguments: []string{"-j", "NFLOG"}}, []string{"-j NFLOG"}},
 		{forward6(), Rule{Protocol: "icmpv6", ICMPType: "echo-request", Goto: "X"}, []string{"-p ipv6-icmp -m icmp6 --icmpv6-type 128 -g X"}},
+		{forward(), Rule{Jump: "MARK", SetMark: "0x10/0xf"}, []string{"-j MARK --set-xmark 0x10/0x1f"}},
+		{forward(), Rule{Jump: "MARK", SetXMark: "0x10/0xf"}, []string{"-j MARK --set-xmark 0x10/0xf"}},
+		{forward(), Rule{Protocol: "tcp", SourcePort: "! 0:1023", Jump: "DROP"}, []string{"-p tcp -m tcp --sport 1024:65535 -j DROP"}},
 		{forward(), Rule{Source: "10/8", Destination: "! 10.1/16", Jump: "DROP"}, []string{"-s 10.0.0.0/8 ! -d 10.1.0.0/16 -j DROP"}},
 	} {
 		got, err := c.rule.Lines(c.place)
