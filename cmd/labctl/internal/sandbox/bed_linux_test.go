@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,35 +105,43 @@ func (b *bed) pids() (pids []int) {
 	return pids
 }
 
-// world is what a sandbox of that name could leave behind.
-func world(t testing.TB, name string) string {
+// world is what a sandbox of that name could leave behind, and what else there is: its directory, mounts,
+// links, named namespaces and processes.
+func world(t testing.TB, name string) (things []string) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	links, _ := exec.Command("ip", "-o", "link").Output()
-	routes, _ := exec.Command("ip", "route", "show", "table", "all").Output()
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, t.Name()) || strings.Contains(line, "- overlay ") {
+			things = append(things, line)
+		}
+	}
+	links, _ := filepath.Glob("/sys/class/net/*")
 	names, _ := filepath.Glob("/run/netns/*")
-	var processes []string
+	things = append(append(things, links...), names...)
+	routes, _ := exec.Command("ip", "route").Output()
+	things = append(things, strings.Split(string(routes), "\n")...)
 	entries, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, e := range entries {
 		if text, _ := os.ReadFile(e); bytes.Contains(text, []byte(InitVerb)) && bytes.Contains(text, []byte(name)) {
-			processes = append(processes, string(bytes.ReplaceAll(text, []byte{0}, []byte{' '})))
+			things = append(things, e+" "+string(bytes.ReplaceAll(text, []byte{0}, []byte{' '})))
 		}
 	}
-	return fmt.Sprintf("%s\n%s\n%s\n%s\n%s", mounts, regexp.MustCompile(`(?m)^\d+: .*?:`).FindAllString(string(links), -1), routes, names, processes)
+	return things
 }
 
-// same waits for the world to be as it was: other tests on this computer come and go.
-func same(t testing.TB, name, before string) {
+// nothingNew waits until everything there is was there before: other tests on this computer come and go.
+func nothingNew(t testing.TB, name string, before []string) {
 	t.Helper()
-	after := world(t, name)
-	for end := time.Now().Add(5 * time.Second); after != before && time.Now().Before(end); after = world(t, name) {
-		time.Sleep(50 * time.Millisecond)
+	var left []string
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		left = slices.DeleteFunc(world(t, name), func(s string) bool { return slices.Contains(before, s) })
+		if len(left) == 0 {
+			return
+		}
 	}
-	if after != before {
-		t.Errorf("something of the sandbox is left:\n%s\nbefore\n%s", after, before)
-	}
+	t.Errorf("the sandbox shows or is left: %q", left)
 }
 
 // own is the office under a name that nothing else on this computer has.

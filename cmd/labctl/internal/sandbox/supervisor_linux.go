@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -32,10 +33,13 @@ type reply struct {
 	Error string `json:",omitempty"`
 }
 
-// detach drops every file but the standard three, which the caller may have left open without
+// lockFD is the caller's lock of the sandbox in a supervisor that is starting.
+const lockFD = 3
+
+// detach drops every file but the standard three and the lock, which the caller may have left open without
 // close-on-exec, and starts the supervisor in place of this process.
 func detach(dir string) error {
-	if err := closeInherited(); err != nil {
+	if err := closeInherited(lockFD); err != nil {
 		return err
 	}
 	env := []string{"PATH=" + os.Getenv("PATH")}
@@ -44,13 +48,13 @@ func detach(dir string) error {
 
 // closeInherited keeps files that this process was started with out of those that it starts: Go's own are
 // closed on exec anyway, and a pipe that a daemon holds never ends.
-func closeInherited() error {
+func closeInherited(keep ...int) error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return fmt.Errorf("list open files: %w", err)
 	}
 	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 && !slices.Contains(keep, fd) {
 			unix.CloseOnExec(fd)
 		}
 	}
@@ -62,21 +66,28 @@ func supervise(dir string) error {
 	if err := unix.Chdir("/"); err != nil {
 		return err
 	}
-	if err := recordSupervisor(dir, self()); err != nil {
-		return err
-	}
 	s, err := newSupervisor(dir)
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(dir, controlSock)
-	// One left by a supervisor that was killed; that no other lives, the lock of Up guarantees.
+	// One left by a supervisor that was killed: while we hold the lock, no other can be starting.
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return fmt.Errorf("listen for commands: %w", err)
+	}
+	record, err := json.Marshal(self())
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(dir, pidFile), record, 0o600); err != nil {
+		return err
+	}
+	if err := unix.Close(lockFD); err != nil {
+		return fmt.Errorf("release lock: %w", err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -28,12 +28,12 @@ func Up(ctx context.Context, dir string, t Topology, o Options) (*State, error) 
 		return nil, err
 	}
 	own := filepath.Join(dir, t.Name)
-	unlock, err := claim(ctx, own)
+	locked, err := claim(ctx, own)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	conn, err := dialOrStart(ctx, own)
+	defer locked.Close()
+	conn, err := dialOrStart(ctx, own, locked)
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +58,14 @@ func Down(ctx context.Context, dir, name string) error {
 	if os.Geteuid() != 0 {
 		return errNotRoot
 	}
-	unlock, err := lock(ctx, own)
+	locked, err := lock(ctx, own)
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("sandbox %q: %w", name, ErrNotUp) // another Down was faster
 	}
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer locked.Close()
 	s, _ := Load(dir, name)
 	if conn, err := dial(own); err == nil {
 		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
@@ -107,16 +107,8 @@ func onRecord(own string) (p process) {
 	return p
 }
 
-func recordSupervisor(own string, p process) error {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	return replaceFile(filepath.Join(own, pidFile), text, 0o600)
-}
-
 // claim makes the directory of a sandbox and locks it, again if a Down removes it in between.
-func claim(ctx context.Context, own string) (unlock func(), err error) {
+func claim(ctx context.Context, own string) (locked *os.File, err error) {
 	for {
 		if err := os.MkdirAll(filepath.Dir(own), 0o755); err != nil {
 			return nil, fmt.Errorf("create sandbox: %w", err)
@@ -124,15 +116,15 @@ func claim(ctx context.Context, own string) (unlock func(), err error) {
 		if err := os.Mkdir(own, 0o700); err != nil && !os.IsExist(err) && !os.IsNotExist(err) {
 			return nil, fmt.Errorf("create sandbox: %w", err)
 		}
-		if unlock, err = lock(ctx, own); !errors.Is(err, os.ErrNotExist) {
-			return unlock, err
+		if locked, err = lock(ctx, own); !errors.Is(err, os.ErrNotExist) {
+			return locked, err
 		}
 	}
 }
 
-// lock keeps two Ups or Downs of one sandbox apart. The lock goes with the process. The error wraps os.ErrNotExist
-// if the directory went while another had it.
-func lock(ctx context.Context, own string) (unlock func(), err error) {
+// lock keeps two Ups or Downs of one sandbox apart, until the file is closed or the process ends. The error wraps
+// os.ErrNotExist if the directory went while another had it.
+func lock(ctx context.Context, own string) (*os.File, error) {
 	f, err := os.Open(own)
 	if err != nil {
 		return nil, fmt.Errorf("lock sandbox: %w", err)
@@ -141,7 +133,7 @@ func lock(ctx context.Context, own string) (unlock func(), err error) {
 		mine, _ := f.Stat()
 		var now os.FileInfo
 		if now, err = os.Stat(own); err == nil && os.SameFile(mine, now) {
-			return func() { f.Close() }, nil
+			return f, nil
 		}
 		err = os.ErrNotExist
 	}
@@ -165,8 +157,9 @@ func flock(ctx context.Context, f *os.File) error {
 
 func dial(own string) (net.Conn, error) { return net.Dial("unix", filepath.Join(own, controlSock)) }
 
-// dialOrStart connects to the supervisor, and starts it if there is none.
-func dialOrStart(ctx context.Context, own string) (net.Conn, error) {
+// dialOrStart connects to the supervisor, and starts it if there is none. The supervisor shares the lock until it can
+// be found, so that an Up killed in between leaves nothing that the next one does not see.
+func dialOrStart(ctx context.Context, own string, locked *os.File) (net.Conn, error) {
 	if conn, err := dial(own); err == nil && onRecord(own).alive() {
 		return conn, nil
 	} else if err == nil {
@@ -183,21 +176,19 @@ func dialOrStart(ctx context.Context, own string) (net.Conn, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"labctl", InitVerb, "supervise", own}
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{locked} // lockFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start supervisor: %w", err)
 	}
-	started := named(cmd.Process.Pid) // it keeps its pid when it executes itself again
-	if err := recordSupervisor(own, started); err != nil {
-		return nil, errors.Join(err, started.kill(10*time.Second))
-	}
+	started := named(cmd.Process.Pid)
 	ended := make(chan struct{})
 	go func() { // it outlives us, or ends while we are still there to reap it
 		_ = cmd.Wait()
 		close(ended)
 	}()
 	for {
-		if conn, err := dial(own); err == nil {
+		if conn, err := dial(own); err == nil && onRecord(own) == started {
 			return conn, nil
 		}
 		select {
