@@ -6,6 +6,10 @@ AGENTS := $(ARCHES:%=runner/agentbin/bin/labctl-agent-linux-%.gz)
 AGENT_SOURCES := $(shell find agent modules cmd/labctl-agent runner/agentbin/pack runner/agentbin/pack.go -name '*.go' ! -name '*_test.go') go.mod go.sum
 
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+# How many hosts make bench plays to, and what it does with the figures when UPDATE is set.
+HOSTS := 1,5
+RENEW := -figures $(CURDIR)/docs/benchmarks.json -page $(CURDIR)/docs/benchmarks.md
+
 DEMO := playbooks/examples/demo
 
 # Namespaces need root. What is built is built by whoever calls make; only tests and the demo go up.
@@ -42,8 +46,8 @@ test: setup agents ## Run every test, those that need root and namespaces includ
 
 bench: build ## Measure labctl beside Ansible, Mitogen, ssh, ip and iptables-restore (about 15 minutes).
 	@.ci/setup bench
-	@go test -timeout 2h -run '^$$' -bench . -benchtime 1x $(AS_ROOT) ./cmd/labctl/internal/bench
-	@go test -timeout 30m -run '^$$' -bench . $(AS_ROOT) ./agent/linux ./modules/... ./transport/...
+	@go test -timeout 2h -run '^$$' -bench . -benchtime 1x $(AS_ROOT) ./cmd/labctl/internal/bench -hosts $(HOSTS) $(if $(UPDATE),$(RENEW))
+	@go test -timeout 30m -run '^$$' -bench . $(AS_ROOT) ./agent/linux ./modules/... ./transport/... ./cmd/labctl/internal/sandbox
 
 lint: ## Run the linters of .golangci.yml.
 	@go run $(LINT) run

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,7 +14,16 @@ import (
 	"time"
 )
 
-var writeJSON = flag.String("figures", "", "`file` to write the figures to, as JSON")
+var (
+	writeJSON = flag.String("figures", "", "`file` to write the figures to, as JSON")
+	writePage = flag.String("page", "", "Markdown `file` whose table to renew")
+)
+
+// The table of a page stands between these lines.
+const (
+	tableBegin = "<!-- figures: renewed by make bench UPDATE=1 -->\n"
+	tableEnd   = "<!-- /figures -->"
+)
 
 // figure is one measured row. Durations are wall time.
 type figure struct {
@@ -39,20 +49,51 @@ func (f *figures) add(row figure) {
 	f.rows = append(f.rows, row)
 }
 
-// report prints the table, if anything was measured, and writes the JSON if asked to.
+// report prints the table, if anything was measured, and writes it to the files it is asked to.
 func (f *figures) report() error {
 	if len(f.rows) == 0 {
 		return nil
 	}
-	fmt.Printf("\n%s/%s, %d CPUs, %s\n\n%s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), f.table())
+	text := fmt.Sprintf("%s, %d CPUs, %s/%s, %s\n\n%s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), f.table())
+	fmt.Printf("\n%s\n", text)
+	if *writePage != "" {
+		if err := renew(*writePage, text); err != nil {
+			return err
+		}
+	}
 	if *writeJSON == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(f.rows, "", "  ")
+	b, err := json.MarshalIndent(f.rows, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(*writeJSON, append(text, '\n'), 0o644)
+	return os.WriteFile(*writeJSON, append(b, '\n'), 0o644)
+}
+
+// renew puts text in the place of the table on a page.
+func renew(path, text string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, begins := strings.Cut(string(page), tableBegin)
+	_, after, ends := strings.Cut(rest, tableEnd)
+	if !begins || !ends {
+		return fmt.Errorf("renew %s: there is no table", path)
+	}
+	return os.WriteFile(path, []byte(before+tableBegin+"```\n"+text+"```\n"+tableEnd+after), 0o644)
+}
+
+// processor is the kind of CPU, as the kernel calls it.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown CPU"
 }
 
 // table shows the rows, and for each how many times labctl's time it took in the same case.
@@ -66,8 +107,11 @@ func (f *figures) table() string {
 			seconds(r.First), ratio(r.First, base.First), seconds(r.Second), ratio(r.Second, base.Second), r.Note)
 	}
 	w.Flush()
-	return b.String()
+	return trailing.ReplaceAllString(b.String(), "\n")
 }
+
+// trailing is what the columns leave at the ends of lines.
+var trailing = regexp.MustCompile(` +\n`)
 
 func (f *figures) labctl(name string, hosts int) figure {
 	i := slices.IndexFunc(f.rows, func(r figure) bool { return r.Case == name && r.Hosts == hosts && r.Tool == "labctl" })
