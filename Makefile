@@ -47,7 +47,7 @@ test: setup agents ## Run every test, those that need root and namespaces includ
 bench: build ## Measure labctl beside Ansible, Mitogen, ssh, ip and iptables-restore (about 15 minutes).
 	@.ci/setup bench
 	@go test -timeout 2h -run '^$$' -bench . -benchtime 1x $(AS_ROOT) ./cmd/labctl/internal/bench -hosts $(HOSTS) $(if $(UPDATE),$(RENEW))
-	@go test -timeout 30m -run '^$$' -bench . $(AS_ROOT) ./agent/linux ./modules/... ./transport/... ./cmd/labctl/internal/sandbox
+	@go test -timeout 30m -run '^$$' -bench . $(AS_ROOT) ./agent/linux ./modules/... ./transport/... ./inventory ./playbooks ./cmd/labctl/internal/sandbox
 
 lint: ## Run the linters of .golangci.yml.
 	@go run $(LINT) run
