@@ -133,7 +133,10 @@ func TestLockEndsWithTheContext(t *testing.T) {
 func TestNativeRulesAreReported(t *testing.T) {
 	h := netfilterHost(t)
 	if lookTool("nft") == "" {
-		t.Skip("needs nft to add a native rule")
+		if os.Getenv("LABCTL_TEST_KERNEL") == "1" {
+			t.Fatal("needs nft: install the package nftables")
+		}
+		t.Skip("needs nft: install the package nftables")
 	}
 	tool(t, "iptables-nft", "-A", "FORWARD", "-j", "DROP")
 	tool(t, "nft", "add chain ip filter own { type filter hook forward priority 5 ; }")

@@ -30,6 +30,7 @@ func (t *iptables) Commit(ctx context.Context, have, want host.Table) error {
 		t.n.h.netfilterChanged()
 		return fmt.Errorf("change table %s: %w", want.Name, host.ErrChanged)
 	}
+	t.n.h.writes.Add(1)
 	// -w makes it wait for the lock of legacy iptables, which any other program may hold for a moment.
 	_, err = t.n.run(ctx, t.tools.restore, script, "--noflush", "-w", "60")
 	t.n.h.netfilterChanged()

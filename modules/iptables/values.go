@@ -3,7 +3,7 @@ package iptables
 import (
 	"errors"
 	"fmt"
-	"net"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -61,11 +61,21 @@ func masked(a, m netip.Addr) string {
 	for i := range ab {
 		ab[i] &= mb[i]
 	}
-	net0, _ := netip.AddrFromSlice(ab)
-	if ones, _ := net.IPMask(mb).Size(); ones > 0 || m.IsUnspecified() {
-		return printPrefix(netip.PrefixFrom(net0, ones))
+	network, _ := netip.AddrFromSlice(ab) // as long as a
+	for n := range a.BitLen() + 1 {
+		if p, err := m.Prefix(n); err == nil && p.Addr() == m && onesIn(mb) == n {
+			return printPrefix(netip.PrefixFrom(network, n))
+		}
 	}
-	return printAddr(net0) + "/" + printAddr(m)
+	return printAddr(network) + "/" + printAddr(m)
+}
+
+func onesIn(b []byte) int {
+	n := 0
+	for _, x := range b {
+		n += bits.OnesCount8(x)
+	}
+	return n
 }
 
 func printPrefix(p netip.Prefix) string {
@@ -290,11 +300,13 @@ func addressRange(f host.Family, s string) (string, error) {
 }
 
 func macAddress(s string) (string, error) {
-	m, err := net.ParseMAC(s)
-	if err != nil || len(m) != 6 {
-		return "", fmt.Errorf("%q is not a MAC address", s)
+	parts := strings.Split(strings.ReplaceAll(s, "-", ":"), ":")
+	for _, p := range parts {
+		if _, err := strconv.ParseUint(p, 16, 8); err != nil || len(p) != 2 || len(parts) != 6 {
+			return "", fmt.Errorf("%q is not a MAC address", s)
+		}
 	}
-	return m.String(), nil
+	return strings.ToLower(strings.Join(parts, ":")), nil
 }
 
 func number(s string) (uint32, error) {
