@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"errors"
-	"maps"
 	"sort"
 	"strings"
 
@@ -17,15 +16,17 @@ type Net struct {
 	base host.Net       // nil when there is nothing to load
 	seed *host.NetState // nil unless the host comes from a snapshot
 
-	loaded  bool
-	links   []*link
-	addrs   []host.Addr
-	routes  []host.Route
-	rules   []host.Rule
-	neighs  []host.Neigh
-	fdb     []host.FDBEntry
-	sysctls map[string]string // what was written here, or is in the seed
-	index   int               // highest ifindex so far
+	loaded   bool
+	links    []*link
+	addrs    []host.Addr
+	routes   []host.Route
+	rules    []host.Rule
+	neighs   []host.Neigh
+	fdb      []host.FDBEntry
+	sysctls  map[string]string // what was written here
+	initial  map[string]string // where there is no base: what is there from the start
+	followed map[string]bool   // those that have their value from the default, and follow it further
+	index    int               // highest ifindex so far
 
 	netfilter netfilter
 }
@@ -38,8 +39,9 @@ var (
 // link is a device and what the kernel remembers of it beside its attributes.
 type link struct {
 	host.Link
-	fresh   bool // made or moved here: base knows nothing of its sysctls
-	mtuUser bool // a bridge whose MTU was set, and no longer follows its ports
+	fresh     bool // made or moved here: base knows nothing of its sysctls
+	mtuUser   bool // a bridge whose MTU was set, and no longer follows its ports
+	addressed bool // it has, or had, an IPv4 address
 }
 
 var errInvalid = errors.New("invalid argument")
@@ -81,7 +83,7 @@ func (h *Host) netLocked(ctx context.Context, ref string) (*Net, error) {
 	if n := h.nets[ref]; n != nil {
 		return n, nil
 	}
-	n := &Net{h: h, name: ref, sysctls: map[string]string{}}
+	n := &Net{h: h, name: ref, sysctls: map[string]string{}, followed: map[string]bool{}}
 	switch {
 	case h.gone[ref]:
 		return nil, noNetNS(ref)
@@ -132,10 +134,10 @@ func (n *Net) loadLocked(ctx context.Context) error {
 		s, err = readNet(ctx, n.base)
 	case n.seed != nil:
 		s = n.seed
-		maps.Copy(n.sysctls, s.Sysctls)
+		n.initial = s.Sysctls
 	default:
 		s = pristine()
-		maps.Copy(n.sysctls, s.Sysctls)
+		n.initial = s.Sysctls
 	}
 	if err != nil {
 		return err
@@ -148,6 +150,11 @@ func (n *Net) loadLocked(ctx context.Context) error {
 		l.mtuUser = l.Kind == "bridge" && l.MTU != nil && *l.MTU != n.portMTULocked(l.Name)
 	}
 	n.addrs, n.routes, n.rules = append(n.addrs, s.Addrs...), append(n.routes, s.Routes...), append(n.rules, s.Rules...)
+	for _, a := range n.addrs {
+		if d := n.findLocked(a.Link); d != nil && !strings.Contains(a.CIDR, ":") {
+			d.addressed = true
+		}
+	}
 	n.neighs, n.fdb = append(n.neighs, s.Neighs...), append(n.fdb, s.FDB...)
 	n.loaded = true
 	return nil
@@ -236,7 +243,7 @@ func (m netNSs) Create(ctx context.Context, name string) error {
 	if there {
 		return &host.Error{Op: "create netns", Object: name, Kind: host.ErrExist}
 	}
-	n := &Net{h: m.h, name: name, sysctls: map[string]string{}}
+	n := &Net{h: m.h, name: name, sysctls: map[string]string{}, followed: map[string]bool{}}
 	if m.h.seed != nil {
 		n.seed = m.h.seed.Scratch
 	}
@@ -255,7 +262,7 @@ func (h *Host) Scratch(ctx context.Context) (host.Net, error) {
 	if s, ok := h.base.(host.Scratcher); ok {
 		return s.Scratch(ctx)
 	}
-	n := &Net{h: h, name: "scratch", sysctls: map[string]string{}}
+	n := &Net{h: h, name: "scratch", sysctls: map[string]string{}, followed: map[string]bool{}}
 	if h.seed != nil {
 		n.seed = h.seed.Scratch
 	}

@@ -68,6 +68,9 @@ func (n *Net) sysctlLocked(ctx context.Context, key string) (string, error) {
 		}
 	}
 	if n.base == nil {
+		if v, ok := n.initial[key]; ok {
+			return v, nil
+		}
 		return "", missing
 	}
 	return n.base.Sysctls().Get(ctx, key)
@@ -92,15 +95,16 @@ func (s sysctls) Set(ctx context.Context, key, value string) error {
 		return err
 	}
 	s.sysctls[key] = value
+	delete(s.followed, key)
 	if before != value {
-		s.propagateLocked(key, value)
+		s.propagateLocked(key, before, value)
 	}
 	s.h.wrote()
 	return nil
 }
 
 // propagateLocked does what the kernel does beside storing a value (net/ipv4/devinet.c, net/ipv6/addrconf.c).
-func (n *Net) propagateLocked(key, value string) {
+func (n *Net) propagateLocked(key, before, value string) {
 	everywhere := func(tree, leaf string) {
 		for _, dev := range []string{"all", "default"} {
 			n.sysctls[deviceKey(tree, dev, leaf)] = value
@@ -120,7 +124,7 @@ func (n *Net) propagateLocked(key, value string) {
 		everywhere("net.ipv6.conf", "disable_ipv6")
 	}
 	if leaf, ok := strings.CutPrefix(key, "net.ipv4.conf.default."); ok {
-		n.followDefaultLocked(leaf, value)
+		n.followDefaultLocked(leaf, before, value)
 	}
 	if tree, dev, leaf, ok := ofDevice(key); (ok || dev == "all") && tree == "net.ipv6.conf" && leaf == "disable_ipv6" && value == "1" {
 		n.dropAddrsLocked(func(a host.Addr) bool { return strings.Contains(a.CIDR, ":") && (dev == "all" || dev == a.Link) })
@@ -129,18 +133,27 @@ func (n *Net) propagateLocked(key, value string) {
 
 // followDefaultLocked hands an IPv4 default on to the devices that never had an address or a value of their own
 // (devinet_copy_dflt_conf).
-func (n *Net) followDefaultLocked(leaf, value string) {
+func (n *Net) followDefaultLocked(leaf, before, value string) {
 	for _, d := range n.links {
 		key := deviceKey("net.ipv4.conf", d.Name, leaf)
-		if _, own := n.sysctls[key]; own || d.fresh {
+		if _, set := n.sysctls[key]; set && !n.followed[key] {
 			continue
 		}
-		addressed := false
-		for _, a := range n.addrs {
-			addressed = addressed || a.Link == d.Name && !strings.Contains(a.CIDR, ":")
+		switch {
+		case d.addressed && d.fresh && !n.followed[key]:
+			n.sysctls[key] = before
+		case !d.addressed && !d.fresh:
+			n.sysctls[key], n.followed[key] = value, true
 		}
-		if !addressed {
-			n.sysctls[key] = value
+	}
+}
+
+// inheritLocked gives a device that appears the IPv4 defaults that were written here: with the value it takes over that it
+// was set, so it does not follow a later change.
+func (n *Net) inheritLocked(dev string) {
+	for key, value := range maps.Clone(n.sysctls) {
+		if leaf, ok := strings.CutPrefix(key, "net.ipv4.conf.default."); ok {
+			n.sysctls[deviceKey("net.ipv4.conf", dev, leaf)] = value
 		}
 	}
 }
@@ -162,7 +175,10 @@ func (s sysctls) All(ctx context.Context, prefix string) (map[string]string, err
 	if prefix == "" {
 		prefix = "net"
 	}
-	out := map[string]string{}
+	out := maps.Clone(s.initial)
+	if out == nil {
+		out = map[string]string{}
+	}
 	if s.base != nil {
 		if out, err = s.base.Sysctls().All(ctx, prefix); err != nil {
 			return nil, err
