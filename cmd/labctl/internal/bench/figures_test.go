@@ -2,20 +2,23 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"text/tabwriter"
 	"time"
 )
 
 var (
-	writeJSON = flag.String("figures", "", "`file` to write the figures to, as JSON")
+	writeJSON = flag.String("figures", "", "JSON `file` to keep figures in; those that this run does not measure stay as they are")
 	writePage = flag.String("page", "", "Markdown `file` whose table to renew")
 )
 
@@ -54,21 +57,44 @@ func (f *figures) report() error {
 	if len(f.rows) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("%s, %d CPUs, %s/%s, %s\n\n%s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), f.table())
-	fmt.Printf("\n%s\n", text)
-	if *writePage != "" {
-		if err := renew(*writePage, text); err != nil {
+	machine := fmt.Sprintf("%s, %d CPUs, %s/%s, %s\n\n", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	fmt.Printf("\n%s%s\n", machine, f.table())
+	if *writeJSON != "" {
+		if err := f.keep(*writeJSON); err != nil {
 			return err
 		}
 	}
-	if *writeJSON == "" {
-		return nil
+	if *writePage != "" {
+		return renew(*writePage, machine+f.table())
 	}
-	b, err := json.MarshalIndent(f.rows, "", "  ")
+	return nil
+}
+
+// keep writes the figures to a file, after those of other rows that are in it already, which join f.
+func (f *figures) keep(path string) error {
+	var rows []figure
+	switch b, err := os.ReadFile(path); {
+	case err == nil:
+		if err := json.Unmarshal(b, &rows); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	for _, r := range f.rows {
+		i := slices.IndexFunc(rows, func(o figure) bool { return o.Case == r.Case && o.Tool == r.Tool && o.Hosts == r.Hosts })
+		if i < 0 {
+			rows = append(rows, r)
+		} else {
+			rows[i] = r
+		}
+	}
+	f.rows = rows
+	b, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(*writeJSON, append(b, '\n'), 0o644)
+	return os.WriteFile(path, append(b, '\n'), 0o644)
 }
 
 // renew puts text in the place of the table on a page.
@@ -133,4 +159,32 @@ func ratio(d, base time.Duration) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", d.Seconds()/base.Seconds())
+}
+
+// TestFigures renews a page twice: figures of the second run replace those of the same row, and leave the others.
+func TestFigures(t *testing.T) {
+	page, kept := filepath.Join(t.TempDir(), "page.md"), filepath.Join(t.TempDir(), "kept.json")
+	if err := os.WriteFile(page, []byte("above\n"+tableBegin+"old\n"+tableEnd+"\nbelow\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(rows ...figure) {
+		f := figures{rows: rows}
+		if err := errors.Join(f.keep(kept), renew(page, f.table())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(figure{Case: "c", Tool: "labctl", Hosts: 5, First: time.Second, Second: time.Second}, figure{Case: "c", Tool: "other", Hosts: 5, Second: 3 * time.Second})
+	run(figure{Case: "c", Tool: "labctl", Hosts: 5, First: time.Second, Second: 2 * time.Second})
+
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "above\n" + tableBegin + "```\n" + `case  hosts  tool    first    x labctl  second   x labctl
+c     5      labctl  1.000 s  1.00      2.000 s  1.00
+c     5      other   -        -         3.000 s  1.50
+` + "```\n" + tableEnd + "\nbelow\n"
+	if string(got) != want {
+		t.Errorf("the page is\n%s\nwant\n%s", got, want)
+	}
 }
