@@ -114,6 +114,9 @@ func (inv *Inventory) Group(name string) *Group { return inv.groups[name] }
 // Network returns the network called name, or nil.
 func (inv *Inventory) Network(name string) *Network { return inv.networks[name] }
 
+// Own returns the variables of the host block itself.
+func (h *Host) Own() map[string]cty.Value { return h.own }
+
 // NIC returns the interface called name, or nil.
 func (h *Host) NIC(name string) *NIC {
 	for i := range h.NICs {

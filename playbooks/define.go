@@ -171,7 +171,7 @@ func (s *Site) playVars(a *hclsyntax.Attribute) []definition {
 		}
 		name := k.AsString()
 		if slices.Contains(scopeRoots, name) {
-			s.diags.add(fault(pair.Key.Range(), "Wrong name", "%q is taken: expressions know something else by that name.", name))
+			s.diags.add(fault(pair.Key.Range(), "Wrong name", "A variable cannot be called %q: expressions know something else by that name.", name))
 			continue
 		}
 		if _, twice := defs[name]; twice {

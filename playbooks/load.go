@@ -236,7 +236,25 @@ func (s *Site) loadInventory(blocks hcl.Blocks, list []string) {
 	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, List: list})
 	s.diags.add(diags...)
 	s.Inventory = inv
+	s.checkNames()
 	s.finishLocals()
+}
+
+// checkNames refuses variables that expressions could not tell from what they know by that name.
+func (s *Site) checkNames() {
+	check := func(vars map[string]cty.Value, rng hcl.Range) {
+		for _, name := range sortedKeys(vars) {
+			if slices.Contains(scopeRoots, name) {
+				s.diags.add(fault(rng, "Wrong name", "A variable cannot be called %q: expressions know something else by that name.", name))
+			}
+		}
+	}
+	for _, g := range s.Inventory.Groups {
+		check(g.Vars, g.DeclRange)
+	}
+	for _, h := range s.Inventory.Hosts {
+		check(h.Own(), h.DeclRange)
+	}
 }
 
 // plainLabels refuses templates in the labels of declarations.

@@ -96,9 +96,7 @@ func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r.ctx = shared.NewChild()
 	r.ctx.Variables = map[string]cty.Value{"facts": cty.DynamicVal, "result": cty.DynamicVal}
 	for k, v := range h.Vars {
-		if !slices.Contains(scopeRoots, k) {
-			r.ctx.Variables[k] = v
-		}
+		r.ctx.Variables[k] = v
 	}
 	r.ctx.Variables["host"] = hostValue(h, p.once.index)
 	r.setVars(false)
@@ -108,8 +106,12 @@ func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 // setVars evaluates the variables of the play; late: only those that depend on facts and results.
 func (r *HostRun) setVars(late bool) {
 	e := &evaluation{site: r.play.site, host: r.host}
+	extra := r.play.site.extra
+	for name, v := range extra {
+		r.ctx.Variables[name] = v
+	}
 	for _, d := range r.play.vars {
-		if late && !d.late {
+		if _, given := extra[d.name]; given || late && !d.late {
 			continue
 		}
 		v, diags := d.expr.Value(r.ctx)
@@ -118,11 +120,6 @@ func (r *HostRun) setVars(late bool) {
 			v = cty.DynamicVal
 		}
 		r.ctx.Variables[d.name] = v
-	}
-	for name, v := range r.play.site.extra {
-		if _, ok := r.ctx.Variables[name]; ok && !slices.Contains(scopeRoots, name) {
-			r.ctx.Variables[name] = v
-		}
 	}
 	r.diags = append(r.diags, e.diags...)
 }
@@ -283,22 +280,27 @@ func (r *HostRun) advance() {
 	}
 }
 
-// selected applies the tags of the command line, as Ansible does.
+// selected applies the tags of the command line, as Ansible does: with its special tags always, never, all, tagged and
+// untagged.
 func (e Env) selected(t *Task) bool {
 	if t.Handler != "" {
 		return true
 	}
 	has := func(list []string) bool {
-		return slices.ContainsFunc(list, func(tag string) bool { return tag == "all" || slices.Contains(t.tags, tag) })
+		return slices.ContainsFunc(list, func(tag string) bool { return slices.Contains(t.tags, tag) })
 	}
-	always, never := slices.Contains(t.tags, "always"), slices.Contains(t.tags, "never")
+	kind := "untagged"
+	if len(t.tags) > 0 {
+		kind = "tagged"
+	}
+	always := slices.Contains(t.tags, "always")
 	switch {
-	case has(e.SkipTags) && !(always && !slices.ContainsFunc(e.SkipTags, func(s string) bool { return slices.Contains(t.tags, s) })):
+	case has(e.SkipTags), slices.Contains(e.SkipTags, kind), slices.Contains(e.SkipTags, "all") && !always:
 		return false
-	case never:
-		return slices.ContainsFunc(e.Tags, func(s string) bool { return slices.Contains(t.tags, s) })
-	case len(e.Tags) == 0 || always:
+	case has(e.Tags):
 		return true
+	case slices.Contains(t.tags, "never"):
+		return false
 	}
-	return has(e.Tags)
+	return len(e.Tags) == 0 || always || slices.Contains(e.Tags, "all") || slices.Contains(e.Tags, kind)
 }

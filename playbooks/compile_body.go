@@ -1,0 +1,182 @@
+package playbooks
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"labctl/inventory"
+	"labctl/modules/schema"
+)
+
+// body compiles a body against a schema. t is nil in nested blocks, which have no meta-arguments and no key.
+func (c *compiler) body(b *schema.Block, body *hclsyntax.Body, rng hcl.Range, what string, t *Task) *node {
+	n := &node{block: b, rng: rng}
+	for _, a := range sortedAttributes(body.Attributes) {
+		attr := b.Find(a.Name)
+		switch {
+		case attr != nil && attr.Key && t != nil && !slices.Contains(metaArguments, a.Name):
+			if t.key != nil {
+				c.fault(a.NameRange, "Given twice", "The label of the block is its %s already.", a.Name)
+				continue
+			}
+			t.key, t.keyRange = a.Expr, a.Expr.Range()
+			c.refs(a.Expr)
+		case attr != nil && !attr.Computed && (!attr.Key || t == nil):
+			c.refs(a.Expr)
+			n.args = append(n.args, argument{attr, a.Expr, a.NameRange})
+		case t != nil && slices.Contains(metaArguments, a.Name):
+		case attr != nil && attr.Computed:
+			c.fault(a.NameRange, "Unsupported argument", "%q is in the result of a %s; it cannot be given.", a.Name, what)
+		default:
+			c.unsupported(a, b, what, t != nil)
+		}
+	}
+	seen := map[string]bool{}
+	for _, k := range body.Blocks {
+		if k.Type == "dynamic" {
+			c.dynamic(n, k, what)
+			continue
+		}
+		c.block(n, k, what, seen)
+	}
+	return n
+}
+
+// designed are meta-arguments of the design that are not there yet.
+var designed = []string{"on", "run_once", "retries", "delay", "until", "changed_when", "failed_when", "ignore_errors"}
+
+func (c *compiler) unsupported(a *hclsyntax.Attribute, b *schema.Block, what string, task bool) {
+	if task && slices.Contains(designed, a.Name) {
+		c.fault(a.NameRange, "Not supported", "The argument %q is not supported yet.", a.Name)
+		return
+	}
+	known := argumentNames(b, task)
+	c.fault(a.NameRange, "Unsupported argument", "%s has no argument %q.%s", article(what), a.Name, inventory.DidYouMean(a.Name, known))
+}
+
+func article(what string) string {
+	switch what[0] {
+	case 'a', 'e', 'i', 'o', 'u':
+		return "An " + what
+	}
+	return "A " + what
+}
+
+func argumentNames(b *schema.Block, task bool) []string {
+	var out []string
+	for i := range b.Attributes {
+		if a := &b.Attributes[i]; !a.Computed && (!a.Key || !task) {
+			out = append(out, a.Name)
+		}
+	}
+	if task {
+		out = append(out, metaArguments...)
+	}
+	return out
+}
+
+func blockNames(b *schema.Block) []string {
+	var out []string
+	for i := range b.Attributes {
+		if a := &b.Attributes[i]; a.Kind == schema.Object && !a.Computed {
+			out = append(out, a.Name)
+		}
+	}
+	return out
+}
+
+// block compiles a nested block.
+func (c *compiler) block(n *node, b *hclsyntax.Block, what string, seen map[string]bool) {
+	attr := n.block.Find(b.Type)
+	if attr == nil || attr.Kind != schema.Object || attr.Computed {
+		detail := inventory.DidYouMean(b.Type, blockNames(n.block))
+		if attr != nil && !attr.Computed {
+			detail = fmt.Sprintf(" It is an argument: %s = ...", b.Type)
+		}
+		c.fault(b.TypeRange, "Unsupported block", "%s has no block %q.%s", article(what), b.Type, detail)
+		return
+	}
+	if len(b.Labels) > 0 {
+		c.fault(b.LabelRanges[0], "Label not expected", "The block %q has no label.", b.Type)
+	}
+	if seen[b.Type] && !attr.Repeated {
+		c.fault(b.TypeRange, "Duplicate block", "Only one %q block is possible here.", b.Type)
+	}
+	seen[b.Type] = true
+	n.blocks = append(n.blocks, nested{attr: attr, node: c.body(attr.Fields, b.Body, b.DefRange(), b.Type+" block", nil)})
+}
+
+// dynamic compiles a block that stands for one nested block for each element of a collection, as Terraform has it.
+func (c *compiler) dynamic(n *node, b *hclsyntax.Block, what string) {
+	if len(b.Labels) != 1 {
+		c.fault(b.DefRange(), "Wrong dynamic block", "It is labelled with the block that it stands for: dynamic \"rule\" { for_each = ...  content { ... } }.")
+		return
+	}
+	attr := n.block.Find(b.Labels[0])
+	if attr == nil || attr.Kind != schema.Object || attr.Computed {
+		c.fault(b.LabelRanges[0], "Unsupported block", "%s has no block %q.%s", article(what), b.Labels[0], inventory.DidYouMean(b.Labels[0], blockNames(n.block)))
+		return
+	}
+	k := nested{attr: attr, iterator: b.Labels[0]}
+	for _, a := range sortedAttributes(b.Body.Attributes) {
+		switch a.Name {
+		case "for_each":
+			k.forEach = a.Expr
+			c.refs(a.Expr)
+		case "iterator":
+			if k.iterator = hcl.ExprAsKeyword(a.Expr); k.iterator == "" {
+				c.fault(a.Expr.Range(), "Wrong iterator", "The iterator is a name, without quotes.")
+			}
+		default:
+			c.fault(a.NameRange, "Unsupported argument", "A dynamic block has for_each, iterator and content.%s", inventory.DidYouMean(a.Name, []string{"for_each", "iterator"}))
+		}
+	}
+	if k.forEach == nil || len(b.Body.Blocks) != 1 || b.Body.Blocks[0].Type != "content" {
+		c.fault(b.DefRange(), "Wrong dynamic block", "It has a for_each and one content block: dynamic %q { for_each = ...  content { ... } }.", b.Labels[0])
+		return
+	}
+	outer := c.scope
+	c.scope = c.scope.with(k.iterator)
+	content := b.Body.Blocks[0]
+	k.node = c.body(attr.Fields, content.Body, content.DefRange(), b.Labels[0]+" block", nil)
+	c.scope = outer
+	n.blocks = append(n.blocks, k)
+}
+
+// dependencies finds what the task's expressions wait for, through the variables of the play too.
+func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
+	exprs := c.site.expressions(b.Body)
+	if t.key != nil {
+		exprs = append(exprs, t.key)
+	}
+	if c.play.becomeUser != nil {
+		exprs = append(exprs, c.play.becomeUser)
+	}
+	if t.Module.Name() == "template" { // the text of a template may refer to anything
+		d := deps{facts: true, results: sortedKeys(c.scope.results)}
+		return d
+	}
+	var d deps
+	seen := map[string]bool{}
+	var walk func(exprs []hcl.Expression)
+	walk = func(exprs []hcl.Expression) {
+		for _, e := range exprs {
+			for _, tr := range e.Variables() {
+				root := tr.RootName()
+				d.facts = d.facts || root == "facts"
+				if name := attributeOf(tr, "result"); name != "" && !slices.Contains(d.results, name) {
+					d.results = append(d.results, name)
+				}
+				if i := slices.IndexFunc(c.play.vars, func(v definition) bool { return v.name == root }); i >= 0 && !seen[root] {
+					seen[root] = true
+					walk([]hcl.Expression{c.play.vars[i].expr})
+				}
+			}
+		}
+	}
+	walk(exprs)
+	return d
+}

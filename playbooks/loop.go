@@ -1,0 +1,78 @@
+package playbooks
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// instance is one turn of a task's loop.
+type instance struct {
+	key string
+	ctx *hcl.EvalContext
+}
+
+// instances expands for_each.
+func (r *HostRun) instances(t *Task) ([]instance, *evaluation) {
+	e := &evaluation{site: r.play.site, task: t, host: r.host}
+	if t.forEach == nil {
+		return []instance{{ctx: r.ctx}}, e
+	}
+	v, ok := e.value(t.forEach, r.ctx)
+	if !ok {
+		return nil, e
+	}
+	if !v.IsKnown() {
+		e.unknown = append(e.unknown, "for_each")
+		return nil, e
+	}
+	if v.IsNull() || !v.CanIterateElements() {
+		e.fault(t.forEach.Range(), "Wrong for_each", "It is a list, a set, a map or an object.")
+		return nil, e
+	}
+	if e.sensitive {
+		e.fault(t.forEach.Range(), "Sensitive for_each", "The elements are shown as the names of the steps, so they cannot be sensitive. nonsensitive(...) says that they may be seen.")
+		return nil, e
+	}
+	return r.each(v, t, e), e
+}
+
+func (r *HostRun) each(v cty.Value, t *Task, e *evaluation) []instance {
+	var out []instance
+	seen := map[string]bool{}
+	for it := v.ElementIterator(); it.Next(); {
+		key, val := it.Element()
+		if v.Type().IsSetType() || listOfNames(v) {
+			key = val
+		}
+		name, err := convert.Convert(key, cty.String)
+		if err != nil || name.IsNull() || !name.IsKnown() {
+			e.fault(t.forEach.Range(), "Wrong for_each", "The key of each element must be a string that is known. Use a map, or a list of strings.")
+			return nil
+		}
+		k := name.AsString()
+		if seen[k] {
+			e.fault(t.forEach.Range(), "Duplicate key", "The list of for_each holds %q twice.", k)
+			return nil
+		}
+		seen[k] = true
+		ctx := r.ctx.NewChild()
+		ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": name, "value": val})}
+		out = append(out, instance{k, ctx})
+	}
+	return out
+}
+
+// listOfNames reports whether v is a list of known strings, whose elements are keys themselves.
+func listOfNames(v cty.Value) bool {
+	if t := v.Type(); !t.IsListType() && !t.IsTupleType() {
+		return false
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if e.Type() != cty.String || !e.IsKnown() || e.IsNull() {
+			return false
+		}
+	}
+	return true
+}
