@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"labctl/modules/host"
@@ -73,14 +72,14 @@ func (d *device) validate() error {
 
 // validMAC returns a unicast MAC address in the spelling of the kernel.
 func validMAC(path, text string) (string, error) {
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 {
+	mac, ok := host.ParseMAC(text)
+	if !ok {
 		return "", argf(path, "%q is not a MAC address such as \"02:00:00:00:00:01\"", text)
 	}
 	if mac[0]&1 != 0 {
 		return "", argf(path, "%q is a multicast address; a device needs a unicast one, whose first byte is even", text)
 	}
-	return mac.String(), nil
+	return host.MAC(mac), nil
 }
 
 func inRange(path string, v *int, low, high int) error {

@@ -5,9 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
-	"os/user"
 	"runtime"
-	"strconv"
 	"strings"
 
 	"labctl/agent/linux/internal/rtnl"
@@ -30,10 +28,7 @@ func (h *Host) Facts(ctx context.Context) (host.Facts, error) {
 	if err := unix.Sysinfo(&si); err == nil {
 		f.MemoryMB = int(uint64(si.Totalram) * uint64(si.Unit) >> 20)
 	}
-	f.User = strconv.Itoa(os.Getuid())
-	if me, err := user.Current(); err == nil {
-		f.User = me.Username
-	}
+	f.User = new(names).user(os.Getuid())
 	own, err := h.net("")
 	if err != nil {
 		return f, err

@@ -3,12 +3,12 @@ package linux
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -204,9 +204,10 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// tempName returns a name beside path that is free and cannot be guessed.
+// tempName returns a name beside path that is free and cannot be guessed: the runtime seeds these numbers from the kernel and
+// makes them with ChaCha8. (crypto/rand would bring 50 KB of generators that the kernel has itself.)
 func tempName(path string) string {
-	return path[:len(path)-len(filepath.Base(path))] + ".labctl-" + rand.Text()[:12]
+	return path[:len(path)-len(filepath.Base(path))] + ".labctl-" + strconv.FormatUint(rand.Uint64(), 36)
 }
 
 // Open returns inline content, or the file of the blobs directory, which is fetched when it is missing.

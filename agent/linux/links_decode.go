@@ -1,7 +1,6 @@
 package linux
 
 import (
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -42,7 +41,7 @@ func (d *decoder) link(b []byte) host.Link {
 		case unix.IFLA_MTU:
 			l.MTU = ptr(int(rtnl.U32(v)))
 		case unix.IFLA_ADDRESS:
-			l.Address = ptr(net.HardwareAddr(v).String())
+			l.Address = ptr(host.MAC(v))
 		case unix.IFLA_IFALIAS:
 			l.Alias = ptr(rtnl.Str(v))
 		case unix.IFLA_TXQLEN:

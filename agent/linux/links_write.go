@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 
@@ -101,8 +100,8 @@ func (l links) common(m *rtnl.Message, want host.Link) error {
 		m.U32(unix.IFLA_MTU, uint32(*want.MTU))
 	}
 	if want.Address != nil {
-		mac, err := net.ParseMAC(*want.Address)
-		if err != nil {
+		mac, ok := host.ParseMAC(*want.Address)
+		if !ok {
 			return fmt.Errorf("address %q: %w", *want.Address, unix.EINVAL)
 		}
 		m.Attr(unix.IFLA_ADDRESS, mac)

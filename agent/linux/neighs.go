@@ -3,7 +3,6 @@ package linux
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"labctl/agent/linux/internal/rtnl"
@@ -67,7 +66,7 @@ func (d *decoder) neigh(b []byte) host.Neigh {
 				out.IP = a.String()
 			}
 		case unix.NDA_LLADDR:
-			out.MAC = net.HardwareAddr(v).String()
+			out.MAC = host.MAC(v)
 		}
 	}
 	return out
@@ -109,8 +108,8 @@ func (n neighs) message(typ, flags uint16, want host.Neigh) (*rtnl.Message, erro
 	}
 	m := rtnl.New(typ, flags, ndmsg(familyOf(ip), index, uint16(state), ntf)).Attr(unix.NDA_DST, ip.AsSlice())
 	if want.MAC != "" {
-		mac, err := net.ParseMAC(want.MAC)
-		if err != nil {
+		mac, ok := host.ParseMAC(want.MAC)
+		if !ok {
 			return nil, fmt.Errorf("lladdr %q: %w", want.MAC, unix.EINVAL)
 		}
 		m.Attr(unix.NDA_LLADDR, mac)
@@ -143,7 +142,7 @@ func (d *decoder) fdb(b []byte) host.FDBEntry {
 	for typ, v := range rtnl.Attrs(b[unix.SizeofNdMsg:]) {
 		switch typ {
 		case unix.NDA_LLADDR:
-			out.MAC = net.HardwareAddr(v).String()
+			out.MAC = host.MAC(v)
 		case unix.NDA_MASTER:
 			out.Master = d.name(rtnl.U32(v))
 		case unix.NDA_DST:
@@ -185,8 +184,8 @@ func (n neighs) fdbMessage(typ, flags uint16, e host.FDBEntry) (*rtnl.Message, e
 	if err != nil {
 		return nil, err
 	}
-	mac, err := net.ParseMAC(e.MAC)
-	if err != nil {
+	mac, ok := host.ParseMAC(e.MAC)
+	if !ok {
 		return nil, fmt.Errorf("lladdr %q: %w", e.MAC, unix.EINVAL)
 	}
 	state := uint16(unix.NUD_NOARP) // static, in bridge(8)'s words
