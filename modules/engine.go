@@ -13,37 +13,40 @@ import (
 	"labctl/modules/schema"
 )
 
-// Spec is what the author of a module writes. T is a struct whose tags are the schema (see package schema). Exactly one of
-// Apply, Run and Probe is set.
-type Spec[T any] struct {
+// Spec is what the author of a module writes. T is a struct whose tags are the schema (see package schema).
+type Spec[T any] = SpecOf[*T]
+
+// SpecOf is Spec by the pointer to the struct, since the compiler makes one body of what is generic over pointer types, but
+// one for each struct (see erase.go). Exactly one of Apply, Run and Probe is set.
+type SpecOf[P comparable] struct {
 	Name, Doc, Example string
 	// Validate checks and normalises the arguments, on the controller before any host is touched and again in the agent.
-	Validate func(want *T) error
+	Validate func(want P) error
 	// Complete, optional, checks after Validate that want says enough to make the object; not asked with ensure = "absent".
-	Complete func(want *T) error
+	Complete func(want P) error
 	// Warn, optional, returns sentences about arguments that are allowed but unlikely to be meant.
-	Warn func(want *T) []string
+	Warn func(want P) []string
 	// Read returns the object as it is now, as configured rather than as operating; nil: absent. It never changes the host.
 	// It need fill only what want sets, and whatever it can for register.
-	Read func(ctx context.Context, h host.Host, want *T) (*T, error)
+	Read func(ctx context.Context, h host.Host, want P) (P, error)
 	// ReadAbsent, optional, stands in for Read when the object is to be absent: it returns what would go, nil for nothing.
-	ReadAbsent func(ctx context.Context, h host.Host, want *T) (*T, error)
+	ReadAbsent func(ctx context.Context, h host.Host, want P) (P, error)
 	// Apply goes from have to want. have == nil: create; want == nil: delete. A replacement is a delete and a create.
-	Apply func(ctx context.Context, h host.Host, have, want *T, d Diff) error
+	Apply func(ctx context.Context, h host.Host, have, want P, d Diff) error
 	// Gone, optional, says that what is there counts as absent: of an object that cannot go away nothing is left to undo.
-	Gone func(have, want *T) bool
+	Gone func(have, want P) bool
 	// Prepare, optional, sees all the calls that come next on this host.
-	Prepare func(ctx context.Context, h host.Host, wants []*T) error
+	Prepare func(ctx context.Context, h host.Host, wants []P) error
 	// Batch allows consecutive calls to be applied to a copy of the host and committed once.
 	Batch bool
 
 	// Run executes a command. It returns the result for register; changed is normally true.
-	Run func(ctx context.Context, h host.Host, want *T) (result *T, changed bool, err error)
+	Run func(ctx context.Context, h host.Host, want P) (result P, changed bool, err error)
 	// Pending, optional, says whether Run would do anything at all (creates, removes).
-	Pending func(ctx context.Context, h host.Host, want *T) (bool, error)
+	Pending func(ctx context.Context, h host.Host, want P) (bool, error)
 
 	// Probe looks and returns what it saw; an error says that it is not what was expected, and where it ended.
-	Probe func(ctx context.Context, h host.Host, want *T) (*T, error)
+	Probe func(ctx context.Context, h host.Host, want P) (P, error)
 }
 
 // ErrNotConverged is returned when the host, read again after an apply, still differs.
@@ -70,8 +73,8 @@ type module struct {
 	probe              func(ctx context.Context, h host.Host, want any) (any, error)
 }
 
-func newModule[T any](s Spec[T]) Module {
-	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[T](), batch: s.Batch}
+func newModule[P comparable](s SpecOf[P]) Module {
+	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch}
 	m.validate, m.complete, m.warn = eraseCheck(s.Validate), eraseCheck(s.Complete), eraseWarn(s.Warn)
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
 	m.gone, m.prepare = eraseGone(s.Gone), erasePrepare(s.Prepare)
