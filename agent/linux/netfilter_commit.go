@@ -9,7 +9,7 @@ import (
 )
 
 // Commit restores the difference between have and want. What is written is computed by index, so it first makes sure that
-// the table is still have: an index into another table would hit somebody else's rule.
+// the table is still have: an index into another table would hit somebody else's rule. Then it reads what has come of it.
 func (t *iptables) Commit(ctx context.Context, have, want host.Table) error {
 	if err := want.CheckJumps(have); err != nil {
 		return err
@@ -18,26 +18,35 @@ func (t *iptables) Commit(ctx context.Context, have, want host.Table) error {
 	if script == "" {
 		return nil
 	}
+	if err := t.expect(ctx, have); err != nil {
+		return err
+	}
+	t.n.h.writes.Add(1)
+	// -w makes it wait for the lock of legacy iptables, which any other program may hold for a moment.
+	_, err := t.n.run(ctx, t.tools.restore, script, "--noflush", "-w", "60")
+	t.n.h.netfilterChanged()
+	if err != nil {
+		return fmt.Errorf("change table %s: %w", want.Name, atLine(err, script))
+	}
+	return t.expect(ctx, want)
+}
+
+// expect reads anew and returns ErrChanged if a table is not what it should be.
+func (t *iptables) expect(ctx context.Context, want host.Table) error {
 	d, err := t.read(ctx, true)
 	if err != nil {
 		return err
 	}
 	now, err := d.table(want.Name)
-	if err != nil {
+	if err != nil || now.Equal(want) {
 		return err
 	}
-	if !now.Equal(have) {
-		t.n.h.netfilterChanged()
-		return fmt.Errorf("change table %s: %w", want.Name, host.ErrChanged)
-	}
-	t.n.h.writes.Add(1)
-	// -w makes it wait for the lock of legacy iptables, which any other program may hold for a moment.
-	_, err = t.n.run(ctx, t.tools.restore, script, "--noflush", "-w", "60")
 	t.n.h.netfilterChanged()
-	if err != nil {
-		return fmt.Errorf("change table %s: %w", want.Name, atLine(err, script))
+	what := strings.ReplaceAll(restoreScript(want, now), "\n", "; ")
+	if len(what) > 300 {
+		what = what[:300] + "…"
 	}
-	return nil
+	return fmt.Errorf("change table %s: %w: %s", want.Name, host.ErrChanged, what)
 }
 
 // atLine adds the line of the script that the tool complains about.
