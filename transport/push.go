@@ -21,6 +21,7 @@ const (
 	firstFlight    = 8 << 20 // what may be written before the agent answers
 	defaultTimeout = time.Minute
 	endGrace       = 5 * time.Second
+	pushWait       = "30" // seconds the agent's command waits for a push
 )
 
 // Agents are the agent's binaries, for linux on each architecture.
@@ -111,12 +112,17 @@ func StartAgent(ctx context.Context, conn Conn, bins Agents, opts AgentOptions) 
 	}
 	slices.Sort(pairs)
 	var err error
-	s.command, err = shellCommand(opts.Become, "labctl-agent", findScript, append([]string{strings.Join(pairs, " ")}, opts.Args...)...)
-	if err != nil {
-		return nil, &AgentError{Op: "start agent", Err: err}
+	for _, c := range []struct {
+		to   *string
+		list string
+	}{{&s.command, strings.Join(pairs, " ")}, {&s.waiting, strings.Join(pairs, " ") + " wait:" + pushWait}} {
+		*c.to, err = shellCommand(opts.Become, "labctl-agent", findScript, append([]string{c.list}, opts.Args...)...)
+		if err != nil {
+			return nil, &AgentError{Op: "start agent", Err: err}
+		}
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	first, err := s.exec()
+	first, err := s.exec(s.ctx, s.command)
 	if err != nil {
 		s.cancel(err)
 		return nil, &AgentError{Op: "start agent", Err: err}
@@ -132,9 +138,12 @@ type agentStart struct {
 	conn    Conn
 	bins    Agents
 	opts    AgentOptions
-	command string
+	command string // becomes the agent, if it is there
+	waiting string // waits for it first
 	replay  *replay
 	stderr  *tail
+
+	there <-chan struct{} // closed when no push is under way
 
 	settled chan struct{} // closed once either of the next is set
 	agent   *Process
@@ -178,7 +187,10 @@ func (o *agentStdout) Read(p []byte) (int, error) {
 
 // run brings the agent up, then waits for its end.
 func (s *agentStart) run(p *Process) {
-	out, missing, err := s.hello(p)
+	now := make(chan struct{})
+	close(now)
+	s.there = now
+	out, missing, err := s.hello(p, now)
 	if err == nil && missing != nil {
 		// Its end is not waited for: that would be a round trip.
 		go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // ends with the command
@@ -195,19 +207,42 @@ func (s *agentStart) run(p *Process) {
 	s.replay.settle()
 	close(s.settled)
 	_, _ = p.Wait()
+	<-s.there     // the push tidies up
 	s.cancel(nil) // lets go of the caller's context
 }
 
-// pushed pushes the agent and starts it.
+// pushed pushes the agent and starts it. The command that becomes the agent is
+// sent while the push is under way and waits there, which saves two round
+// trips; if it cannot, it is sent again after the push.
 func (s *agentStart) pushed(m *missingAgent) (*Process, io.Reader, error) {
-	if err := s.push(m); err != nil {
+	feed, err := s.push(m)
+	if err != nil {
 		return nil, nil, err
 	}
-	p, err := s.exec()
+	ctx, cancel := context.WithCancelCause(s.ctx) // ends with s.ctx at the latest
+	there := make(chan struct{})
+	s.there = there
+	var pushErr error
+	go func() {
+		defer close(there)
+		if pushErr = feed(); pushErr != nil {
+			cancel(pushErr)
+		}
+	}()
+	if p, err := s.exec(ctx, s.waiting); err == nil {
+		out, missing, err := s.hello(p, there)
+		if err == nil && missing == nil {
+			return p, out, nil
+		}
+	}
+	if <-there; pushErr != nil {
+		return nil, nil, pushErr
+	}
+	p, err := s.exec(ctx, s.command)
 	if err != nil {
 		return nil, nil, &AgentError{Op: "start agent", Err: err}
 	}
-	out, missing, err := s.hello(p)
+	out, missing, err := s.hello(p, there)
 	if err == nil && missing != nil {
 		err = &AgentError{Op: "start agent", Err: fmt.Errorf("it was pushed to %s and is not there", m.dir)}
 	}
@@ -216,8 +251,8 @@ func (s *agentStart) pushed(m *missingAgent) (*Process, io.Reader, error) {
 
 // exec starts the command that becomes the agent, and lets what is written
 // flow to it.
-func (s *agentStart) exec() (*Process, error) {
-	p, err := s.conn.Start(s.ctx, s.command)
+func (s *agentStart) exec(ctx context.Context, command string) (*Process, error) {
+	p, err := s.conn.Start(ctx, command)
 	if err != nil {
 		return nil, err
 	}
@@ -229,17 +264,30 @@ func (s *agentStart) exec() (*Process, error) {
 // missingAgent is what findScript says when it finds no agent.
 type missingAgent struct {
 	machine, dir, tried string
-	gzip                bool
+	gzip                string // yes or no
 }
 
-// hello reads up to the agent's first byte, or the news that there is none.
-func (s *agentStart) hello(p *Process) (io.Reader, *missingAgent, error) {
+// hello reads up to the agent's first byte, or the news that there is none. The
+// time it may take is counted after begin.
+func (s *agentStart) hello(p *Process, begin <-chan struct{}) (io.Reader, *missingAgent, error) {
 	limit := s.opts.HelloTimeout
 	if limit == 0 {
 		limit = defaultTimeout
 	}
-	timeout := time.AfterFunc(limit, func() { p.kill(fmt.Errorf("no answer within %s", limit)) })
-	defer timeout.Stop()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-begin:
+		case <-done:
+			return
+		}
+		select {
+		case <-time.After(limit):
+			p.kill(fmt.Errorf("no answer within %s", limit))
+		case <-done:
+		}
+	}()
 	out, missing, err := scanHello(p.Stdout)
 	if err != nil {
 		return nil, nil, s.failure("start agent", p, err)
@@ -289,9 +337,10 @@ func (s *agentStart) advice(stderr string, status int) string {
 	return ""
 }
 
-// push brings the agent to the directory that findScript named.
-func (s *agentStart) push(m *missingAgent) error {
-	fail := func(err error) error { return &AgentError{Op: "push agent", Err: err} }
+// push prepares to bring the agent to the directory that findScript named; feed
+// does it.
+func (s *agentStart) push(m *missingAgent) (feed func() error, err error) {
+	fail := func(err error) (func() error, error) { return nil, &AgentError{Op: "push agent", Err: err} }
 	arch := goarchOf(m.machine)
 	hash, ok := s.bins.Hash(arch)
 	if arch == "" || !ok {
@@ -304,31 +353,32 @@ func (s *agentStart) push(m *missingAgent) error {
 	if err != nil {
 		return fail(err)
 	}
-	defer gz.Close() //nolint:errcheck // only read
-	var content io.Reader = gz
-	compressed := "yes"
-	if !m.gzip {
-		compressed = "no"
-		if content, err = gzip.NewReader(gz); err != nil {
-			return fail(err)
-		}
-	}
 	s.opts.Logf("push agent for %s: %d bytes compressed to %s", arch, gzSize, m.dir)
-	command, err := shellCommand(s.opts.Become, "labctl-push", pushScript, m.dir, hash, fmt.Sprint(size), compressed)
+	command, err := shellCommand(s.opts.Become, "labctl-push", pushScript, m.dir, hash, fmt.Sprint(size), m.gzip)
 	if err != nil {
+		_ = gz.Close()
 		return fail(err)
 	}
-	p, err := s.conn.Start(s.ctx, command)
-	if err != nil {
-		return fail(err)
-	}
-	return s.stream(p, content)
+	return func() error {
+		defer gz.Close() //nolint:errcheck // only read
+		p, err := s.conn.Start(s.ctx, command)
+		if err != nil {
+			return &AgentError{Op: "push agent", Err: err}
+		}
+		return feedPush(p, gz, m.gzip == "yes")
+	}, nil
 }
 
-// stream feeds the push and waits for its end.
-func (s *agentStart) stream(p *Process, content io.Reader) error {
+// feedPush streams the agent and waits for the end of the command.
+func feedPush(p *Process, gz io.Reader, compressed bool) error {
 	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
-	_, writeErr := io.Copy(p.Stdin, content)
+	content, writeErr := gz, error(nil)
+	if !compressed {
+		content, writeErr = gzip.NewReader(gz)
+	}
+	if writeErr == nil {
+		_, writeErr = io.Copy(p.Stdin, content)
+	}
 	if closeErr := p.Stdin.Close(); writeErr == nil {
 		writeErr = closeErr
 	}

@@ -47,7 +47,7 @@ func findMissing(seen []byte) *missingAgent {
 		return nil
 	}
 	gz, tried, _ := strings.Cut(rest, " ")
-	return &missingAgent{machine: machine, dir: dir, gzip: gz == "yes", tried: tried}
+	return &missingAgent{machine: machine, dir: dir, gzip: gz, tried: tried}
 }
 
 // replay is the standard input of a command that may have to be started twice.

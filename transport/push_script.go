@@ -11,8 +11,9 @@ import (
 // backslash, no exclamation mark and no line end, hence the restraint.
 
 // findScript replaces itself by the agent if it is there. $1 lists
-// machine:hash pairs, the rest are the agent's arguments. If the agent is not
-// there, it says on standard output where one could run:
+// machine:hash pairs, and wait:N to give it some N seconds to come while it is
+// being pushed; the rest are the agent's arguments. If the agent is not there,
+// it says on standard output where one could run:
 //
 //	labctl-agent-missing MACHINE DIRECTORY gzip=yes|no
 //
@@ -23,9 +24,9 @@ import (
 // noexec). The probe is an empty file: execve refuses it with EACCES on noexec,
 // else with ENOEXEC, at which sh runs it as a script without commands.
 const findScript = `umask 077;
-p=$1; shift; m=$(uname -m); u=$(id -u); h=; f=; why=;
+p=$1; shift; m=$(uname -m); u=$(id -u); h=; w=0; f=; why=;
 case $m in i?86) k=i386;; armv*) k=arm;; *) k=$m;; esac;
-for x in $p; do case $x in $k:*) h=${x#*:};; esac; done;
+for x in $p; do case $x in $k:*) h=${x#*:};; wait:*) w=${x#*:}0;; esac; done;
 own() { set -- $(ls -ldn "$1" 2>/dev/null); case "$1 $3" in drwx------*" $u") return 0;; esac; return 1; };
 have() { [ -x "$1/agent-$h" ] && own "$1" && f=$1/agent-$h; };
 try() {
@@ -38,7 +39,7 @@ try() {
 each() {
  for d in "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/labctl}" "${HOME:+$HOME/.cache/labctl}" "/var/tmp/labctl-$u" "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/labctl}" "/dev/shm/labctl-$u" "/run/labctl-$u" "/tmp/labctl-$u";
  do [ -n "$d" ] && $1 "$d" && return 0; done; return 1; };
-[ -n "$h" ] && each have && exec "$f" "$@";
+while [ -n "$h" ]; do each have && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
 each try || f=-;
 g=no; command -v gzip >/dev/null 2>&1 && g=yes;
 [ "$f" = - ] || why=;

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -159,10 +160,7 @@ func TestAgentIsPushedOnceFromEveryShell(t *testing.T) {
 				t.Errorf("pushed %d times", b.opened)
 			}
 			dir := filepath.Join(home, ".cache/labctl")
-			files, _ := os.ReadDir(dir)
-			if len(files) != 1 || files[0].Name() != "agent-"+b.hash {
-				t.Errorf("in the directory: %v", files)
-			}
+			holds(t, dir, "agent-"+b.hash)
 			if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
 				t.Errorf("mode %v", info.Mode())
 			}
@@ -330,14 +328,7 @@ func TestPushRemovesOldAgentsAndLeftovers(t *testing.T) {
 	if _, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, ""); err != nil {
 		t.Fatal(err)
 	}
-	var left []string
-	files, _ := os.ReadDir(dir)
-	for _, f := range files {
-		left = append(left, f.Name())
-	}
-	if got, want := strings.Join(left, " "), ".push-now.2 agent-"+b.hash+" agent-young other"; got != want {
-		t.Errorf("left %s, want %s", got, want)
-	}
+	holds(t, dir, ".push-now.2", "agent-"+b.hash, "agent-young", "other")
 }
 
 func TestCorruptPushIsRefused(t *testing.T) {
@@ -357,9 +348,7 @@ func TestCorruptPushIsRefused(t *testing.T) {
 		t.Fatal("no error")
 	}
 	mention(t, err, "push agent", "wrong sha256")
-	if files, _ := os.ReadDir(filepath.Join(home, ".cache/labctl")); len(files) != 0 {
-		t.Errorf("left over: %v", files)
-	}
+	holds(t, filepath.Join(home, ".cache/labctl"))
 }
 
 func TestConcurrentPushes(t *testing.T) {
@@ -374,9 +363,25 @@ func TestConcurrentPushes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if files, _ := os.ReadDir(filepath.Join(home, ".cache/labctl")); len(files) != 1 {
-		t.Errorf("in the directory: %v", files)
+	holds(t, filepath.Join(home, ".cache/labctl"), "agent-"+newBins(t).hash)
+}
+
+// holds waits until dir holds these files and no others: a push tidies up
+// after the agent has started.
+func holds(t testing.TB, dir string, want ...string) {
+	t.Helper()
+	var names []string
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		names = nil
+		files, _ := os.ReadDir(dir)
+		for _, f := range files {
+			names = append(names, f.Name())
+		}
+		if slices.Equal(names, want) {
+			return
+		}
 	}
+	t.Errorf("%s holds %q, want %q", dir, names, want)
 }
 
 // Directories of others, and those that others may enter, are not used.

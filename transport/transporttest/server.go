@@ -290,7 +290,7 @@ func Shell(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.W
 // Run runs c to its end and returns its exit status, 255 if it has none.
 func Run(c *exec.Cmd, stdin io.Reader, stdout, stderr io.Writer) int {
 	c.Stdout, c.Stderr = stdout, stderr
-	c.WaitDelay = 100 * time.Millisecond // its children may hold the streams
+	c.WaitDelay = time.Second // its children may hold the streams
 	in, err := c.StdinPipe()
 	if err != nil {
 		return 255
@@ -307,7 +307,7 @@ func Run(c *exec.Cmd, stdin io.Reader, stdout, stderr io.Writer) int {
 	if errors.As(err, &exit) && exit.ExitCode() >= 0 {
 		return exit.ExitCode()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return 255
 	}
 	return 0

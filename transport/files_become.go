@@ -1,0 +1,57 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// placeScript writes standard input to $1/$2, whose size is $3. The name
+// appears when all of it is there.
+const placeScript = `umask 077; mkdir -p "$1" || exit 3; t=$1/.put-$$;
+clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
+cat > "$t" || exit 4; n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$2 has $n bytes in place of $3" >&2; exit 5; };
+mv -f "$t" "$1/$2"`
+
+// UploadAs writes size bytes of r to path as another user, by sudo without a
+// password: SFTP knows the login user alone. Nobody else may read what it
+// writes. The directory of path is made if it is missing.
+func UploadAs(ctx context.Context, conn Conn, become, path string, size int64, r io.Reader) error {
+	i := strings.LastIndexByte(path, '/')
+	if i <= 0 {
+		return fmt.Errorf("upload %q: not an absolute path", path)
+	}
+	command, err := shellCommand(become, "labctl-put", placeScript, path[:i], path[i+1:], fmt.Sprint(size))
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", path, err)
+	}
+	p, err := conn.Start(ctx, command)
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", path, err)
+	}
+	if err := feed(p, r); err != nil {
+		return fmt.Errorf("upload %s: %w", path, err)
+	}
+	return nil
+}
+
+// feed gives r to a command and waits for its end.
+func feed(p *Process, r io.Reader) error {
+	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
+	_, readErr := io.Copy(p.Stdin, r)
+	if err := p.Stdin.Close(); readErr == nil {
+		readErr = err
+	}
+	status, err := p.Wait()
+	said := strings.TrimSpace(p.Stderr())
+	switch {
+	case err == nil && status != 0 && said != "":
+		return fmt.Errorf("status %d: %s", status, said)
+	case err == nil && status != 0:
+		return fmt.Errorf("status %d", status)
+	case err == nil:
+		return readErr
+	}
+	return err
+}
