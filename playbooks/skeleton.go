@@ -48,13 +48,12 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 }
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
-var playArguments = []string{"hosts", "become", "become_user", "connection", "vars", "tags"}
+var playArguments = []string{"hosts", "become", "become_user", "vars", "tags"}
 
 // Play is a list of tasks for the hosts that a pattern names.
 type Play struct {
-	Name       string
-	Range      hcl.Range
-	Connection string // "", inventory.ConnectSSH or ConnectLocal: in place of the hosts' own
+	Name  string
+	Range hcl.Range
 
 	site       *Site
 	pattern    string
@@ -169,12 +168,6 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 		p.becomeUser = a.Expr
 		if attr["become"] == nil {
 			p.become = true
-		}
-	}
-	if a := attr["connection"]; a != nil {
-		p.Connection = s.constString(a)
-		if kinds := []string{inventory.ConnectSSH, inventory.ConnectLocal}; p.Connection != "" && !slices.Contains(kinds, p.Connection) {
-			s.diags.add(fault(a.Expr.Range(), "Wrong value", "A connection is \"ssh\" or \"local\"."))
 		}
 	}
 	if a := attr["tags"]; a != nil {
