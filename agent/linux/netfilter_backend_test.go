@@ -16,6 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// anotherSession is a host that knows nothing of what was read before.
+func anotherSession(t *testing.T) *Host {
+	t.Helper()
+	h := New()
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
 func TestBackendInUse(t *testing.T) {
 	h := netfilterHost(t)
 	def, err := h.defaultBackend(ctxOf(t), host.IPv4)
@@ -26,7 +34,7 @@ func TestBackendInUse(t *testing.T) {
 		t.Errorf("in an empty namespace %s, not the default %s", x.Backend(), def)
 	}
 	tool(t, "iptables-legacy", "-A", "FORWARD", "-j", "DROP")
-	h = New() // another session
+	h = anotherSession(t)
 	if x := openTables(t, h, host.IPv4, ""); x.Backend() != host.BackendLegacy {
 		t.Errorf("with legacy rules %s", x.Backend())
 	}
@@ -34,7 +42,7 @@ func TestBackendInUse(t *testing.T) {
 		t.Errorf("IPv6 has no legacy rules, and gets %s", x.Backend())
 	}
 	tool(t, "iptables-nft", "-A", "FORWARD", "-j", "DROP")
-	h = New()
+	h = anotherSession(t)
 	_, err = mustNet(t, h, "").Netfilter().IPTables(ctxOf(t), host.IPv4, "")
 	if err == nil || !strings.Contains(err.Error(), `backend = "nf_tables" or "legacy"`) {
 		t.Errorf("with rules in both: %v", err)
@@ -43,7 +51,7 @@ func TestBackendInUse(t *testing.T) {
 		apply(t, h, call("iptables_chain", false, `{"chain":"FORWARD","backend":"`+b+`","rule":[{"jump":"DROP"}]}`))
 	}
 	tool(t, "iptables-legacy", "-F", "FORWARD")
-	h = New()
+	h = anotherSession(t)
 	if x := openTables(t, h, host.IPv4, ""); x.Backend() != host.BackendNFT {
 		t.Errorf("with empty legacy tables %s", x.Backend())
 	}

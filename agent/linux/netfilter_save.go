@@ -3,6 +3,7 @@ package linux
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"labctl/modules/host"
 )
@@ -12,7 +13,7 @@ type dump struct {
 	changes      uint64
 	tables       []host.Table
 	incompatible map[string]bool // tables with native nftables rules, which iptables-nft cannot show
-	standing     map[host.ChainRule]bool
+	standing     func() map[host.ChainRule]bool // every rule; made when first asked for
 }
 
 // table returns one table, complete with its built-in chains.
@@ -31,18 +32,18 @@ func (d *dump) table(name string) (host.Table, error) {
 
 // stands reports whether a chain holds exactly this text: it is then canonical, for what is saved and restored is saved
 // the same again.
-func (d *dump) stands(r host.ChainRule) bool {
-	if d.standing == nil {
-		d.standing = map[host.ChainRule]bool{}
-		for _, t := range d.tables {
-			for _, c := range t.Chains {
-				for _, text := range c.Rules {
-					d.standing[host.ChainRule{Table: t.Name, Chain: c.Name, Rule: text}] = true
-				}
+func (d *dump) stands(r host.ChainRule) bool { return d.standing()[r] }
+
+func (d *dump) everyRule() map[host.ChainRule]bool {
+	out := map[host.ChainRule]bool{}
+	for _, t := range d.tables {
+		for _, c := range t.Chains {
+			for _, text := range c.Rules {
+				out[host.ChainRule{Table: t.Name, Chain: c.Name, Rule: text}] = true
 			}
 		}
 	}
-	return d.standing[r]
+	return out
 }
 
 // holds reports whether anything is set up at all: a rule, a user-defined chain or a policy other than ACCEPT.
@@ -60,6 +61,7 @@ func (d *dump) holds() bool {
 // parseSave reads what iptables-save prints without -c.
 func parseSave(out string) (*dump, error) {
 	d := &dump{incompatible: map[string]bool{}}
+	d.standing = sync.OnceValue(d.everyRule)
 	var t *host.Table
 	chains := map[string]*host.Chain{}
 	for line := range strings.Lines(out) {
