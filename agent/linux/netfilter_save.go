@@ -12,7 +12,7 @@ import (
 type dump struct {
 	changes      uint64
 	tables       []host.Table
-	incompatible map[string]bool // tables with native nftables rules, which iptables-nft cannot show
+	incompatible map[string]bool                // tables with native nftables rules, which iptables-nft cannot show
 	standing     func() map[host.ChainRule]bool // every rule; made when first asked for
 }
 
