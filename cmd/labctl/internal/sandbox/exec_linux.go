@@ -82,35 +82,34 @@ func runInside(ctx context.Context, o ExecOptions) (int, error) {
 		defer tty.close()
 		tty.attach(cmd)
 	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return -1, err
 	}
-	stop := forward(cmd.Process)
-	defer stop()
+	defer forward(signals, cmd.Process)()
 	if tty != nil {
 		tty.start(o.Stdout)
 	}
 	return exitCode(cmd.Wait())
 }
 
-// forward passes on the signals that this process gets until stop is called. What is typed on a
-// terminal in raw mode is no signal here.
-func forward(command *os.Process) (stop func()) {
-	signals, done := make(chan os.Signal, 8), make(chan struct{})
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+// forward passes signals on until stop is called. What is typed on a terminal in raw mode is no signal here.
+func forward(signals <-chan os.Signal, to *os.Process) (stop func()) {
+	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
 			select {
 			case s := <-signals:
-				_ = command.Signal(s)
+				_ = to.Signal(s)
 			case <-done:
 				return
 			}
 		}
 	})
 	return func() {
-		signal.Stop(signals)
 		close(done)
 		running.Wait()
 	}

@@ -87,7 +87,9 @@ func TestExecSignal(t *testing.T) {
 		_, _ = r.Read(make([]byte, 1)) // the trap is set
 		_ = unix.Kill(os.Getpid(), unix.SIGUSR1)
 	}()
-	code, err := Exec(context.Background(), b.dir, "signal", "box", ExecOptions{Argv: []string{"bash", "-c", "trap 'exit 9' USR1; echo; while :; do sleep 0.01; done"}, Stdout: w})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	code, err := Exec(ctx, b.dir, "signal", "box", ExecOptions{Argv: []string{"bash", "-c", "trap 'exit 9' USR1; echo; while :; do sleep 0.01; done"}, Stdout: w})
 	w.Close()
 	if code != 9 || err != nil {
 		t.Errorf("exit code %d, %v", code, err)

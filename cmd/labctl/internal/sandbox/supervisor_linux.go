@@ -66,6 +66,13 @@ func supervise(dir string) error {
 	if err := unix.Chdir("/"); err != nil {
 		return err
 	}
+	record, err := json.Marshal(self())
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(dir, pidFile), record, 0o600); err != nil {
+		return err
+	}
 	s, err := newSupervisor(dir)
 	if err != nil {
 		return err
@@ -78,13 +85,6 @@ func supervise(dir string) error {
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return fmt.Errorf("listen for commands: %w", err)
-	}
-	record, err := json.Marshal(self())
-	if err != nil {
-		return err
-	}
-	if err := replaceFile(filepath.Join(dir, pidFile), record, 0o600); err != nil {
-		return err
 	}
 	if err := unix.Close(lockFD); err != nil {
 		return fmt.Errorf("release lock: %w", err)
@@ -137,6 +137,7 @@ func (s *supervisor) answer(ctx context.Context, conn net.Conn) (end bool) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	var req request
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second)) // one that says nothing holds up the next
 	line, err := in.ReadBytes('\n')
 	if err == nil {
 		err = json.Unmarshal(line, &req)
@@ -144,6 +145,7 @@ func (s *supervisor) answer(ctx context.Context, conn net.Conn) (end bool) {
 	if err != nil {
 		return false
 	}
+	_ = conn.SetReadDeadline(time.Time{})
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {

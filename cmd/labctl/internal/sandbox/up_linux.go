@@ -188,7 +188,7 @@ func dialOrStart(ctx context.Context, own string, locked *os.File) (net.Conn, er
 		close(ended)
 	}()
 	for {
-		if conn, err := dial(own); err == nil && onRecord(own) == started {
+		if conn, err := dial(own); err == nil {
 			return conn, nil
 		}
 		select {
