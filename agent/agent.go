@@ -30,10 +30,10 @@ type contents interface {
 	SetBlobs(dir string, fetch func(ctx context.Context, sha string) error)
 }
 
-// Serve introduces itself on out, then answers the requests that come on in, in order, until in ends. When in ends in the
-// middle of a request, that request is cancelled and nothing that was queued behind it is executed.
-func Serve(ctx context.Context, in io.Reader, out io.Writer, h host.Host, o Options) error {
-	ctx, cancel := context.WithCancel(ctx)
+// Serve introduces itself on out, then answers the requests that come on in, in order, until in or life ends. When that is in
+// the middle of a request, it is cancelled and nothing that was queued behind it is executed.
+func Serve(life context.Context, in io.Reader, out io.Writer, h host.Host, o Options) error {
+	ctx, cancel := context.WithCancel(life)
 	defer cancel()
 	if o.Registry == nil {
 		o.Registry = modules.Default
@@ -46,6 +46,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, h host.Host, o Opti
 		return err
 	}
 	s.queue = newQueue()
+	defer context.AfterFunc(life, func() { s.queue.close(context.Cause(life)) })()
 	go s.receive(in, cancel)
 	return s.loop(ctx)
 }
@@ -92,6 +93,10 @@ func (s *session) receive(in io.Reader, cancel context.CancelFunc) {
 		case f.Request != nil:
 			s.queue.push(f.Request)
 		case f.Have != nil:
+			select {
+			case <-s.have: // nobody waits for it any more
+			default:
+			}
 			s.have <- f.Have
 		case f.Cancel != nil:
 			s.queue.cancel()
@@ -192,14 +197,19 @@ func (s *session) fetch(ctx context.Context, sha string) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	select {
-	case h := <-s.have:
-		if h.Error != "" {
-			return fmt.Errorf("fetch content %.12s: %s", sha, h.Error)
+	for {
+		select {
+		case h := <-s.have:
+			switch {
+			case h.ID != s.at: // the answer to a request whose time was over
+			case h.Error != "":
+				return errors.New(h.Error)
+			default:
+				return nil
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("fetch content %.12s: %w", sha, context.Cause(ctx))
 	}
 }
 

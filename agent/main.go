@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"labctl/agent/wire"
@@ -25,6 +28,7 @@ func Main(h host.Host) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	blobs := blobDir()
+	sweep(filepath.Dir(blobs))
 	defer os.RemoveAll(blobs)
 	if err := Serve(ctx, os.Stdin, os.Stdout, h, Options{Blobs: blobs}); err != nil {
 		fmt.Fprintln(os.Stderr, "labctl-agent:", err)
@@ -33,12 +37,29 @@ func Main(h host.Host) int {
 	return 0
 }
 
-// blobDir names, but does not make, a directory of this process beside the executable: the runner makes it when a content
-// has to travel, as the user who owns the place, which need not be the one the agent runs as.
+// blobDir names, but does not make, a directory of this process beside the executable, which is in a place private to the user
+// the agent runs as. The runner makes it, as that user, when a content has to travel.
 func blobDir() string {
 	exe, err := os.Executable()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(filepath.Dir(exe), fmt.Sprintf("blobs-%d", os.Getpid()))
+	return filepath.Join(filepath.Dir(exe), blobPrefix+strconv.Itoa(os.Getpid()))
+}
+
+const blobPrefix = "blobs-"
+
+// sweep removes from dir what agents that were killed have left behind: contents whose process is no more.
+func sweep(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		num, ours := strings.CutPrefix(e.Name(), blobPrefix)
+		pid, err := strconv.Atoi(num)
+		if ours && err == nil && (pid == os.Getpid() || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name())) // if it cannot be removed, it does no harm
+		}
+	}
 }

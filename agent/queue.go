@@ -8,10 +8,11 @@ import (
 
 // queue holds the requests that have come but not been run. It is unbounded: the runner's first flight is a whole play.
 type queue struct {
-	mu    sync.Mutex
-	wake  *sync.Cond
-	items []*wire.Request
-	err   error // why no more will come
+	mu        sync.Mutex
+	wake      *sync.Cond
+	items     []*wire.Request
+	cancelled bool
+	err       error // why no more will come
 }
 
 func newQueue() *queue {
@@ -31,12 +32,20 @@ func (q *queue) push(r *wire.Request) {
 func (q *queue) close(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.err, q.items = err, nil
+	if q.err == nil {
+		q.err = err
+	}
+	q.items = nil
 	q.wake.Broadcast()
 }
 
-// cancel wakes a batch that waits for more.
-func (q *queue) cancel() { q.wake.Broadcast() }
+// cancel lets a batch that waits for more go on without.
+func (q *queue) cancel() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.cancelled = true
+	q.wake.Broadcast()
+}
 
 func (q *queue) empty() bool {
 	q.mu.Lock()
@@ -69,7 +78,7 @@ func (q *queue) run(r *wire.Request, want func(*wire.Request) bool) []*wire.Requ
 	defer q.mu.Unlock()
 	var out []*wire.Request
 	for len(out) < maxBatch {
-		for len(q.items) == 0 && r.Follows && q.err == nil {
+		for len(q.items) == 0 && r.Follows && q.err == nil && !q.cancelled {
 			q.wake.Wait()
 		}
 		if len(q.items) == 0 || !want(q.items[0]) || q.items[0].Epoch != r.Epoch {

@@ -25,7 +25,7 @@ func (a *Against) open(ctx context.Context, h *inventory.Host, _ string, _ logFu
 		have := slices.Sorted(maps.Keys(a.Snapshots))
 		return nil, fmt.Errorf("no snapshot of %s was given, only of %s: labctl facts %s -o json > %s.json takes one", h.Name, strings.Join(have, ", "), h.Name, h.Name)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // an interrupted agent still says what it has done
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	done := make(chan struct{})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"time"
 
 	"labctl/inventory"
 	"labctl/transport"
@@ -40,25 +41,44 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 		}
 	}
 	l := &link{}
-	p, err := transport.StartAgent(ctx, conn, c.Agents, transport.AgentOptions{Become: become, Logf: func(f string, args ...any) {
+	// An interruption must not cut off an agent that runs: it is asked to stop, and tells what it has done.
+	life, cut := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cut)
+	defer stop()
+	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: become, Logf: func(f string, args ...any) {
 		l.pushed.Store(true)
 		logf(1, fmt.Sprintf(f, args...))
 	}})
 	if err != nil {
+		cut()
 		_ = conn.Close()
 		return nil, err
 	}
 	l.stdin, l.stdout, l.stderr = p.Stdin, p.Stdout, p.Stderr
 	l.upload = func(ctx context.Context, path string, size int64, r io.Reader) error {
+		if become != "" {
+			return transport.UploadAs(ctx, conn, become, path, size, r)
+		}
 		return upload(ctx, conn, path, size, r)
 	}
 	l.cost = func() *Cost { return cost(conn.Stats()) }
 	l.close = func() error {
 		_ = p.Stdin.Close()
+		if t == nil {
+			linger(p)
+		}
+		cut()
 		_ = p.Close()
 		return conn.Close()
 	}
 	return l, nil
+}
+
+// linger lets a local agent end by itself, since closing kills it. Over SSH the agent outlives its session as long as it needs,
+// and waiting for that would be a round trip.
+func linger(p *transport.Process) {
+	defer time.AfterFunc(5*time.Second, func() { _ = p.Close() }).Stop()
+	_, _ = p.Wait()
 }
 
 // upload makes the private directory of path first: the agent names it, but leaves making it to the login user.

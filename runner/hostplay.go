@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"labctl/inventory"
 	"labctl/modules"
 	"labctl/playbooks"
-	"labctl/transport"
 )
 
 // hostPlay takes one host through one play. Everything happens on the goroutine that calls run: it evaluates as far as is
@@ -27,6 +25,7 @@ type hostPlay struct {
 	become  string           // the user that the agent of cur runs as
 	waiting []playbooks.Step // evaluated, not sent: they wait for another session, or for their turn to be reported
 	sent    []flight         // sent, not answered, in order
+	faults  hcl.Diagnostics  // what ended the evaluation; reported when all that comes before it is done
 	facts   bool             // have been handed to eval
 	done    bool             // eval has no more
 	failed  bool             // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
@@ -44,6 +43,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 		x.evaluate(ctx)
 		x.dispatch(ctx)
 		if len(x.sent) == 0 && (x.failed || x.done && len(x.waiting) == 0) {
+			x.conclude()
 			break
 		}
 		if len(x.sent) > 0 || x.cur != nil && x.cur.hello == nil {
@@ -63,13 +63,18 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 	if x.done || x.failed {
 		return
 	}
+	idle := len(x.sent) == 0 && len(x.waiting) == 0
 	steps, state, diags := x.eval.Next()
 	x.waiting = append(x.waiting, steps...)
 	x.done = state == playbooks.Done || state == playbooks.Failed
-	for _, d := range diags {
-		x.diagnostic(d)
+	x.diagnose(diags)
+	if state != playbooks.Blocked {
+		return
 	}
-	if state != playbooks.Blocked || !x.eval.Need().Facts || x.facts {
+	if x.facts || !x.eval.Need().Facts {
+		if idle && len(steps) == 0 {
+			x.stuck()
+		}
 		return
 	}
 	if x.cur == nil && len(x.waiting) == 0 {
@@ -78,6 +83,13 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 	if x.cur != nil && x.cur.hello != nil {
 		x.learn()
 	}
+}
+
+// stuck ends the evaluation of a host that would otherwise wait for ever.
+func (x *hostPlay) stuck() {
+	x.done = true
+	x.diagnose(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Evaluation stands still", Subject: &x.play.Range,
+		Detail: "What the next task waits for will never come. This is a fault of labctl."}})
 }
 
 // learn hands the facts of the session to the evaluation, and goes on with it.
@@ -109,8 +121,8 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				return
 			}
 			continue
-		default:
-			x.send(st, x.follows())
+		case !x.send(st, x.follows()):
+			return
 		}
 		x.waiting = x.waiting[1:]
 	}
@@ -129,7 +141,8 @@ func statusOf(st playbooks.Step) Status {
 	return UnknownYet
 }
 
-func (x *hostPlay) send(st playbooks.Step, follows bool) {
+// send queues the request of a step. It reports whether the session still takes one.
+func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	x.cur.requests++
 	op := wire.Apply
 	if x.r.o.Mode != Play {
@@ -139,10 +152,11 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) {
 	req := &wire.Request{ID: x.cur.requests, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
-		return
+		return false
 	}
 	x.sent = append(x.sent, flight{x.cur.requests, st})
 	x.r.sink.event(Event{Kind: TaskSent, Play: x.play.Display(), Host: x.host.Name, Task: taskOf(st)})
+	return true
 }
 
 func (x *hostPlay) flush() {
@@ -227,94 +241,6 @@ func resultStatus(r *modules.Result) Status {
 	return OK
 }
 
-// taskError turns the agent's error into one that shows the source at fault where the arguments are.
-func (x *hostPlay) taskError(st playbooks.Step, e *wire.Error) *Error {
-	out := &Error{Kind: e.Kind, Path: e.Path, Message: e.Msg}
-	if e.Kind == wire.KindArgument {
-		out.Source = x.r.source(st.Fault(e.Path, e.Msg))
-	}
-	if st.Sensitive {
-		out.Message = "the task failed; it is sensitive, so no more can be said here"
-	}
-	return out
-}
-
-// report emits what became of a step.
-func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fault *Error) {
-	e := Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: taskOf(st), Status: status, Error: fault}
-	if rep != nil {
-		e.Duration = rep.Duration
-		if rep.Result != nil {
-			e.Diff, e.Result = &rep.Result.Diff, rep.Result
-		}
-	}
-	if status == UnknownYet {
-		e.Message = "known after apply: " + join(st.Unknowns)
-	}
-	if st.Sensitive {
-		withhold(&e)
-	}
-	x.r.sink.event(e)
-	if rep == nil || rep.Result == nil {
-		return
-	}
-	for _, w := range rep.Result.Warnings {
-		x.r.sink.event(Event{Kind: Warning, Play: e.Play, Host: e.Host, Task: e.Task, Message: w})
-	}
-}
-
-// diagnostic reports what the evaluation has to say; an error ends the host.
-func (x *hostPlay) diagnostic(d *hcl.Diagnostic) {
-	if d.Severity != hcl.DiagError {
-		x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name, Message: d.Summary + ": " + d.Detail})
-		return
-	}
-	x.failed = true
-	t := &Task{Name: "evaluate", Address: "evaluate"}
-	if d.Subject != nil {
-		t.File, t.Line = d.Subject.Filename, d.Subject.Start.Line
-	}
-	x.r.sink.event(Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: t, Status: Failed,
-		Error: &Error{Kind: "evaluation", Message: d.Summary + ": " + d.Detail, Source: x.r.source(d)}})
-}
-
-// unreachable reports that no session could be had.
-func (x *hostPlay) unreachable(err error) {
-	x.failed = true
-	fault := &Error{Kind: "unreachable", Message: err.Error()}
-	var te *transport.Error
-	if errors.As(err, &te) {
-		fault.Hop = te.Hop
-	}
-	x.r.sink.event(Event{Kind: Unreachable, Play: x.play.Display(), Host: x.host.Name, Error: fault})
-	x.notRun()
-}
-
-// lost reports that the session has ended under way. Whether the request it was at has been carried out is not known.
-func (x *hostPlay) lost(err error) {
-	if x.failed {
-		x.sent = nil
-		return
-	}
-	if err == nil {
-		err = errors.New("the session ended")
-	}
-	x.unreachable(err)
-}
-
-// notRun reports everything that was under way or waiting as not run.
-func (x *hostPlay) notRun() {
-	for _, f := range x.sent {
-		x.report(f.step, NotRun, nil, nil)
-	}
-	for _, st := range x.waiting {
-		if !st.Skip && !st.Unknown {
-			x.report(st, NotRun, nil, nil)
-		}
-	}
-	x.sent, x.waiting = nil, nil
-}
-
 // interrupt asks the agent to stop and waits, for the grace time, to learn what has been done.
 func (x *hostPlay) interrupt() {
 	if x.cur != nil && len(x.sent) > 0 && !x.failed {
@@ -322,9 +248,15 @@ func (x *hostPlay) interrupt() {
 		defer cancel()
 		_ = x.cur.send(&wire.Frame{Cancel: &wire.Cancel{}})
 		_ = x.cur.flush()
-		for len(x.sent) > 0 && grace.Err() == nil && !x.failed {
+		for len(x.sent) > 0 && grace.Err() == nil {
 			x.await(grace)
 		}
+	}
+	if len(x.sent) > 0 && !x.failed { // nobody knows what became of the oldest
+		st := x.sent[0].step
+		x.sent = x.sent[1:]
+		x.report(st, Failed, nil, &Error{Kind: "interrupted",
+			Message: fmt.Sprintf("interrupted; it had not ended %s later, and may or may not be done", x.r.o.Grace)})
 	}
 	x.failed = true
 	x.notRun()

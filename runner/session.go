@@ -120,10 +120,15 @@ func (s *session) send(f *wire.Frame) error { return wire.Write(s.out, f) }
 
 func (s *session) flush() error { return s.out.Flush() }
 
-// close ends the session; the agent sees the end of its input.
+// close ends the session; the agent sees the end of its input. What it still says meanwhile is dropped.
 func (s *session) close() error {
+	silent := make(chan struct{})
+	go func() {
+		defer close(silent)
+		for range s.frames { // until receive has ended
+		}
+	}()
 	err := s.link.close()
-	for range s.frames { // until receive has ended
-	}
+	<-silent
 	return err
 }

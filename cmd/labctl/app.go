@@ -18,7 +18,7 @@ type app struct {
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(longFlags(root, args))
-	return a.exitCode(root.ExecuteContext(ctx))
+	return a.exitCode(ctx, root.ExecuteContext(ctx))
 }
 
 func (a *app) root() *cobra.Command {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"labctl/cmd/labctl/internal/sandbox"
+	"labctl/transport"
 )
 
 // The exit codes of labctl, as README.md lists them. plan -detailed-exitcode has its own: 0 nothing to do, 1 error, 2 changes.
@@ -40,18 +41,23 @@ func main() {
 
 // Main runs labctl with the process's arguments and streams and returns the exit code.
 func Main() int {
-	signal.Ignore(syscall.SIGPIPE) // a closed pipe is a write error, handled where it happens
+	// A closed pipe is a write error, handled where it happens. Not signal.Ignore: what labctl starts would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible(os.Stderr)
 	defer stop()
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	return a.run(ctx, os.Args[1:])
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once.
+// interruptible returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once. SIGINT stays
+// ignored where it was: a shell's background job is not to end with what runs in front of it.
 func interruptible(w io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(c, syscall.SIGTERM)
+	if !signal.Ignored(os.Interrupt) {
+		signal.Notify(c, os.Interrupt)
+	}
 	go func() {
 		s, ok := <-c
 		if !ok {
@@ -74,17 +80,21 @@ type exitError int
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // exitCode is the one place where an error becomes an exit code.
-func (a *app) exitCode(err error) int {
+func (a *app) exitCode(ctx context.Context, err error) int {
 	var code exitError
+	var unreachable *transport.Error
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &code):
 		return int(code)
-	case errors.Is(err, errInterrupted):
+	case context.Cause(ctx) == errInterrupted:
 		return exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
-		return exitUser
+		return exitUser // whoever read has seen enough, and needs no message
+	case errors.As(err, &unreachable):
+		fmt.Fprintln(a.err, "labctl:", err)
+		return exitUnreachable
 	}
 	fmt.Fprintln(a.err, "labctl:", err)
 	return exitUser

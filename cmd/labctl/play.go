@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -57,6 +60,9 @@ func (a *app) playCmd() *cobra.Command {
 		Short: "Bring the hosts to the state that a site describes",
 		Long: `Evaluates the tasks of each play for each of its hosts and has them carried out, in order, all hosts at the same time.
 SITE is a file or a directory (default: the working directory).
+
+Ctrl-C lets each host end the task it is at, for five seconds at most, and says what was done where; a second one ends labctl
+at once. A play does not stop because nobody reads its output any more.
 
 Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed, 4 some host unreachable, 99 interrupted.`,
 		Args: cobra.MaximumNArgs(1),
@@ -140,8 +146,23 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 		Sandbox: name, Path: path, Opener: opener,
 	}, func(e runner.Event) { outcome.Event(e); v.Event(e) })
 	diags := r.Run(ctx)
-	if err := v.Close(); err != nil {
+	shown := v.Close()
+	if err := a.diagnose(s.Site, diags); err != nil {
 		return nil, err
 	}
-	return outcome, a.diagnose(s.Site, diags)
+	return outcome, a.unshown(outcome.PlayExit(), shown)
+}
+
+// unshown is what becomes of an output that could not be written. A run does not stop half way because its reader has gone:
+// it is played to the end, and the exit code says how. When all went well but the output is lost, that is the fault to tell;
+// a closed pipe is none, since whoever read has chosen to close it.
+func (a *app) unshown(code int, err error) error {
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return nil
+	case code == exitDone:
+		return fmt.Errorf("show the run, which is done: %w", err)
+	}
+	fmt.Fprintln(a.err, "labctl: show the run:", err)
+	return nil
 }

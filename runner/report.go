@@ -1,0 +1,122 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"labctl/agent/wire"
+	"labctl/playbooks"
+	"labctl/transport"
+)
+
+// taskError turns the agent's error into one that shows the source at fault where the arguments are.
+func (x *hostPlay) taskError(st playbooks.Step, e *wire.Error) *Error {
+	out := &Error{Kind: e.Kind, Path: e.Path, Message: e.Msg}
+	if e.Kind == wire.KindArgument {
+		out.Source = x.r.source(st.Fault(e.Path, e.Msg))
+	}
+	if st.Sensitive {
+		out.Message = "the task failed; it is sensitive, so no more can be said here"
+	}
+	return out
+}
+
+// report emits what became of a step.
+func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fault *Error) {
+	e := Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: taskOf(st), Status: status, Error: fault}
+	if rep != nil {
+		e.Duration = rep.Duration
+		if rep.Result != nil {
+			e.Diff, e.Result = &rep.Result.Diff, rep.Result
+		}
+	}
+	if status == UnknownYet {
+		e.Message = "known after apply: " + join(st.Unknowns)
+	}
+	if st.Sensitive {
+		withhold(&e)
+	}
+	x.r.sink.event(e)
+	if rep == nil || rep.Result == nil {
+		return
+	}
+	for _, w := range rep.Result.Warnings {
+		if st.Sensitive {
+			w = "the task is sensitive, so its warning is not shown"
+		}
+		x.r.sink.event(Event{Kind: Warning, Play: e.Play, Host: e.Host, Task: e.Task, Message: w})
+	}
+}
+
+// diagnose takes in what the evaluation has to say. Warnings are reported at once, errors when their turn has come.
+func (x *hostPlay) diagnose(diags hcl.Diagnostics) {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			x.faults = append(x.faults, d)
+			continue
+		}
+		x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name, Message: d.Summary + ": " + d.Detail})
+	}
+}
+
+// conclude reports what ended the evaluation, unless a task before it has failed: then it was never reached.
+func (x *hostPlay) conclude() {
+	if x.failed {
+		return
+	}
+	for _, d := range x.faults {
+		x.failed = true
+		x.fault(d)
+	}
+}
+
+func (x *hostPlay) fault(d *hcl.Diagnostic) {
+	t := &Task{Name: "evaluate", Address: "evaluate"}
+	if d.Subject != nil {
+		t.File, t.Line = d.Subject.Filename, d.Subject.Start.Line
+	}
+	x.r.sink.event(Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: t, Status: Failed,
+		Error: &Error{Kind: "evaluation", Message: d.Summary + ": " + d.Detail, Source: x.r.source(d)}})
+}
+
+// unreachable reports that no session could be had.
+func (x *hostPlay) unreachable(err error) {
+	x.failed = true
+	fault := &Error{Kind: "unreachable", Message: err.Error()}
+	var te *transport.Error
+	if errors.As(err, &te) {
+		fault.Hop = te.Hop
+	}
+	x.r.sink.event(Event{Kind: Unreachable, Play: x.play.Display(), Host: x.host.Name, Error: fault})
+	x.notRun()
+}
+
+// lost reports that the session has ended under way. Whether the request it was at has been carried out is not known.
+func (x *hostPlay) lost(err error) {
+	if x.failed {
+		x.notRun()
+		return
+	}
+	if err == nil {
+		err = errors.New("the session ended")
+	}
+	if len(x.sent) > 0 && x.cur.hello != nil {
+		err = fmt.Errorf("%w; it was at [%s], which may or may not be done", err, x.sent[0].step.Name)
+	}
+	x.unreachable(err)
+}
+
+// notRun reports everything that was under way or waiting as not run.
+func (x *hostPlay) notRun() {
+	for _, f := range x.sent {
+		x.report(f.step, NotRun, nil, nil)
+	}
+	for _, st := range x.waiting {
+		if !st.Skip && !st.Unknown {
+			x.report(st, NotRun, nil, nil)
+		}
+	}
+	x.sent, x.waiting = nil, nil
+}
