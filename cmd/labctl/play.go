@@ -125,11 +125,8 @@ func (a *app) runOpener(ctx context.Context, s *site, f *runFlags, logf func(str
 
 // runSite loads and validates a site and runs it.
 func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
-	s, err := a.load(path, &f.siteFlags)
+	s, err := a.loadValid(path, &f.siteFlags, f.limit)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.diagnose(s.Site, s.Validate(f.limit)); err != nil {
 		return nil, err
 	}
 	var r *runner.Runner
