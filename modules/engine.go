@@ -1,14 +1,13 @@
 package modules
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 
+	"labctl/modules/codec"
 	"labctl/modules/host"
 	"labctl/modules/schema"
 )
@@ -134,9 +133,7 @@ func (m *module) Prepare(ctx context.Context, h host.Host, calls []Call) error {
 func (m *module) decode(c Call) (any, error) {
 	v := reflect.New(m.typ)
 	want := v.Interface()
-	dec := json.NewDecoder(bytes.NewReader(c.Params))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(want); err != nil {
+	if err := codec.UnmarshalStrict(c.Params, want); err != nil {
 		return nil, decodeError(err)
 	}
 	if c.Absent && m.kind != Resource {
@@ -159,9 +156,9 @@ func (m *module) decode(c Call) (any, error) {
 }
 
 func decodeError(err error) error {
-	var te *json.UnmarshalTypeError
+	var te *codec.TypeError
 	if errors.As(err, &te) {
-		return argf(te.Field, "a %s is needed here, not a %s", te.Type, te.Value)
+		return argf(te.Path, "a %s is needed here, not a %s", te.Type, te.Value)
 	}
 	return argf("", "decode arguments: %v", err)
 }
@@ -320,7 +317,7 @@ func (m *module) change(ctx context.Context, h host.Host, have, want any, d Diff
 func (m *module) result(d Diff, state any) Result {
 	r := Result{Diff: d.redacted()}
 	if state != nil {
-		r.State, _ = json.Marshal(state) // state is a *T, a plain struct of JSON values
+		r.State, _ = codec.Marshal(state) // state is a *T, a plain struct of JSON values
 	}
 	return r
 }
@@ -389,7 +386,7 @@ func (d Diff) brief() string {
 }
 
 func compact(v any) string {
-	b, _ := json.Marshal(v) // plain JSON value
+	b, _ := codec.Marshal(v) // plain JSON value
 	if len(b) > 200 {
 		return string(b[:200]) + "…"
 	}

@@ -3,9 +3,10 @@ package wire
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
+
+	"labctl/modules/codec"
 )
 
 // maxFrame bounds a frame: 64 MiB. Larger contents travel by hash.
@@ -13,7 +14,7 @@ const maxFrame = 64 << 20
 
 // Write sends one frame: four bytes of length, big endian, then JSON. One Write call on w.
 func Write(w io.Writer, f *Frame) error {
-	body, err := json.Marshal(f)
+	body, err := codec.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("encode frame: %w", err)
 	}
@@ -42,7 +43,7 @@ func Read(r *bufio.Reader) (*Frame, error) {
 		return nil, fmt.Errorf("read frame: %w", err)
 	}
 	f := new(Frame)
-	if err := json.Unmarshal(body, f); err != nil {
+	if err := codec.Unmarshal(body, f); err != nil {
 		return nil, fmt.Errorf("decode frame: %w", err)
 	}
 	return f, nil

@@ -1,0 +1,429 @@
+package codec
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Unmarshal reads the one JSON value of data into what v, a pointer, points to. Members that it has no field for are left
+// out. What does not fit is a *TypeError.
+func Unmarshal(data []byte, v any) error { return unmarshal(data, v, false) }
+
+// UnmarshalStrict is Unmarshal, but a member without a field is an error. Names are compared byte by byte.
+func UnmarshalStrict(data []byte, v any) error { return unmarshal(data, v, true) }
+
+func unmarshal(data []byte, v any, strict bool) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return errors.New("decode JSON: not into a pointer")
+	}
+	d := decoder{in: data, strict: strict}
+	return d.document(p.Elem())
+}
+
+type decoder struct {
+	in     []byte
+	at     int
+	depth  int
+	strict bool
+	path   []string
+}
+
+// document reads the whole input into v; an invalid v reads without keeping anything.
+func (d *decoder) document(v reflect.Value) error {
+	if err := d.value(v); err != nil {
+		return err
+	}
+	if d.peek() != 0 || d.at < len(d.in) {
+		return d.syntax("the end")
+	}
+	return nil
+}
+
+// peek skips blanks and returns the next byte, 0 at the end.
+func (d *decoder) peek() byte {
+	for ; d.at < len(d.in); d.at++ {
+		switch c := d.in[d.at]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+func (d *decoder) syntax(want string) error {
+	if d.at >= len(d.in) {
+		return fmt.Errorf("unexpected end of JSON, %s is needed", want)
+	}
+	return fmt.Errorf("unexpected %q at byte %d of JSON, %s is needed", d.in[d.at], d.at, want)
+}
+
+// mismatch says that what, which the input has here, is nothing for v.
+func (d *decoder) mismatch(what string, v reflect.Value) error {
+	path := ""
+	for i, p := range d.path {
+		if i > 0 {
+			path += "."
+		}
+		path += p
+	}
+	return &TypeError{Path: path, Value: what, Type: v.Type()}
+}
+
+func (d *decoder) value(v reflect.Value) error {
+	if d.depth++; d.depth > maxDepth {
+		return fmt.Errorf("JSON is nested deeper than %d", maxDepth)
+	}
+	defer func() { d.depth-- }()
+	c := d.peek()
+	start := d.at
+	if v.IsValid() && v.Type() == rawType {
+		err := d.value(reflect.Value{})
+		v.SetBytes(append([]byte(nil), d.in[start:d.at]...))
+		return err
+	}
+	if c == 'n' {
+		if v.IsValid() && nilable(v.Kind()) {
+			v.SetZero()
+		}
+		return d.word("null")
+	}
+	v = target(v)
+	switch {
+	case c == '{':
+		return d.object(v)
+	case c == '[':
+		return d.list(v)
+	case c == '"':
+		s, err := d.text()
+		if err != nil {
+			return err
+		}
+		return d.setText(v, s)
+	case c == 't' || c == 'f':
+		return d.boolean(v, c == 't')
+	case c == '-' || '0' <= c && c <= '9':
+		return d.number(v)
+	}
+	return d.syntax("a value")
+}
+
+func nilable(k reflect.Kind) bool {
+	return k == reflect.Pointer || k == reflect.Slice || k == reflect.Map || k == reflect.Interface
+}
+
+// target follows pointers, making what they point to.
+func target(v reflect.Value) reflect.Value {
+	for v.IsValid() && v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		v = v.Elem()
+	}
+	return v
+}
+
+func (d *decoder) word(w string) error {
+	for i := range len(w) {
+		if d.at >= len(d.in) || d.in[d.at] != w[i] {
+			return d.syntax(w)
+		}
+		d.at++
+	}
+	return nil
+}
+
+func (d *decoder) boolean(v reflect.Value, b bool) error {
+	if err := d.word(strconv.FormatBool(b)); err != nil {
+		return err
+	}
+	switch {
+	case !v.IsValid():
+	case v.Kind() == reflect.Bool:
+		v.SetBool(b)
+	case v.Kind() == reflect.Interface:
+		v.Set(reflect.ValueOf(b))
+	default:
+		return d.mismatch("bool", v)
+	}
+	return nil
+}
+
+// object reads into a struct, a map, an any, or nothing.
+func (d *decoder) object(v reflect.Value) error {
+	var fields []field
+	switch {
+	case !v.IsValid():
+	case v.Kind() == reflect.Struct:
+		fields = fieldsOf(v.Type())
+	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String:
+		v.Set(reflect.MakeMap(v.Type()))
+	case v.Kind() == reflect.Interface:
+		m := reflect.ValueOf(map[string]any{})
+		v.Set(m)
+		v = m
+	default:
+		return d.mismatch("object", v)
+	}
+	return d.each('}', func() error {
+		text, err := d.text()
+		if err != nil {
+			return err
+		}
+		name := string(text)
+		if d.peek() != ':' {
+			return d.syntax(`":"`)
+		}
+		d.at++
+		d.path = append(d.path, name)
+		err = d.member(v, fields, name)
+		d.path = d.path[:len(d.path)-1]
+		return err
+	})
+}
+
+func (d *decoder) member(v reflect.Value, fields []field, name string) error {
+	switch {
+	case !v.IsValid():
+		return d.value(v)
+	case v.Kind() == reflect.Map:
+		e := reflect.New(v.Type().Elem()).Elem()
+		err := d.value(e)
+		v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), e)
+		return err
+	}
+	f := find(fields, name)
+	switch {
+	case f != nil:
+		return d.value(v.FieldByIndex(f.index))
+	case d.strict:
+		return fmt.Errorf("unknown field %q", name)
+	}
+	return d.value(reflect.Value{})
+}
+
+// list reads into a slice, an any, or nothing.
+func (d *decoder) list(v reflect.Value) error {
+	if v.IsValid() && v.Kind() == reflect.Interface {
+		all := []any{}
+		err := d.list(reflect.ValueOf(&all).Elem())
+		v.Set(reflect.ValueOf(all))
+		return err
+	}
+	if v.IsValid() && v.Kind() != reflect.Slice {
+		return d.mismatch("array", v)
+	}
+	if v.IsValid() {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
+	return d.each(']', func() error {
+		if !v.IsValid() {
+			return d.value(v)
+		}
+		e := reflect.New(v.Type().Elem()).Elem()
+		err := d.value(e)
+		v.Set(reflect.Append(v, e))
+		return err
+	})
+}
+
+// each reads what stands between brackets, with commas between.
+func (d *decoder) each(closing byte, element func() error) error {
+	d.at++
+	if d.peek() == closing {
+		d.at++
+		return nil
+	}
+	for {
+		if err := element(); err != nil {
+			return err
+		}
+		switch d.peek() {
+		case ',':
+			d.at++
+			d.peek()
+		case closing:
+			d.at++
+			return nil
+		default:
+			return d.syntax(fmt.Sprintf("%q or %q", ',', closing))
+		}
+	}
+}
+
+func (d *decoder) number(v reflect.Value) error {
+	start := d.at
+	if err := d.scanNumber(); err != nil {
+		return err
+	}
+	text := string(d.in[start:d.at])
+	var err error
+	switch {
+	case !v.IsValid():
+		return nil
+	case v.CanInt():
+		var n int64
+		if n, err = strconv.ParseInt(text, 10, v.Type().Bits()); err == nil {
+			v.SetInt(n)
+		}
+	case v.CanUint():
+		var n uint64
+		if n, err = strconv.ParseUint(text, 10, v.Type().Bits()); err == nil {
+			v.SetUint(n)
+		}
+	case v.CanFloat():
+		var f float64
+		if f, err = strconv.ParseFloat(text, v.Type().Bits()); err == nil {
+			v.SetFloat(f)
+		}
+	case v.Kind() == reflect.Interface:
+		var f float64
+		if f, err = strconv.ParseFloat(text, 64); err == nil {
+			v.Set(reflect.ValueOf(f))
+		}
+	default:
+		return d.mismatch("number", v)
+	}
+	if err != nil {
+		return d.mismatch("number "+text, v)
+	}
+	return nil
+}
+
+// scanNumber passes over -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?
+func (d *decoder) scanNumber() error {
+	d.skip("-")
+	if !d.skip("0") && d.digits() == 0 {
+		return d.syntax("a digit")
+	}
+	if d.skip(".") && d.digits() == 0 {
+		return d.syntax("a digit")
+	}
+	if d.skip("eE") {
+		d.skip("+-")
+		if d.digits() == 0 {
+			return d.syntax("a digit")
+		}
+	}
+	return nil
+}
+
+// skip passes over one byte if it is one of set.
+func (d *decoder) skip(set string) bool {
+	for i := range len(set) {
+		if d.at < len(d.in) && d.in[d.at] == set[i] {
+			d.at++
+			return true
+		}
+	}
+	return false
+}
+
+func (d *decoder) digits() (n int) {
+	for d.skip("0123456789") {
+		n++
+	}
+	return n
+}
+
+func (d *decoder) setText(v reflect.Value, s []byte) error {
+	switch {
+	case !v.IsValid():
+	case v.Kind() == reflect.String:
+		v.SetString(string(s))
+	case v.Kind() == reflect.Interface:
+		v.Set(reflect.ValueOf(string(s)))
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
+		b, err := base64.StdEncoding.AppendDecode([]byte{}, s)
+		if err != nil {
+			return d.mismatch("string that is not base64", v)
+		}
+		v.SetBytes(b)
+	default:
+		return d.mismatch("string", v)
+	}
+	return nil
+}
+
+// text reads a string.
+func (d *decoder) text() (out []byte, err error) {
+	if d.peek() != '"' {
+		return nil, d.syntax("a string")
+	}
+	d.at++
+	for d.at < len(d.in) {
+		switch c := d.in[d.at]; {
+		case c == '"':
+			d.at++
+			return out, nil
+		case c == '\\':
+			if out, err = d.escape(out); err != nil {
+				return nil, err
+			}
+		case c < ' ':
+			return nil, d.syntax("a character of a string")
+		default:
+			r, n := utf8.DecodeRune(d.in[d.at:]) // U+FFFD for what is not UTF-8
+			out = utf8.AppendRune(out, r)
+			d.at += n
+		}
+	}
+	return nil, d.syntax(`"`)
+}
+
+var escapes = [...]string{`""`, `\\`, `//`, "b\b", "f\f", "n\n", "r\r", "t\t"}
+
+func (d *decoder) escape(out []byte) ([]byte, error) {
+	d.at++
+	for _, e := range escapes {
+		if d.skip(e[:1]) {
+			return append(out, e[1]), nil
+		}
+	}
+	if !d.skip("u") {
+		return nil, d.syntax("an escape")
+	}
+	r, err := d.hex4()
+	if err != nil {
+		return nil, err
+	}
+	if r < 0xd800 || r > 0xdfff {
+		return utf8.AppendRune(out, r), nil
+	}
+	return d.surrogate(out, r)
+}
+
+// surrogate adds the second half to high; a half on its own is U+FFFD, and what follows stands for itself.
+func (d *decoder) surrogate(out []byte, high rune) ([]byte, error) {
+	back := d.at
+	if high < 0xdc00 && d.skip(`\`) && d.skip("u") {
+		low, err := d.hex4()
+		if err != nil {
+			return nil, err
+		}
+		if 0xdc00 <= low && low <= 0xdfff {
+			return utf8.AppendRune(out, (high-0xd800)<<10+(low-0xdc00)+0x10000), nil
+		}
+	}
+	d.at = back
+	return utf8.AppendRune(out, utf8.RuneError), nil
+}
+
+func (d *decoder) hex4() (rune, error) {
+	end := d.at + 4
+	if end > len(d.in) {
+		d.at = len(d.in)
+		return 0, d.syntax("four hexadecimal digits")
+	}
+	n, err := strconv.ParseUint(string(d.in[d.at:end]), 16, 16)
+	if err != nil {
+		return 0, d.syntax("four hexadecimal digits")
+	}
+	d.at = end
+	return rune(n), nil
+}
