@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 
 	"labctl/agent/linux/internal/rtnl"
 	"labctl/modules/host"
@@ -31,20 +33,24 @@ func (a addrs) List(ctx context.Context, link string) ([]host.Addr, error) {
 			return nil, failed("list addresses", "dev "+link, err)
 		}
 	}
-	d := a.newDecoder()
-	out := []host.Addr{}
+	out, err := a.known.addresses(ctx, a.Net, uint32(index))
+	return out, failed("list addresses", link, err)
+}
+
+// dumpAddrs reads all addresses of the namespace, IPv4 first.
+func (n *Net) dumpAddrs(ctx context.Context) (*addrCache, error) {
+	d := n.newDecoder()
+	out := &addrCache{read: time.Now(), byIndex: map[uint32][]host.Addr{}}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		header := make([]byte, unix.SizeofIfAddrmsg)
 		header[0] = family
-		rtnl.Put32(header[4:], uint32(index))
-		replies, err := a.conn.Dump(ctx, rtnl.New(unix.RTM_GETADDR, 0, header))
+		replies, err := n.conn.Dump(ctx, rtnl.New(unix.RTM_GETADDR, 0, header))
 		if err != nil {
-			return nil, failed("list addresses", link, err)
+			return nil, err
 		}
 		for _, r := range replies {
-			// A kernel without strict checks sends those of all devices, or of both families.
-			if r.Data[0] == family && (index == 0 || rtnl.U32(r.Data[4:]) == uint32(index)) {
-				out = append(out, d.addr(r.Data))
+			if r.Data[0] == family { // a kernel without IPv6 sends those of both
+				out.add(rtnl.U32(r.Data[4:]), d.addr(r.Data))
 			}
 		}
 	}
@@ -95,6 +101,9 @@ func (a addrs) Add(_ context.Context, want host.Addr) error {
 	m, err := a.message(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, want)
 	if err == nil {
 		err = a.conn.Do(m)
+	}
+	if strings.Contains(want.CIDR, ":") {
+		a.known.drop() // the kernel notifies of an IPv6 address when its duplicate detection begins, a moment later
 	}
 	return failed("add address", want.CIDR+" dev "+want.Link, err)
 }

@@ -71,8 +71,8 @@ type Net struct {
 	ino  uint64 // of the namespace in nsfs: its identity
 	conn *rtnl.Conn
 
-	routes routeCache
-	nf     dumps // iptables as last read
+	known cache // addresses and routes as last read
+	nf    dumps // iptables as last read
 }
 
 var (
@@ -84,7 +84,7 @@ var (
 func (n *Net) ID() string { return fmt.Sprintf("net:[%d]", n.ino) }
 
 func (n *Net) close() error {
-	n.routes.close()
+	n.known.close()
 	return errors.Join(n.conn.Close(), unix.Close(n.fd))
 }
 

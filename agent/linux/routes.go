@@ -31,7 +31,7 @@ func (r routes) List(ctx context.Context, f host.RouteFilter) ([]host.Route, err
 		if f.Family != 0 && f.Family != family {
 			continue
 		}
-		all, err := r.routes.list(ctx, r.Net, family, tableOf(f.Table))
+		all, err := r.known.list(ctx, r.Net, family, tableOf(f.Table), f.Dst)
 		if err != nil {
 			return nil, failed("list routes", "", err)
 		}
