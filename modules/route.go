@@ -174,6 +174,9 @@ func (r *Route) validPaths() error {
 		if h.Via == "" && h.Dev == "" {
 			return argf(path+"via", "a path needs a gateway or a device")
 		}
+		if h.Via == "" && r.Family == "inet6" {
+			return argf(path+"via", "the kernel takes no IPv6 path without a gateway")
+		}
 	}
 	return nil
 }

@@ -50,3 +50,6 @@ func onKernel(t testing.TB) modulestest.Target {
 	h := freshHost(t)
 	return modulestest.Target{Host: h, Writes: h.Writes}
 }
+
+// TestWorldOnKernel walks over all network modules at once.
+func TestWorldOnKernel(t *testing.T) { modulestest.World(t, 150, onKernel) }

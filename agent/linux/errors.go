@@ -22,8 +22,12 @@ func failed(op, object string, err error) error {
 	return e
 }
 
-// kind maps an errno to the sentinel it means.
+// kind maps an errno to the sentinel it means. An error that has been typed already keeps its kind.
 func kind(err error) error {
+	var typed *host.Error
+	if errors.As(err, &typed) {
+		return typed.Kind
+	}
 	for _, k := range []struct {
 		sentinel error
 		errnos   []unix.Errno

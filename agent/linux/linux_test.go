@@ -3,11 +3,15 @@ package linux
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
+	"labctl/agent/linux/internal/rtnl"
+	"labctl/modules"
 	"labctl/modules/host"
 
 	"golang.org/x/sys/unix"
@@ -63,77 +67,197 @@ func TestFactsAreCheap(t *testing.T) {
 	}
 }
 
-func TestExplore(t *testing.T) {
+// TestErrorsAreTyped checks what callers branch on, and that the kernel's own words arrive.
+func TestErrorsAreTyped(t *testing.T) {
 	h := freshHost(t)
-	ctx := ctxOf(t)
-	try := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Errorf("%v", err)
+	ctx, n := ctxOf(t), mustNet(t, h, "")
+	bridge := host.Link{Name: "br0", Kind: "bridge"}
+	if err := n.Links().Create(ctx, bridge); err != nil {
+		t.Fatal(err)
+	}
+	_, getErr := n.Links().Get(ctx, "nothing")
+	_, nsErr := h.Net(ctx, "nothing")
+	for name, c := range map[string]struct{ err, want error }{
+		"get":     {getErr, host.ErrNotExist},
+		"netns":   {nsErr, host.ErrNoNetNS},
+		"create":  {n.Links().Create(ctx, bridge), host.ErrExist},
+		"kind":    {n.Links().Create(ctx, host.Link{Name: "x0", Kind: "nosuchkind"}), host.ErrUnsupported},
+		"master":  {n.Links().Set(ctx, host.Link{Name: "br0", Master: ptr("nothing")}), host.ErrNotExist},
+		"address": {n.Addrs().Delete(ctx, host.Addr{Link: "br0", CIDR: "10.0.0.1/24"}), host.ErrNotExist},
+		"route":   {n.Routes().Delete(ctx, host.Route{Family: 4, Dst: "10.0.0.0/8"}), host.ErrNotExist},
+		"gateway": {n.Routes().Add(ctx, host.Route{Family: 4, Dst: "10.0.0.0/8", Via: "10.9.9.9"}), host.ErrUnreachable},
+		"rule":    {n.Rules().Delete(ctx, host.Rule{Family: 4, Priority: 77, Table: 7}), host.ErrNotExist},
+		"sysctl":  {n.Sysctls().Set(ctx, "net.ipv4.nothing", "1"), host.ErrNotExist},
+		"unlink":  {h.NetNS().Delete(ctx, "nothing"), host.ErrNotExist},
+	} {
+		var he *host.Error
+		if !errors.Is(c.err, c.want) || !errors.As(c.err, &he) {
+			t.Errorf("%s: %v, want %v as *host.Error", name, c.err, c.want)
 		}
 	}
-	n := mustNet(t, h, "")
-	ls, err := n.Links().List(ctx)
-	try(err)
-	t.Logf("%+v", ls)
-	try(h.NetNS().Create(ctx, "a"))
+	err := n.Links().Create(ctx, host.Link{Name: "vx0", Kind: "vxlan", VXLAN: &host.VXLAN{VNI: ptr(1 << 24)}})
+	if he := new(host.Error); !errors.As(err, &he) || !strings.Contains(he.Ack, "16777216") {
+		t.Errorf("vxlan: %v, want the kernel's text about the limit", err)
+	}
+}
+
+// TestVethAcrossNamespaces checks that each end names the other, wherever it is.
+func TestVethAcrossNamespaces(t *testing.T) {
+	h := freshHost(t)
+	ctx, own := ctxOf(t), mustNet(t, h, "")
+	for _, name := range []string{"a", "b"} {
+		if err := h.NetNS().Create(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := h.NetNS().Create(ctx, "a"); !errors.Is(err, host.ErrExist) {
-		t.Error(err)
+		t.Errorf("create again: %v", err)
 	}
-	try(n.Links().Create(ctx, host.Link{Name: "v0", Kind: "veth", Up: ptr(true), Peer: &host.LinkRef{Name: "v1", NetNS: "a"}}))
-	l, err := n.Links().Get(ctx, "v0")
-	try(err)
-	t.Logf("%+v %+v", l, l.Peer)
-	l, err = mustNet(t, h, "a").Links().Get(ctx, "v1")
-	try(err)
-	t.Logf("%+v %+v", l, l.Peer)
-	try(n.Addrs().Add(ctx, host.Addr{Link: "v0", CIDR: "10.0.0.1/24"}))
-	try(n.Addrs().Add(ctx, host.Addr{Link: "v0", CIDR: "fd00::1/64"}))
-	as, err := n.Addrs().List(ctx, "")
-	try(err)
-	t.Logf("%+v", as)
-	try(n.Routes().Add(ctx, host.Route{Family: 4, Dst: "default", Via: "10.0.0.2"}))
-	try(n.Routes().Add(ctx, host.Route{Family: 6, Dst: "default", Via: "fd00::2"}))
-	try(n.Routes().Add(ctx, host.Route{Family: 4, Dst: "10.9.0.0/16", Table: 1000, NextHops: []host.NextHop{{Via: "10.0.0.2"}, {Via: "10.0.0.3", Weight: 5}}}))
-	try(n.Routes().Add(ctx, host.Route{Family: 6, Dst: "fd09::/16", Table: 1000, NextHops: []host.NextHop{{Via: "fd00::2"}, {Via: "fd00::3", Weight: 5}}}))
-	try(n.Routes().Add(ctx, host.Route{Family: 6, Dst: "fd10::/16", Type: "blackhole"}))
-	err = n.Routes().Add(ctx, host.Route{Family: 4, Dst: "1.0.0.0/8", Via: "99.9.9.9"})
-	t.Log(err, errors.Is(err, host.ErrUnreachable))
-	rs, err := n.Routes().List(ctx, host.RouteFilter{Table: host.AllTables})
-	try(err)
-	for _, r := range rs {
-		t.Logf("%+v", r)
+	if err := own.Links().Create(ctx, host.Link{Name: "v0", Kind: "veth", Peer: &host.LinkRef{Name: "v1", NetNS: "a"}}); err != nil {
+		t.Fatal(err)
 	}
-	try(n.Rules().Add(ctx, host.Rule{Family: 4, Priority: 100, From: "10.0.0.0/8", FwMark: 3, Table: 1000, SPort: "10-20", IPProto: 6}))
-	ru, err := n.Rules().List(ctx, 0)
-	try(err)
-	t.Logf("%+v", ru)
-	err = n.Links().Create(ctx, host.Link{Name: "vx0", Kind: "vxlan", VXLAN: &host.VXLAN{VNI: ptr(1 << 24)}})
-	t.Log(err)
-	try(n.Links().Create(ctx, host.Link{Name: "vx0", Kind: "vxlan", Up: ptr(true), Parent: &host.LinkRef{Name: "v0"}, VXLAN: &host.VXLAN{VNI: ptr(100), Remote: ptr("10.0.0.9")}}))
-	try(n.Links().Create(ctx, host.Link{Name: "br0", Kind: "bridge", Up: ptr(true), Bridge: &host.Bridge{STP: ptr(true), Priority: ptr(4096), ForwardDelay: ptr(4.0)}}))
-	try(n.Links().Set(ctx, host.Link{Name: "vx0", Master: ptr("br0")}))
-	try(n.Links().Create(ctx, host.Link{Name: "tap0", Kind: "tun", Up: ptr(true)}))
-	try(n.Links().Create(ctx, host.Link{Name: "mv0", Kind: "macvlan", Parent: &host.LinkRef{Name: "v0"}, Macvlan: &host.Macvlan{Mode: ptr("bridge")}}))
-	ls, err = n.Links().List(ctx)
-	try(err)
-	for _, l := range ls {
-		t.Logf("%+v %+v", l, l.Parent)
+	peer := func(ns, name string) host.LinkRef {
+		t.Helper()
+		l, err := mustNet(t, h, ns).Links().Get(ctx, name)
+		if err != nil || l.Peer == nil {
+			t.Fatalf("%s in %q: %+v, %v", name, ns, l, err)
+		}
+		return *l.Peer
 	}
-	p, err := n.Links().Ports(ctx, "br0")
-	t.Log(p, err)
-	f, err := n.Neighs().FDB(ctx, "vx0")
-	t.Logf("%+v %v", f, err)
-	s, err := n.Sysctls().Get(ctx, "net.ipv4.conf.v0.forwarding")
-	t.Log(s, err)
-	try(n.Sysctls().Set(ctx, "net.ipv4.conf.v0.forwarding", "1"))
-	s, err = n.Sysctls().Get(ctx, "net.ipv4.conf.v0.forwarding")
-	t.Log(s, err)
-	start := time.Now()
-	all, err := n.Sysctls().All(ctx, "")
-	t.Log(len(all), err, time.Since(start))
-	sc, err := h.Scratch(ctx)
-	try(err)
-	ls, err = sc.Links().List(ctx)
-	t.Logf("%+v %v", ls, err)
+	if p := peer("", "v0"); p != (host.LinkRef{Name: "v1", NetNS: "a"}) {
+		t.Errorf("v0: %+v", p)
+	}
+	if p := peer("a", "v1"); p != (host.LinkRef{Name: "v0", NetNS: host.OwnNetNS}) {
+		t.Errorf("v1: %+v", p)
+	}
+	if err := own.Links().Move(ctx, "v0", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if p := peer("a", "v1"); p != (host.LinkRef{Name: "v0", NetNS: "b"}) {
+		t.Errorf("v1 after the move: %+v", p)
+	}
+	if err := h.NetNS().Delete(ctx, "b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mustNet(t, h, "a").Links().Get(ctx, "v1"); !errors.Is(err, host.ErrNotExist) {
+		t.Errorf("v1 outlived its peer's namespace: %v", err)
+	}
+}
+
+// TestReferences checks that one namespace is one, by whatever reference.
+func TestReferences(t *testing.T) {
+	h := freshHost(t)
+	if err := h.NetNS().Create(ctxOf(t), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := mustNet(t, h, "a"), mustNet(t, h, h.dir+"/a"); a != b {
+		t.Error("a name and its path lead to two namespaces")
+	}
+	if mustNet(t, h, "") != mustNet(t, h, fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())) {
+		t.Error("the own namespace by path is another one")
+	}
+	for _, ref := range []string{"a/b", "..", "pid:0", "pid:x", "/etc/passwd", "/nothing"} {
+		if _, err := h.Net(ctxOf(t), ref); !errors.Is(err, host.ErrNoNetNS) {
+			t.Errorf("%q: %v", ref, err)
+		}
+	}
+}
+
+// TestScratchIsNobodyElses checks that the scratch namespace has nothing of the host's and stays one.
+func TestScratchIsNobodyElses(t *testing.T) {
+	h := freshHost(t)
+	ctx := ctxOf(t)
+	if err := mustNet(t, h, "").Links().Create(ctx, host.Link{Name: "br0", Kind: "bridge"}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := h.Scratch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := h.Scratch(ctx)
+	if _, err := a.Links().Get(ctx, "br0"); a != b || !errors.Is(err, host.ErrNotExist) {
+		t.Errorf("scratch: %v %v %v", a, b, err)
+	}
+}
+
+// TestSysctlsAreOfTheNamespace checks that keys are read and written where they belong, dots in device names included.
+func TestSysctlsAreOfTheNamespace(t *testing.T) {
+	h := freshHost(t)
+	ctx, own := ctxOf(t), mustNet(t, h, "")
+	if err := h.NetNS().Create(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	there := mustNet(t, h, "a")
+	if err := there.Links().Create(ctx, host.Link{Name: "br.7", Kind: "bridge"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Sysctls().Set(ctx, "net.ipv4.conf.br/7.rp_filter", "2"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := there.Sysctls().All(ctx, "net.ipv4.conf")
+	if err != nil || all["net.ipv4.conf.br/7.rp_filter"] != "2" {
+		t.Errorf("all: %v, %v", all["net.ipv4.conf.br/7.rp_filter"], err)
+	}
+	if _, err := own.Sysctls().Get(ctx, "net.ipv4.conf.br/7.rp_filter"); !errors.Is(err, host.ErrNotExist) {
+		t.Errorf("in the host's own: %v", err)
+	}
+	if err := own.Sysctls().Set(ctx, "net.ipv4.conf.all.rp_filter", "word"); err == nil || errors.Is(err, host.ErrNotExist) {
+		t.Errorf("a word for a number: %v", err)
+	}
+}
+
+// TestManyLinksGoAtOnce checks that devices deleted by group are those asked for and no others.
+func TestManyLinksGoAtOnce(t *testing.T) {
+	h := freshHost(t)
+	ctx, n := ctxOf(t), mustNet(t, h, "")
+	var names []string
+	for i := range 20 {
+		name := fmt.Sprintf("v%d", i)
+		if err := n.Links().Create(ctx, host.Link{Name: name, Kind: "veth", Peer: &host.LinkRef{Name: name + "p"}}); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := n.Links().Delete(ctx, names[:19]...); err != nil {
+		t.Fatal(err)
+	}
+	left, err := n.Links().List(ctx)
+	if err != nil || len(left) != 3 {
+		t.Errorf("left: %d devices, %v; want lo, v19 and v19p", len(left), err)
+	}
+}
+
+// TestNoEventsOnSecondRun watches the kernel's notifications while a play of network tasks that changes nothing runs.
+func TestNoEventsOnSecondRun(t *testing.T) {
+	h := freshHost(t)
+	ctx := ctxOf(t)
+	calls := []modules.Call{
+		benchCall("bridge", `{"name":"br0","ports":[],"stp_state":false}`), benchCall("address", `{"dev":"br0","cidr":["10.0.0.1/24"]}`),
+		benchCall("route", `{"dst":"10.9.0.0/16","via":"10.0.0.2"}`), benchCall("rule", `{"priority":"100","table":100}`),
+		benchCall("sysctl", `{"key":"net.ipv4.ip_forward","value":"1"}`), benchCall("vxlan", `{"name":"vx0","vni":5,"up":false}`),
+	}
+	play := func() {
+		t.Helper()
+		for _, c := range calls {
+			m, err := modules.Default.Lookup(c.Module)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Apply(ctx, h, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	play()
+	time.Sleep(1500 * time.Millisecond) // the kernel's own follow-up: duplicate detection, link state
+	events, err := rtnl.Listen(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_NEIGH, unix.RTNLGRP_IPV4_NETCONF)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	play()
+	if got, err := events.Pending(); err != nil || len(got) != 0 {
+		t.Errorf("%d notifications, %v; first %+v", len(got), err, got)
+	}
 }

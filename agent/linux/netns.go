@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"labctl/modules/host"
 
@@ -155,18 +156,71 @@ func (h *Host) shareDir() error {
 	return os.NewSyscallError("mount", unix.Mount("", h.dir, "none", unix.MS_SHARED|unix.MS_REC, ""))
 }
 
-func (m netNSs) Delete(_ context.Context, name string) error {
+func (m netNSs) Delete(ctx context.Context, name string) error {
 	if err := validName(name); err != nil {
 		return failed("delete netns", name, err)
 	}
 	m.h.writes.Add(1)
 	path := filepath.Join(m.h.dir, name)
+	ends := m.h.otherEnds(ctx, name)
 	m.h.forget(path)
 	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
 		return failed("delete netns", name, err)
 	}
 	if err := os.Remove(path); err != nil {
 		return failed("delete netns", name, err)
+	}
+	return awaitGone(ctx, ends)
+}
+
+// end is a device outside of a namespace that goes with it.
+type end struct {
+	n     *Net
+	name  string
+	index int
+}
+
+// otherEnds lists the other ends of the veth pairs of a namespace that are in namespaces known here.
+func (h *Host) otherEnds(ctx context.Context, name string) []end {
+	n, err := h.net(name)
+	if err != nil {
+		return nil
+	}
+	all, err := n.Links().List(ctx)
+	if err != nil {
+		return nil
+	}
+	var out []end
+	for _, l := range all {
+		if l.Peer == nil || l.Peer.NetNS == "" || l.Peer.Name == "" {
+			continue
+		}
+		other, err := h.net(l.Peer.NetNS)
+		if err != nil {
+			continue
+		}
+		if index, err := other.index(l.Peer.Name); err == nil {
+			out = append(out, end{other, l.Peer.Name, index})
+		}
+	}
+	return out
+}
+
+// awaitGone waits until devices are gone: the kernel takes a namespace down in the background, and until it has, the names
+// of those devices are taken. When a process still holds the namespace they stay, so it waits for a moment only.
+func awaitGone(ctx context.Context, ends []end) error {
+	deadline := time.Now().Add(500 * time.Millisecond)
+	for _, e := range ends {
+		for time.Now().Before(deadline) {
+			if index, err := e.n.index(e.name); err != nil || index != e.index {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Millisecond):
+			}
+		}
 	}
 	return nil
 }

@@ -7,3 +7,5 @@ func TestNetworkOnMemory(t *testing.T) {
 		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMemory) })
 	}
 }
+
+func TestWorldOnMemory(t *testing.T) { World(t, 500, OnMemory) }

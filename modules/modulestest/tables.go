@@ -189,7 +189,8 @@ func route6Suite() Suite {
 	return Suite{Module: "route", Name: "route IPv6", Setup: setups(wires("v", "w"), addresses("v", "fd00::1/64"), addresses("w", "fd01::1/64")),
 		States: states("route", `{"dst":"default","via":"fd00::2","table":100}`, `{"dst":"::/0","via":"fd01::2","table":100,"mtu":1400}`, `{"dst":"default","family":"inet6","dev":"w","table":100}`,
 			`{"dst":"::/0","type":"prohibit","table":100}`, `{"dst":"default","via":"fe80::1","dev":"v","table":100}`,
-			`{"dst":"::/0","table":100,"nexthop":[{"via":"fd00::2"},{"via":"fd01::2","weight":3}]}`)}
+			`{"dst":"::/0","table":100,"nexthop":[{"via":"fd00::2"},{"via":"fd01::2","weight":3}]}`),
+		Rejects: []Reject{{`{"dst":"::/0","nexthop":[{"via":"fd00::2"},{"dev":"v"}]}`, "nexthop[1].via"}}}
 }
 
 func ruleSuite() Suite {

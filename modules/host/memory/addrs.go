@@ -10,6 +10,9 @@ import (
 	"labctl/modules/host"
 )
 
+// minMTU6 is the least MTU with which a device speaks IPv6 (IPV6_MIN_MTU).
+const minMTU6 = 1280
+
 // Addrs returns the addresses of the namespace.
 func (n *Net) Addrs() host.Addrs { return addrs{n} }
 
@@ -54,6 +57,9 @@ func (a addrs) Add(ctx context.Context, want host.Addr) error {
 	if p.Addr().Is6() && a.deviceSysctlLocked("net.ipv6.conf", want.Link, "disable_ipv6") == "1" {
 		return &host.Error{Op: "add address", Object: object, Kind: host.ErrPermission, Err: fmt.Errorf("permission denied"), Ack: "IPv6 is disabled on this device"}
 	}
+	if p.Addr().Is6() && *a.findLocked(want.Link).MTU < minMTU6 {
+		return invalid("add address", object, "")
+	}
 	want.CIDR = p.String()
 	for _, e := range a.addrs {
 		if e.Link == want.Link && sameAddr(e, want, p) {
@@ -64,6 +70,7 @@ func (a addrs) Add(ctx context.Context, want host.Addr) error {
 		want.Scope = defaultScope(p.Addr())
 	}
 	a.addrs = append(a.addrs, want)
+	a.findLocked(want.Link).addressed = a.findLocked(want.Link).addressed || p.Addr().Is4()
 	if *a.findLocked(want.Link).Up {
 		a.connectLocked(want)
 	}

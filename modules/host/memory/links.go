@@ -137,6 +137,8 @@ func (n *Net) creatableLocked(want host.Link) error {
 		return noDevice(op, want.Name+": device "+want.Parent.Name)
 	case want.Kind == "macvlan" && want.Parent == nil:
 		return invalid(op, want.Name, "link not specified")
+	case want.Kind == "macvlan" && *orEmpty(n.findLocked(want.Parent.Name).Master) != "":
+		return busy(op, want.Name)
 	}
 	if v := want.VXLAN; v != nil && n.vniTakenLocked(v) {
 		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists"), Ack: "A VXLAN device with the specified VNI already exists"}
@@ -195,6 +197,7 @@ func (n *Net) defaultsLocked(want host.Link) *link {
 	case "ifb":
 		d.TxQueueLen = ptr(32)
 	}
+	n.inheritLocked(d.Name)
 	return d
 }
 
@@ -375,7 +378,8 @@ func (n *Net) moveLocked(ctx context.Context, d *link, other *Net) {
 			_ = n.removeLocked(ctx, s) // nothing of it is elsewhere
 		}
 	}
-	d.Master, d.Up, d.fresh = ptr(""), ptr(false), true
+	d.Master, d.Up, d.fresh, d.addressed = ptr(""), ptr(false), true, false
+	other.inheritLocked(d.Name)
 	other.index++
 	d.Index = other.index
 	other.links = append(other.links, d)

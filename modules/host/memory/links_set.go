@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"labctl/modules/host"
@@ -77,10 +78,26 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 		return &host.Error{Op: op, Object: d.Name, Kind: host.ErrUnsupported, Err: fmt.Errorf("operation not supported")}
 	case d.Loopback:
 		return invalid(op, d.Name, "")
+	case n.carriesMacvlanLocked(d.Name):
+		return busy(op, d.Name)
 	case d.Kind == "bridge":
 		return &host.Error{Op: op, Object: d.Name, Err: fmt.Errorf("too many levels of symbolic links"), Ack: "Can not enslave a bridge to a bridge"}
 	}
 	return nil
+}
+
+// carriesMacvlanLocked says whether macvlan devices take the frames of a device: then no bridge can.
+func (n *Net) carriesMacvlanLocked(dev string) bool {
+	for _, d := range n.links {
+		if d.Kind == "macvlan" && d.Parent != nil && d.Parent.NetNS == "" && d.Parent.Name == dev {
+			return true
+		}
+	}
+	return false
+}
+
+func busy(op, object string) error {
+	return &host.Error{Op: op, Object: object, Kind: host.ErrBusy, Err: fmt.Errorf("device or resource busy")}
 }
 
 func (n *Net) maxMTULocked(d *link) int {
@@ -157,6 +174,10 @@ func (n *Net) setMTULocked(d *link, mtu *int) {
 	}
 	d.MTU = ptr(*mtu)
 	d.mtuUser = true
+	if *mtu < minMTU6 {
+		n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
+		n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool { return r.Family == 6 && uses(r, d.Name) })
+	}
 	for _, s := range n.links { // macvlan_device_event: never above the device below
 		if s.Kind == "macvlan" && s.Parent != nil && s.Parent.NetNS == "" && s.Parent.Name == d.Name && *s.MTU > *mtu {
 			s.MTU = ptr(*mtu)
@@ -227,6 +248,7 @@ func (n *Net) loopbackUpLocked(d *link) {
 			there = there || b.CIDR == a.CIDR && b.Link == a.Link
 		}
 		if !there {
+			d.addressed = true
 			n.addrs = append(n.addrs, a)
 		}
 	}

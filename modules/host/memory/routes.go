@@ -122,15 +122,20 @@ func (n *Net) resolveLocked(r host.Route) (host.Route, error) {
 		r.Dev = ""
 		return r, nil
 	}
-	if err := n.checkSourceLocked(r); err != nil {
-		return r, err
-	}
 	if len(r.NextHops) == 0 {
 		dev, err := n.hopLocked(r, r.Via, r.Dev, r.OnLink)
+		if err != nil {
+			return r, err
+		}
 		r.Dev = dev
-		return r, err
+		return r, n.checkSourceLocked(r)
 	}
 	r.NextHops = slices.Clone(r.NextHops)
+	for _, h := range r.NextHops {
+		if h.Dev != "" && n.findLocked(h.Dev) == nil {
+			return r, noDevice("add route", r.Dst+" dev "+h.Dev)
+		}
+	}
 	for i := range r.NextHops {
 		h := &r.NextHops[i]
 		h.Weight = max(h.Weight, 1)
@@ -140,7 +145,7 @@ func (n *Net) resolveLocked(r host.Route) (host.Route, error) {
 		}
 		h.Dev = dev
 	}
-	return r, nil
+	return r, n.checkSourceLocked(r)
 }
 
 func (n *Net) checkSourceLocked(r host.Route) error {

@@ -1,0 +1,112 @@
+package modulestest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"labctl/modules"
+	"labctl/modules/host"
+	"labctl/modules/host/memory"
+)
+
+// World walks at random over calls of many modules that stand on each other, some of which must fail (a route through a
+// device that is down), and keeps one model beside the host. At every step the plan must be what apply does, down to
+// whether and why it fails, and the model must remain equal to the host.
+func World(t *testing.T, steps int, open func(testing.TB) Target) {
+	seed := rand.Uint64()
+	if v, err := strconv.ParseUint(os.Getenv("LABCTL_TEST_SEED"), 10, 64); err == nil {
+		seed = v
+	}
+	t.Logf("LABCTL_TEST_SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	real := open(t).Host
+	model := memory.New(real)
+	pool := worldCalls()
+	var trail []string
+	for range steps {
+		c := pool[random.IntN(len(pool))]
+		trail = append(trail, c.Module+" "+string(c.Params)+map[bool]string{true: " absent"}[c.Absent])
+		if d := worldStep(t.Context(), model, real, c); d != "" {
+			for _, s := range trail[max(0, len(trail)-25):] {
+				t.Log(s)
+			}
+			t.Fatalf("after %d steps (LABCTL_TEST_SEED=%d): %s", len(trail), seed, d)
+		}
+	}
+}
+
+func worldStep(ctx context.Context, model, real host.Host, c modules.Call) string {
+	m, err := modules.Default.Lookup(c.Module)
+	if err != nil {
+		return err.Error()
+	}
+	planned, planErr := m.Apply(ctx, model, c)
+	applied, err := m.Apply(ctx, real, c)
+	if !sameFailure(planErr, err) {
+		return "plan: " + errText(planErr) + "\napply: " + errText(err)
+	}
+	if err == nil && diff(planned) != diff(applied) {
+		return "plan:  " + diff(planned) + "\napply: " + diff(applied)
+	}
+	return Difference(ctx, model, real)
+}
+
+func errText(err error) string {
+	if err == nil {
+		return "done"
+	}
+	return err.Error()
+}
+
+// sameFailure compares what callers branch on.
+func sameFailure(a, b error) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	for _, kind := range []error{host.ErrNotExist, host.ErrExist, host.ErrBusy, host.ErrPermission, host.ErrUnsupported, host.ErrNoNetNS, host.ErrUnreachable,
+		modules.ErrNotConverged} {
+		if errors.Is(a, kind) != errors.Is(b, kind) {
+			return false
+		}
+	}
+	return true
+}
+
+// worldCalls are a small lab, built and torn down in any order.
+func worldCalls() []modules.Call {
+	var out []modules.Call
+	worlds := map[string][]string{
+		"netns":   {`{"name":"a"}`, `{"name":"b"}`},
+		"veth":    {`{"name":"v0","peer":"v1"}`, `{"name":"v0","peer":"v1","peer_netns":"a"}`, `{"name":"w0","peer":"w1","netns":"a","peer_netns":"b","mtu":1400}`},
+		"bridge":  {`{"name":"br0","ports":["v0"]}`, `{"name":"br0","ports":[]}`, `{"name":"br0","mtu":1300}`},
+		"macvlan": {`{"name":"mv0","dev":"v0"}`},
+		"vxlan":   {`{"name":"vx0","vni":7,"dev":"v0","remote":"10.0.0.2"}`, `{"name":"vx1","vni":7}`},
+		"address": {`{"dev":"v0","cidr":["10.0.0.1/24","fd00::1/64"],"nodad":true}`, `{"dev":"v0","cidr":["10.0.0.3/24"],"exclusive":true}`, `{"dev":"br0","cidr":["10.1.0.1/16"]}`,
+			`{"dev":"v1","cidr":["10.0.0.2/24"],"netns":"a"}`, `{"dev":"w0","netns":"a","cidr":["10.2.0.1/24","fd02::1/64"],"nodad":true}`},
+		"route": {`{"dst":"default","via":"10.0.0.2"}`, `{"dst":"10.8.0.0/16","dev":"br0"}`, `{"dst":"10.7.0.0/16","via":"10.0.0.2","src":"10.0.0.1"}`,
+			`{"dst":"10.6.0.0/16","nexthop":[{"via":"10.0.0.2"},{"via":"10.1.0.2"}]}`, `{"dst":"::/0","via":"fd00::9"}`, `{"dst":"default","via":"10.2.0.2","netns":"a","table":7}`,
+			`{"dst":"10.5.0.0/16","type":"blackhole"}`, `{"dst":"fd05::/16","nexthop":[{"via":"fd00::2"},{"via":"fd00::3","dev":"br0"}]}`},
+		"rule": {`{"priority":"50","iif":"v0","table":7}`},
+		"sysctl": {`{"key":"net.ipv4.conf.v0.rp_filter","value":"2"}`, `{"key":"net.ipv4.conf.all.forwarding","value":"1"}`, `{"key":"net.ipv4.conf.all.forwarding","value":"0"}`, `{"key":"net.ipv4.conf.default.rp_filter","value":"1"}`, `{"key":"net.ipv4.conf.default.rp_filter","value":"0"}`,
+			`{"key":"net.ipv4.ip_forward","value":"1","netns":"a"}`},
+	}
+	for _, module := range slices.Sorted(maps.Keys(worlds)) {
+		for _, p := range worlds[module] {
+			out = append(out, State(module, p))
+			if module != "sysctl" {
+				out = append(out, Absent(module, p))
+			}
+		}
+	}
+	for _, p := range []string{`{"name":"v0","up":false}`, `{"name":"v0","up":true}`, `{"name":"v1","netns":"b","from":"a","up":true}`, `{"name":"lo","up":true}`, `{"name":"lo","up":false}`,
+		`{"name":"lo","netns":"a","up":true}`, `{"name":"v0","mtu":1200}`, `{"name":"v0","mtu":1500}`, `{"name":"v0","master":""}`} {
+		out = append(out, State("link", p))
+	}
+	return out
+}
