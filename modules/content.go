@@ -2,7 +2,6 @@ package modules
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"labctl/modules/digest"
 	"labctl/modules/host"
 )
 
@@ -31,7 +31,7 @@ type content struct {
 
 func (c *content) validate() error {
 	if c.SHA256 != "" {
-		if b, err := hex.DecodeString(c.SHA256); err != nil || len(b) != sha256.Size {
+		if b, err := hex.DecodeString(c.SHA256); err != nil || len(b) != digest.Size {
 			return argf("sha256", "%q is not a SHA-256 in hexadecimal", c.SHA256)
 		}
 		c.SHA256 = strings.ToLower(c.SHA256)
@@ -55,7 +55,7 @@ func showable(s string) bool {
 }
 
 func sumOf(b []byte) string {
-	s := sha256.Sum256(b)
+	s := digest.Sum256(b)
 	return hex.EncodeToString(s[:])
 }
 

@@ -1,11 +1,11 @@
 package linux
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
+
+	"labctl/modules/digest"
 )
 
 // verifier passes content through and turns its end into an error when the SHA-256 is not the one promised: the blobs
@@ -13,7 +13,7 @@ import (
 type verifier struct {
 	io.ReadCloser
 	want string
-	hash hash.Hash
+	hash *digest.Hash
 }
 
 // newVerifier returns r itself when there is nothing to verify.
@@ -21,14 +21,15 @@ func newVerifier(r io.ReadCloser, want string) io.ReadCloser {
 	if want == "" {
 		return r
 	}
-	return &verifier{r, want, sha256.New()}
+	return &verifier{r, want, digest.New()}
 }
 
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
-	v.hash.Write(p[:n])
+	_, _ = v.hash.Write(p[:n]) // never fails
 	if err == io.EOF {
-		if got := hex.EncodeToString(v.hash.Sum(nil)); got != v.want {
+		sum := v.hash.Sum()
+		if got := hex.EncodeToString(sum[:]); got != v.want {
 			return n, fmt.Errorf("verify content: SHA-256 is %s, not %s", got, v.want)
 		}
 	}

@@ -3,7 +3,6 @@ package linux
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"labctl/modules/digest"
 	"labctl/modules/host"
 
 	"golang.org/x/sys/unix"
@@ -234,7 +234,7 @@ func (f hostFiles) Open(ctx context.Context, c host.Content) (io.ReadCloser, err
 
 func isHash(s string) bool {
 	b, err := hex.DecodeString(s)
-	return err == nil && len(b) == sha256.Size
+	return err == nil && len(b) == digest.Size
 }
 
 func sumFile(path string) (string, error) {
@@ -243,9 +243,10 @@ func sumFile(path string) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	h := sha256.New()
+	h := digest.New()
 	if _, err := io.Copy(h, r); err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	sum := h.Sum()
+	return hex.EncodeToString(sum[:]), nil
 }

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"labctl/modules/digest"
 	"labctl/modules/host"
 )
 
@@ -254,7 +254,7 @@ func number(owner string) int {
 }
 
 func hash(b []byte) string {
-	s := sha256.Sum256(b)
+	s := digest.Sum256(b)
 	return hex.EncodeToString(s[:])
 }
 
