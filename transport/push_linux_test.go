@@ -54,13 +54,11 @@ func TestDirectoryMountedNoexec(t *testing.T) {
 	needRoot(t, "unshare", "mount")
 	config, _ := inMounts(t, "HOME", "/dev/shm", "/run")
 	path := "/var/tmp/labctl-0"
-	if _, err := os.Stat(path); err == nil {
-		t.Logf("%s is there already and stays", path)
-	} else {
-		t.Cleanup(func() { removeAll(t, path) })
-	}
 	b := newBins(t)
-	t.Cleanup(func() { _ = os.Remove(path + "/agent-" + b.hash) })
+	t.Cleanup(func() {
+		_ = os.Remove(path + "/agent-" + b.hash)
+		_ = os.Remove(path) // if it is empty
+	})
 	if got, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -88,13 +86,13 @@ func TestRealSudo(t *testing.T) {
 		t.Skip(err)
 	}
 	path := "/var/tmp/labctl-" + other.Uid
-	if _, err := os.Stat(path); err == nil {
-		t.Fatalf("%s is in the way", path)
-	}
-	t.Cleanup(func() { removeAll(t, path) })
+	b := newBins(t)
+	t.Cleanup(func() {
+		_ = os.Remove(path + "/agent-" + b.hash)
+		_ = os.Remove(path) // if it is empty
+	})
 	config, _ := withShell(t, "/bin/sh")
 	c := dialTest(t, config)
-	b := newBins(t)
 	for range 2 {
 		got, err := talk(t, c, b, transport.AgentOptions{Become: "nobody"}, "hi")
 		if err != nil {

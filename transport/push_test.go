@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -70,6 +71,9 @@ func newBins(t testing.TB) *bins {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What stands behind an ELF file does not matter to it, and gives the
+	// agent of each test a hash of its own.
+	binary = append(bytes.Clone(binary), (t.Name() + rand.Text())...)
 	var gz bytes.Buffer
 	w := gzip.NewWriter(&gz)
 	_, _ = w.Write(binary)
@@ -116,13 +120,14 @@ func talk(t testing.TB, c transport.Conn, b *bins, o transport.AgentOptions, say
 	if err != nil {
 		return "", err
 	}
-	if _, err := io.WriteString(p.Stdin, say); err != nil {
-		return "", err
-	}
-	if err := p.Stdin.Close(); err != nil {
-		return "", err
-	}
+	written := make(chan struct{})
+	go func() { // the agent echoes: who does not read it cannot write for ever
+		defer close(written)
+		_, _ = io.WriteString(p.Stdin, say) // an error shows in what comes back
+		_ = p.Stdin.Close()
+	}()
 	out, err := io.ReadAll(p.Stdout)
+	<-written
 	if err != nil {
 		return "", err
 	}
@@ -354,16 +359,18 @@ func TestCorruptPushIsRefused(t *testing.T) {
 func TestConcurrentPushes(t *testing.T) {
 	config, home := withShell(t, "/bin/sh")
 	c := dialTest(t, config)
+	b := newBins(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if got, err := talk(t, c, newBins(t), transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+			own := *b // each counts for itself
+			if got, err := talk(t, c, &own, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
 	}
 	wg.Wait()
-	holds(t, filepath.Join(home, ".cache/labctl"), "agent-"+newBins(t).hash)
+	holds(t, filepath.Join(home, ".cache/labctl"), "agent-"+b.hash)
 }
 
 // holds waits until dir holds these files and no others: a push tidies up
