@@ -20,8 +20,13 @@ func init() {
 
 route "10.10.0.0/16" {
   table = 100
-  nexthop { via = "192.168.50.5"  weight = 2 }
-  nexthop { via = "192.168.50.6" }
+  nexthop {
+    via    = "192.168.50.5"
+    weight = 2
+  }
+  nexthop {
+    via = "192.168.50.6"
+  }
 }`,
 		Validate: (*Route).validate, Complete: (*Route).complete, Read: readRoute, Apply: applyRoute,
 	})

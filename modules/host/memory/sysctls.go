@@ -192,7 +192,7 @@ func (s sysctls) All(ctx context.Context, prefix string) (map[string]string, err
 	}
 	maps.DeleteFunc(out, func(key, _ string) bool {
 		_, dev, _, ok := ofDevice(key)
-		return !strings.HasPrefix(key, prefix) || ok && s.findLocked(dev) == nil
+		return key != prefix && !strings.HasPrefix(key, prefix+".") || ok && s.findLocked(dev) == nil
 	})
 	return out, nil
 }
