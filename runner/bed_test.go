@@ -1,0 +1,322 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"labctl/agent"
+	"labctl/inventory"
+	"labctl/modules"
+	"labctl/modules/host"
+	"labctl/modules/host/memory"
+	"labctl/playbooks"
+)
+
+// bed serves agents in this process, each on a host of its own, with the module act. It is an Opener that keeps account.
+type bed struct {
+	t    *testing.T
+	down map[string]error         // hosts that cannot be reached
+	hang map[string]chan struct{} // acts named hang wait for it, by host; nil: for the end of their context
+
+	mu       sync.Mutex
+	opened   []string // "host/user", in order
+	done     []string // "host/user: act", in order
+	running  int      // sessions open
+	most     int      // of running
+	writes   atomic.Int64
+	cut      map[string]func() // ends the session of a host at once
+	begun    chan string       // hosts at whose agent an act named hang has begun
+	uploaded []string
+	notes    map[string]*note
+}
+
+// act is a task that does as its name says: fail, hang, deaf, die; anything else goes well. What it says comes back.
+type act struct {
+	Name string `json:"name" lab:"key" doc:"What to do."`
+	Say  string `json:"say" doc:"What to return."`
+	Out  string `json:"out" lab:"computed" doc:"What was said."`
+	Same *bool  `json:"same" doc:"Nothing changes."`
+}
+
+// note is a resource that each session has one of. It warns.
+type note struct {
+	Name string `json:"name" lab:"key" doc:"Name."`
+	Say  string `json:"say" doc:"What it says."`
+}
+
+// put is a task that wants a content of the controller.
+type put struct {
+	Dest    string  `json:"dest" lab:"key" doc:"Where to."`
+	Src     string  `json:"src" lab:"option" doc:"Where from."`
+	Content *string `json:"content" doc:"The content."`
+	SHA256  string  `json:"sha256" doc:"Its hash."`
+	Size    int64   `json:"size" lab:"option" doc:"Its size."`
+}
+
+// testHost is a memory host that counts as real, and takes contents.
+type testHost struct {
+	host.Host
+	blobs string
+	fetch func(ctx context.Context, sha string) error
+}
+
+func (h *testHost) SetBlobs(dir string, fetch func(context.Context, string) error) {
+	h.blobs, h.fetch = dir, fetch
+}
+
+func newBed(t *testing.T) *bed {
+	return &bed{t: t, down: map[string]error{}, hang: map[string]chan struct{}{}, cut: map[string]func(){}, begun: make(chan string, 16), notes: map[string]*note{}}
+}
+
+// registry returns the modules as they are on a host, for a user.
+func (b *bed) registry(name, user string) modules.Registry {
+	where := name + "/" + user
+	r := modules.Registry{}
+	for _, m := range []modules.Module{
+		modules.New(modules.Spec[act]{
+			Name: "act", Doc: "For tests.",
+			Run: func(ctx context.Context, _ host.Host, a *act) (*act, bool, error) { return b.act(ctx, name, where, a) },
+		}),
+		modules.New(modules.Spec[note]{
+			Name: "note", Doc: "For tests.",
+			Warn: func(n *note) []string { return []string{"beware of " + n.Say} },
+			Read: func(context.Context, host.Host, *note) (*note, error) { return b.noted(where), nil },
+			Apply: func(_ context.Context, _ host.Host, _, want *note, _ modules.Diff) error {
+				b.note(where, want)
+				return nil
+			},
+		}),
+		modules.New(modules.Spec[put]{
+			Name: "put", Doc: "For tests.",
+			Run: func(ctx context.Context, h host.Host, p *put) (*put, bool, error) {
+				return p, true, b.put(ctx, h, where, p)
+			},
+		}),
+	} {
+		r[m.Name()] = m
+	}
+	return r
+}
+
+func (b *bed) act(ctx context.Context, name, where string, a *act) (*act, bool, error) {
+	b.mu.Lock()
+	b.done = append(b.done, where+": "+a.Name)
+	cut, hang := b.cut[name], b.hang[name]
+	b.mu.Unlock()
+	a.Out = a.Say
+	switch a.Name {
+	case "fail":
+		return a, false, fmt.Errorf("it went wrong with %s", a.Say)
+	case "hang":
+		b.begun <- name
+		select {
+		case <-hang:
+		case <-ctx.Done():
+			return a, false, ctx.Err()
+		}
+	case "deaf": // to cancellation
+		b.begun <- name
+		time.Sleep(time.Second)
+	case "die":
+		cut()
+	}
+	return a, a.Same == nil || !*a.Same, nil
+}
+
+func (b *bed) noted(where string) *note {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.notes[where]
+}
+
+func (b *bed) note(where string, n *note) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notes[where] = n
+}
+
+func (b *bed) put(ctx context.Context, h host.Host, where string, p *put) error {
+	th := h.(*testHost)
+	path := filepath.Join(th.blobs, p.SHA256)
+	if err := th.fetch(ctx, p.SHA256); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err == nil && int64(len(text)) != p.Size {
+		err = fmt.Errorf("%d bytes have come, not %d", len(text), p.Size)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = append(b.done, where+": put "+p.Dest)
+	return err
+}
+
+// countedPipe counts the writes of the runner: what goes out in one is one flight.
+type countedPipe struct {
+	io.WriteCloser
+	n *atomic.Int64
+}
+
+func (c countedPipe) Write(p []byte) (int, error) { c.n.Add(1); return c.WriteCloser.Write(p) }
+
+func (b *bed) open(_ context.Context, h *inventory.Host, become string, _ logFunc) (*link, error) {
+	if err := b.down[h.Name]; err != nil {
+		return nil, err
+	}
+	inR, inW := io.Pipe()
+	outR, outW := io.Pipe()
+	ended := make(chan struct{})
+	blobs := b.t.TempDir()
+	cut := func() { _ = inR.CloseWithError(io.ErrClosedPipe); _ = outW.CloseWithError(io.EOF) }
+	b.mu.Lock()
+	b.opened = append(b.opened, h.Name+"/"+become)
+	b.running++
+	b.most = max(b.most, b.running)
+	b.cut[h.Name] = cut
+	b.mu.Unlock()
+	own := &testHost{Host: struct{ host.Host }{memory.FromSnapshot(&host.Snapshot{Version: host.SnapshotVersion,
+		Facts: host.Facts{Hostname: h.Name + ".test"}, NetNS: map[string]*host.NetState{"": {}}})}}
+	go func() {
+		defer close(ended)
+		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become), Blobs: blobs}))
+	}()
+	return &link{
+		stdin: countedPipe{inW, &b.writes}, stdout: outR,
+		upload: func(_ context.Context, path string, _ int64, r io.Reader) error {
+			text, err := io.ReadAll(r)
+			if err != nil {
+				return err
+			}
+			b.mu.Lock()
+			b.uploaded = append(b.uploaded, filepath.Base(path))
+			b.mu.Unlock()
+			return os.WriteFile(path, text, 0o600)
+		},
+		cost: func() *Cost { return nil },
+		close: func() error {
+			_ = inW.Close()
+			_ = outR.Close()
+			<-ended
+			b.mu.Lock()
+			b.running--
+			b.mu.Unlock()
+			return nil
+		},
+	}, nil
+}
+
+// run plays a site and returns the events. Options are completed.
+func (b *bed) run(ctx context.Context, text string, o Options, watch ...func(Event)) []Event {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	for name, content := range b.files(text) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	site, diags := playbooks.LoadSources(dir, []playbooks.Source{{Name: filepath.Join(dir, "site.hcl"), Text: []byte(text)}},
+		playbooks.Options{Registry: b.registry("", ""), Environ: []string{}})
+	if diags.HasErrors() {
+		b.t.Fatal(diags)
+	}
+	o.Site, o.Opener = site, b
+	if o.Mode == "" {
+		o.Mode = Play
+	}
+	var all []Event
+	var inside atomic.Int32
+	diags = New(o, func(e Event) {
+		if inside.Add(1) > 1 {
+			b.t.Error("two events at the same time")
+		}
+		all = append(all, e)
+		for _, w := range watch {
+			w(e)
+		}
+		inside.Add(-1)
+	}).Run(ctx)
+	if diags.HasErrors() {
+		b.t.Error(diags)
+	}
+	return all
+}
+
+// files finds the contents that a site wants: src = "N.bin" is a file of N bytes.
+func (b *bed) files(text string) map[string]string {
+	out := map[string]string{}
+	for _, word := range strings.Fields(text) {
+		var n int
+		name := strings.Trim(word, `"`)
+		if _, err := fmt.Sscanf(name, "%d.bin", &n); err == nil {
+			out[name] = strings.Repeat("\x00", n)
+		}
+	}
+	return out
+}
+
+// told returns what became of the tasks of a host, as "status name".
+func told(all []Event, name string) []string {
+	var out []string
+	for _, e := range all {
+		switch {
+		case e.Host != name:
+		case e.Kind == TaskDone:
+			out = append(out, string(e.Status)+" "+strings.TrimPrefix(e.Task.Name, "act : "))
+		case e.Kind == Unreachable:
+			out = append(out, "unreachable")
+		}
+	}
+	return out
+}
+
+func recapOf(t *testing.T, all []Event, name string) Counts {
+	t.Helper()
+	for _, e := range all {
+		if e.Kind == Recap && e.Host == name {
+			return *e.Counts
+		}
+	}
+	t.Fatalf("no recap for %s", name)
+	return Counts{}
+}
+
+func equal(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n got %q\nwant %q", what, got, want)
+	}
+}
+
+// within ends the test if what it does takes too long.
+func within(t *testing.T, d time.Duration, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); do() }()
+	select {
+	case <-done:
+	case <-time.After(d):
+		t.Fatalf("not done within %s", d)
+	}
+}
+
+var errDown = errors.New("connection refused")
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
