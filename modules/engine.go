@@ -17,7 +17,7 @@ type Spec[T any] = SpecOf[*T]
 
 // SpecOf is Spec by the pointer to the struct, since the compiler makes one body of what is generic over pointer types, but
 // one for each struct (see erase.go). Exactly one of Apply, Run and Probe is set.
-type SpecOf[P comparable] struct {
+type SpecOf[P any] struct {
 	Name, Doc, Example string
 	// Validate checks and normalises the arguments, on the controller before any host is touched and again in the agent.
 	Validate func(want P) error
@@ -72,7 +72,7 @@ type module struct {
 	probe              func(ctx context.Context, h host.Host, want any) (any, error)
 }
 
-func newModule[P comparable](s SpecOf[P]) Module {
+func newModule[P any](s SpecOf[P]) Module {
 	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch}
 	m.validate, m.complete, m.warn = eraseCheck(s.Validate), eraseCheck(s.Complete), eraseWarn(s.Warn)
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)

@@ -6,14 +6,14 @@ import (
 	"labctl/modules/host"
 )
 
-// The functions of Spec[T] take a *T, the engine's take any: what follows stands between. P is always a pointer type, and the
-// compiler makes one body for all pointer types; were the parameter T, there would be one for each module, and the agent
-// would be a fifth larger. A function that is not set stays nil.
+// The functions of Spec[T] take a *T, the engine's take any: what follows stands between. P is always a pointer type. The
+// compiler makes one body for all pointer types, where the constraint is any (not comparable); were the parameter T, there
+// would be a body for each module, and the agent would be a fifth larger. A function that is not set stays nil.
 
 // object returns p as the engine holds it: a nil pointer, which stands for absent, becomes nil.
-func object[P comparable](p P) any {
+func object[P any](p P) any {
 	var absent P
-	if p == absent {
+	if any(p) == any(absent) {
 		return nil
 	}
 	return p
@@ -39,7 +39,7 @@ func eraseWarn[P any](f func(P) []string) func(any) []string {
 	return func(want any) []string { return f(pointer[P](want)) }
 }
 
-func eraseRead[P comparable](f func(context.Context, host.Host, P) (P, error)) func(context.Context, host.Host, any) (any, error) {
+func eraseRead[P any](f func(context.Context, host.Host, P) (P, error)) func(context.Context, host.Host, any) (any, error) {
 	if f == nil {
 		return nil
 	}
@@ -78,7 +78,7 @@ func erasePrepare[P any](f func(context.Context, host.Host, []P) error) func(con
 	}
 }
 
-func eraseRun[P comparable](f func(context.Context, host.Host, P) (P, bool, error)) func(context.Context, host.Host, any) (any, bool, error) {
+func eraseRun[P any](f func(context.Context, host.Host, P) (P, bool, error)) func(context.Context, host.Host, any) (any, bool, error) {
 	if f == nil {
 		return nil
 	}

@@ -84,10 +84,10 @@ var Default = Registry{}
 
 // Register adds a module to the default registry. A second module of that name, or a malformed one, is a fault of the
 // program: Register panics.
-func Register[P comparable](s SpecOf[P]) { Default.add(newModule(s)) }
+func Register[P any](s SpecOf[P]) { Default.add(newModule(s)) }
 
 // New returns the module that s describes without registering it, for registries of one's own.
-func New[P comparable](s SpecOf[P]) Module { return newModule(s) }
+func New[P any](s SpecOf[P]) Module { return newModule(s) }
 
 func (r Registry) add(m Module) {
 	if r[m.Name()] != nil {
