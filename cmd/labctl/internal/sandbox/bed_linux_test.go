@@ -41,6 +41,7 @@ func up(t testing.TB, topology Topology) *bed {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(b.dir, topology.Name, logFile))
 			t.Logf("log of the sandbox: %s", log)
+			b.explain()
 		}
 		if err := Down(context.Background(), b.dir, topology.Name); err != nil && !errors.Is(err, ErrNotUp) {
 			t.Errorf("down: %v", err)
@@ -48,6 +49,19 @@ func up(t testing.TB, topology Topology) *bed {
 	})
 	b.up(topology)
 	return b
+}
+
+// explain logs what a failed login leaves to read.
+func (b *bed) explain() {
+	if b.state == nil {
+		return
+	}
+	for _, h := range b.state.Hosts {
+		var out bytes.Buffer
+		_, err := Exec(context.Background(), b.dir, b.state.Name, h.Name, ExecOptions{Stdout: &out, Stderr: &out,
+			Argv: []string{"sh", "-c", "ip -br address; ip route; ip neigh; tail -5 /var/log/sshd.log; dmesg | grep -c 'table overflow'"}})
+		b.Logf("%s: %v\n%s", h.Name, err, out.String())
+	}
 }
 
 func (b *bed) up(topology Topology) {
