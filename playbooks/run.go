@@ -151,6 +151,9 @@ func (r *HostRun) SetOutcome(id int, o Outcome) {
 		}
 	}
 	r.failed = r.failed || o.Failed
+	if s.Task.Register == "" { // nobody will ask for the value, which is costly to make
+		return
+	}
 	v := o.value(s.Task.Module)
 	if s.Sensitive { // what was made of a secret may hold it
 		v = v.Mark(sensitive)

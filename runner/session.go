@@ -42,16 +42,19 @@ type session struct {
 	err error
 }
 
+// flight is how much is gathered before it is written, in bytes: an SSH packet's worth, since a thousand sessions each hold one.
+const flight = 32 << 10
+
 // newSession starts taking in what the agent says. The goroutine it starts ends when the link is closed.
 func newSession(l *link, start time.Time) *session {
-	s := &session{link: l, start: start, out: bufio.NewWriterSize(l.stdin, 256<<10), frames: make(chan *wire.Frame, 64)}
+	s := &session{link: l, start: start, out: bufio.NewWriterSize(l.stdin, flight), frames: make(chan *wire.Frame, 64)}
 	go s.receive()
 	return s
 }
 
 func (s *session) receive() {
 	defer close(s.frames)
-	r := bufio.NewReaderSize(s.link.stdout, 64<<10)
+	r := bufio.NewReaderSize(s.link.stdout, 16<<10)
 	if err := skipToMagic(r); err != nil {
 		s.fail(err)
 		return
