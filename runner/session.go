@@ -42,12 +42,12 @@ type session struct {
 	err error
 }
 
-// flight is how much is gathered before it is written, in bytes: an SSH packet's worth, since a thousand sessions each hold one.
-const flight = 32 << 10
+// sendBuffer is how much is gathered before it is written, in bytes: an SSH packet's worth, since a thousand sessions each hold one.
+const sendBuffer = 32 << 10
 
 // newSession starts taking in what the agent says. The goroutine it starts ends when the link is closed.
 func newSession(l *link, start time.Time) *session {
-	s := &session{link: l, start: start, out: bufio.NewWriterSize(l.stdin, flight), frames: make(chan *wire.Frame, 64)}
+	s := &session{link: l, start: start, out: bufio.NewWriterSize(l.stdin, sendBuffer), frames: make(chan *wire.Frame, 64)}
 	go s.receive()
 	return s
 }

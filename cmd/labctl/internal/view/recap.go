@@ -117,7 +117,7 @@ func (c *common) cost(e runner.Event) {
 
 func costText(c runner.Cost) string {
 	parts := []string{
-		fmt.Sprintf("round trips %d x %v", c.RoundTrips, round(c.RTT)),
+		fmt.Sprintf("round trips %d", c.RoundTrips),
 		byteText(c.BytesOut) + " out",
 		byteText(c.BytesIn) + " in",
 		"handshake " + round(c.Handshake).String(),
