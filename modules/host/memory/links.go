@@ -110,6 +110,7 @@ func (l links) Create(ctx context.Context, want host.Link) error {
 	d := l.defaultsLocked(want)
 	if want.Kind == "veth" {
 		if err := l.createPeerLocked(ctx, d, want); err != nil {
+			l.forgetSysctlsLocked(d.Name)
 			return err
 		}
 	}

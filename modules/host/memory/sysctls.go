@@ -54,18 +54,21 @@ func (s sysctls) Get(ctx context.Context, key string) (string, error) {
 }
 
 func (n *Net) sysctlLocked(ctx context.Context, key string) (string, error) {
-	if v, ok := n.sysctls[key]; ok {
-		return v, nil
-	}
 	missing := &host.Error{Op: "read sysctl", Object: key, Kind: host.ErrNotExist, Err: fmt.Errorf("no such file or directory")}
 	if tree, dev, leaf, ok := ofDevice(key); ok {
 		d := n.findLocked(dev)
-		if d == nil {
+		v, set := n.sysctls[key]
+		switch {
+		case d == nil:
 			return "", missing
-		}
-		if d.fresh {
+		case d.fresh && !set:
 			return n.sysctlLocked(ctx, deviceKey(tree, "default", leaf))
+		case set:
+			return v, nil
 		}
+	}
+	if v, ok := n.sysctls[key]; ok {
+		return v, nil
 	}
 	if n.base == nil {
 		if v, ok := n.initial[key]; ok {
