@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -230,7 +231,7 @@ func sandboxName(site string) string {
 		return '-'
 	}, strings.TrimSuffix(filepath.Base(abs), ".hcl"))
 	sum := sha256.Sum256([]byte(abs))
-	return fmt.Sprintf("%.40s-%x", strings.TrimLeft(base, ".-_"), sum[:3])
+	return fmt.Sprintf("%.40s-%x", cmp.Or(strings.TrimLeft(base, ".-_"), "site"), sum[:3])
 }
 
 // topology is the inventory as the sandbox wants it. A host that is reached without SSH becomes a machine as well, so that
