@@ -19,7 +19,8 @@ import (
 //
 // with - for DIRECTORY, and then what was tried, if there is none. Directories
 // that survive a reboot come first; one counts only if it is a real directory,
-// its owner is the user and nobody else may enter, and a probe shows that
+// its owner is the user and nobody else may enter (one that others could enter
+// is not mended: what lies in it already may be theirs), and a probe shows that
 // programs may run there (/tmp, /run/user and /dev/shm are often mounted
 // noexec). The probe is an empty file: execve refuses it with EACCES on noexec,
 // else with ENOEXEC, at which sh runs it as a script without commands.
@@ -32,7 +33,6 @@ have() { [ -x "$1/agent-$h" ] && own "$1" && f=$1/agent-$h; };
 try() {
  mkdir -p "$1" 2>/dev/null; [ -d "$1" ] || { why="$why $1: cannot be made;"; return 1; };
  if [ -L "$1" ]; then why="$why $1: is a symbolic link;"; return 1; fi;
- [ -O "$1" ] && chmod 700 "$1" 2>/dev/null;
  own "$1" || { why="$why $1: not private to uid $u;"; return 1; };
  t=$1/.probe-$$; (: > "$t") 2>/dev/null && chmod 700 "$t" && "$t" 2>/dev/null; r=$?; rm -f "$t";
  [ $r = 0 ] && f=$1 && return 0; why="$why $1: not writable, or mounted noexec;"; return 1; };

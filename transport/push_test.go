@@ -410,6 +410,27 @@ func TestForeignDirectoryIsNotUsed(t *testing.T) {
 	}
 }
 
+// An agent that others could have put there is not run, however it is called.
+func TestPlantedAgentIsNotRun(t *testing.T) {
+	cache := t.TempDir()
+	config, home := withShell(t, "/bin/sh", "XDG_CACHE_HOME="+cache)
+	b := newBins(t)
+	dir := filepath.Join(cache, "labctl")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "agent-"+b.hash), []byte("#!/bin/sh\nprintf '\\0labctl\\1planted'\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // the point of the test
+		t.Fatal(err)
+	}
+	if got, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	holds(t, filepath.Join(home, ".cache/labctl"), "agent-"+b.hash)
+}
+
 func TestSudo(t *testing.T) {
 	fake := func(script string) (transporttest.Config, string) {
 		dir := t.TempDir()
