@@ -103,7 +103,9 @@ func (m *initSystem) boot() error {
 		return err
 	}
 	os.Clearenv()
-	os.Setenv("PATH", hostPath)
+	if err := os.Setenv("PATH", hostPath); err != nil {
+		return err
+	}
 	for _, step := range []func() error{m.writeFiles, m.settle,
 		func() error { return openAccount("root", m.AuthorizedKey) },
 		func() error { return openAccount(m.User, m.AuthorizedKey) },

@@ -22,4 +22,4 @@ type ExecOptions struct {
 	Env            []string // NAME=VALUE, added to a plain environment
 }
 
-var errNotRoot = errors.New("labctl sandbox needs root: sudo labctl sandbox ...")
+var errNotRoot = errors.New("a sandbox needs root: run labctl with sudo")

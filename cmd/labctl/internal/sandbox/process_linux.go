@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -94,7 +95,7 @@ func (p process) poll(fd int, timeout time.Duration) error {
 }
 
 func ignore(err, harmless error) error {
-	if err == harmless {
+	if errors.Is(err, harmless) {
 		return nil
 	}
 	return err

@@ -80,7 +80,7 @@ func (t *terminal) start(out io.Writer) {
 			t.resize()
 		}
 	})
-	t.copies.Go(func() { io.Copy(out, t.master) }) // ends with EIO when the last process has closed the slave
+	t.copies.Go(func() { _, _ = io.Copy(out, t.master) }) // ends with EIO when the last process has closed the slave
 	t.copies.Go(t.typed)
 }
 

@@ -64,7 +64,7 @@ func (r *relay) pass(ctx context.Context, client *net.TCPConn) {
 	defer client.Close()
 	host, err := r.dial(ctx)
 	if err != nil {
-		client.SetLinger(0) // reset: the nearest to a refusal that is left
+		_ = client.SetLinger(0) // reset: the nearest to a refusal that is left
 		return
 	}
 	defer host.Close()
@@ -75,9 +75,10 @@ func (r *relay) pass(ctx context.Context, client *net.TCPConn) {
 	up.Wait()
 }
 
+// carry passes on one direction. What breaks it breaks the other one as well, or is the end of it.
 func carry(to, from *net.TCPConn) {
-	io.Copy(to, from)
-	to.CloseWrite()
+	_, _ = io.Copy(to, from)
+	_ = to.CloseWrite()
 }
 
 // dial connects from the outside namespace. Only the socket must be made there; it stays there.
