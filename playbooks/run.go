@@ -23,11 +23,11 @@ type Env struct {
 type State int
 
 const (
-	// Blocked: more steps may come, once facts or outcomes are there. Need tells which.
+	// Blocked means that more steps may come, once facts or outcomes are there. Need tells which.
 	Blocked State = iota
-	// Done: there are no further steps.
+	// Done means that there are no further steps.
 	Done
-	// Failed: a step failed, or a task cannot be evaluated; there are no further steps.
+	// Failed means that a step failed, or a task cannot be evaluated; there are no further steps.
 	Failed
 )
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 
@@ -222,23 +221,6 @@ func (s *Site) bareNames() map[string]bool {
 			out[k] = true
 		}
 	}
-	return out
-}
-
-func (s *Site) hostNames() []string {
-	var out []string
-	for _, h := range s.Inventory.Hosts {
-		out = append(out, h.Name)
-	}
-	return out
-}
-
-func (s *Site) groupNames() []string {
-	var out []string
-	for _, g := range s.Inventory.Groups {
-		out = append(out, g.Name)
-	}
-	sort.Strings(out)
 	return out
 }
 

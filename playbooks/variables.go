@@ -124,7 +124,8 @@ func (s *Site) setVariables(decls []*variable, extraVars []string) {
 }
 
 func (s *Site) variableValue(v *variable, g given, ok bool) cty.Value {
-	val, from, rng := cty.NilVal, g.from, v.rng
+	var val cty.Value
+	from, rng := g.from, v.rng
 	switch {
 	case v.unusable:
 		return cty.DynamicVal
