@@ -367,7 +367,7 @@ func text(s string, limit int) (string, error) {
 // ChainName says what is wrong with the name of a user-defined chain.
 func ChainName(s string) error {
 	if s == "" || len(s) > 28 || strings.ContainsAny(s[:1], "-!:") || strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '\\' }) >= 0 {
-		return fmt.Errorf("%q is not the name of a chain: 1 to 28 characters without blanks and quotes, not beginning with - or !", s)
+		return fmt.Errorf("%q is not the name of a chain: 1 to 28 characters, the first not - ! or :, without blanks, quotes and backslashes", s)
 	}
 	return nil
 }

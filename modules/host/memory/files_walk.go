@@ -35,8 +35,7 @@ func (f hostFiles) walk(ctx context.Context, op, p string, follow bool) (string,
 		}
 	}
 	at := "/"
-	n, err := f.lookup(ctx, op, at)
-	if err != nil {
+	if _, err := f.lookup(ctx, op, at); err != nil {
 		return "", nil, err
 	}
 	rest, links := split(p), 0
@@ -48,7 +47,8 @@ func (f hostFiles) walk(ctx context.Context, op, p string, follow bool) (string,
 			continue
 		}
 		next := path.Join(at, name)
-		if n, err = f.lookup(ctx, op, next); err != nil {
+		n, err := f.lookup(ctx, op, next)
+		if err != nil {
 			return "", nil, err
 		}
 		switch {
@@ -70,7 +70,7 @@ func (f hostFiles) walk(ctx context.Context, op, p string, follow bool) (string,
 		}
 		at = next
 	}
-	n, err = f.lookup(ctx, op, at)
+	n, err := f.lookup(ctx, op, at)
 	return at, n, err
 }
 
