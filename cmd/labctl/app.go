@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"labctl/inventory"
 )
 
 // app is one invocation: its streams and what every verb shares.
@@ -25,21 +28,56 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "labctl",
 		Short: "Provision machines over SSH, through any chain of jump hosts",
-		Long: `labctl brings machines to the state that a playbook describes. It needs nothing on them but sshd.
+		Long: `labctl brings machines to the state that a playbook describes. It needs nothing
+on them but sshd.
 
-  labctl plan site.hcl                 show what would change
-  labctl play site.hcl                 change it
-  labctl sandbox up site.hcl           make the site's hosts machines on this computer, to try it on`,
+  labctl plan site.hcl         show what would change
+  labctl play site.hcl         change it
+  labctl sandbox up site.hcl   make the site's hosts machines on this computer,
+                               to try it on (then: labctl play --sandbox)`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
+		Args: oneOfVerbs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w\nSee 'labctl help %s'", err, cmd.Name())
+		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
 	})
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.SetHelpCommand(helpCmd(root))
 	root.AddCommand(a.playCmd(), a.planCmd(), a.validateCmd(), a.factsCmd(), a.sandboxCmd(), a.docCmd(), a.versionCmd())
 	return root
+}
+
+// oneOfVerbs refuses what is no verb of cmd.
+func oneOfVerbs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return fmt.Errorf("%s has no verb %q.%s\nSee '%s --help'", cmd.CommandPath(), args[0], inventory.DidYouMean(args[0], names), cmd.CommandPath())
+}
+
+// helpCmd shows the help of a verb. Cobra's own takes what it does not know for good.
+func helpCmd(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB...]",
+		Short: "Show how a verb is used",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				err = oneOfVerbs(cmd, rest)
+			}
+			if err != nil {
+				return err
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }

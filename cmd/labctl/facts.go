@@ -24,8 +24,12 @@ func (a *app) factsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "facts HOST",
 		Short: "Show what a host is, or write all of it as a snapshot (-o json)",
-		Long: `Without -o, prints the facts that a playbook may use as facts.NAME. With -o json, writes a snapshot of the whole host,
-which 'labctl plan --against' reads; files that a plan will look at are added with --file.`,
+		Long: `Without -o, prints the facts that a playbook may use as facts.NAME. With
+-o json, writes a snapshot of the whole host, which 'labctl plan --against'
+reads; files that a plan will look at are added with --file.
+
+A host shows all of itself to root only, hence the default of --become. With
+--become=false the login user looks.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := a.load(at, &s)

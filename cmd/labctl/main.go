@@ -83,6 +83,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 func (a *app) exitCode(ctx context.Context, err error) int {
 	var code exitError
 	var unreachable *transport.Error
+	var noAgent *transport.AgentError
 	switch {
 	case err == nil:
 		return exitDone
@@ -92,7 +93,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return exitUser // whoever read has seen enough, and needs no message
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), errors.As(err, &noAgent):
 		fmt.Fprintln(a.err, "labctl:", err)
 		return exitUnreachable
 	}

@@ -58,13 +58,16 @@ func (a *app) playCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "play [SITE]",
 		Short: "Bring the hosts to the state that a site describes",
-		Long: `Evaluates the tasks of each play for each of its hosts and has them carried out, in order, all hosts at the same time.
-SITE is a file or a directory (default: the working directory).
+		Long: `Evaluates the tasks of each play for each of its hosts and has them carried
+out, in order, all hosts at the same time. SITE is a file or a directory
+(default: the working directory).
 
-Ctrl-C lets each host end the task it is at, for five seconds at most, and says what was done where; a second one ends labctl
-at once. A play does not stop because nobody reads its output any more.
+Ctrl-C interrupts the task that each host is at, waits five seconds at most,
+and says what was done where; a second one ends labctl at once. A play does not
+stop because nobody reads its output any more.
 
-Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed, 4 some host unreachable, 99 interrupted.`,
+Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
+4 some host unreachable, 99 interrupted.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			mode := runner.Play
@@ -88,10 +91,12 @@ func (a *app) planCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan [SITE]",
 		Short: "Show exactly what play would change",
-		Long: `Runs the modules on a copy of each host in memory, so that a task sees what the tasks before it would have done.
-Nothing is changed. With --against FILE, a snapshot written by 'labctl facts HOST -o json' stands in for the host.
+		Long: `Runs the modules on a copy of each host in memory, so that a task sees what the
+tasks before it would have done. Nothing is changed. With --against FILE, a
+snapshot written by 'labctl facts HOST -o json' stands in for the host.
 
-Exit codes: 0 done, 1 error; with --detailed-exitcode 2 if there are changes.`,
+Exit codes: 0 done, 1 error, 99 interrupted; with --detailed-exitcode 2 if there
+are changes.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			outcome, err := a.runSite(cmd.Context(), runner.Plan, sitePath(args), &f)

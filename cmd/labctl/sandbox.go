@@ -23,14 +23,16 @@ func (a *app) sandboxCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Make every host of a site a machine on this computer",
-		Long: `Every inventory host becomes a machine on this computer: its own network, mount, pid and uts namespaces, an overlay
-of this computer's file system and a real OpenSSH server. The network blocks become wires, and a host behind a jump
-host is reachable through it only. Nothing appears in this computer's own network.
+		Long: `Every inventory host becomes a machine on this computer: its own network,
+mount, pid and uts namespaces, an overlay of this computer's file system and a
+real OpenSSH server. The network blocks become wires, and a host behind a jump
+host is reachable through it only. Nothing appears in this computer's own
+network.
 
   labctl sandbox up site.hcl
   labctl play --sandbox site.hcl
   labctl sandbox down site.hcl`,
-		Args: cobra.NoArgs,
+		Args: oneOfVerbs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.sandboxUp(), a.sandboxDown(), a.sandboxStatus(), a.sandboxSSHConfig(), a.sandboxExec())
@@ -161,7 +163,7 @@ func (a *app) status(s *sandbox.State) {
 func (a *app) sandboxSSHConfig() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ssh-config [SITE|NAME]",
-		Short: "Print an OpenSSH client configuration for the hosts (ssh -F FILE HOST)",
+		Short: "Print a configuration for OpenSSH (ssh -F FILE HOST)",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := sandbox.Load(sandbox.DefaultDir, sandboxArg(args))
@@ -193,14 +195,17 @@ func (a *app) sandboxExec() *cobra.Command {
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows HOST belongs to COMMAND
-	cmd.Flags().StringVarP(&name, "sandbox", "s", "", "site or name of the sandbox (default: the only one that is up, else that of the working directory)")
+	cmd.Flags().StringVarP(&name, "sandbox", "s", "", "site or name of the sandbox (default: that of the working directory, else the only one)")
 	return cmd
 }
 
 // sandboxArg turns the argument of a verb into the name of a sandbox: an existing name, or the path of a site. Without one it
-// is the only sandbox there is, or that of the working directory.
+// is that of the working directory or, where that has none, the only one there is.
 func sandboxArg(args []string) string {
 	if len(args) == 0 {
+		if _, err := sandbox.Load(sandbox.DefaultDir, sandboxName(".")); err == nil {
+			return sandboxName(".")
+		}
 		if all, err := sandbox.List(sandbox.DefaultDir); err == nil && len(all) == 1 {
 			return all[0].Name
 		}
@@ -288,6 +293,7 @@ func sandboxTargets(st *sandbox.State) func(*inventory.Host) (*transport.Target,
 				return nil, err
 			}
 			via = sandboxTarget(hop, via)
+			via.ConnectTimeout = h.ConnectTimeout
 		}
 		return via, nil
 	}
