@@ -86,11 +86,7 @@ func readBridge(ctx context.Context, h host.Host, want *Bridge) (*Bridge, error)
 
 func applyBridge(ctx context.Context, h host.Host, have, want *Bridge, d Diff) error {
 	if want == nil {
-		n, err := have.net(ctx, h)
-		if err != nil {
-			return err
-		}
-		return n.Links().Delete(ctx, have.Name)
+		return have.deleteDevice(ctx, h, have.Name)
 	}
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -119,9 +115,7 @@ func applyBridge(ctx context.Context, h host.Host, have, want *Bridge, d Diff) e
 func (b *Bridge) link(l *host.Link, d *Diff) {
 	differs := func(path string) bool { return d == nil || d.Has(path) }
 	b.device.into(l, d)
-	if differs("up") {
-		l.Up = b.Up
-	}
+	b.madeUp.into(l, d)
 	var own host.Bridge
 	if differs("stp_state") {
 		own.STP = b.STP

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +28,23 @@ type content struct {
 	Backup bool  `json:"backup,omitempty" lab:"option" doc:"Keep the file that is replaced beside it, as NAME.YYYYMMDD-HHMMSS~."`
 
 	inline *string // the content where it is not to be shown: then Content is nil and SHA256 is compared
+}
+
+// validateAt checks a file at dest. A dest that ends with / gets the name of src, without suffix.
+func (c *content) validateAt(dest *string, src, suffix string) error {
+	if strings.HasSuffix(*dest, "/") {
+		if src == "" {
+			return argf("dest", "%s is a directory: name the file in it", *dest)
+		}
+		*dest += strings.TrimSuffix(path.Base(src), suffix)
+	}
+	if err := absolute("dest", *dest); err != nil {
+		return err
+	}
+	if strings.HasSuffix(src, "/") {
+		return argf("src", "%s is a directory: copy its files one by one, with for_each and fileset", src)
+	}
+	return c.validate() // src and content may both be there: the controller passes a short file on so
 }
 
 func (c *content) validate() error {

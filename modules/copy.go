@@ -2,8 +2,6 @@ package modules
 
 import (
 	"context"
-	"path"
-	"strings"
 
 	"labctl/modules/host"
 )
@@ -28,34 +26,7 @@ type Copy struct {
 	content
 }
 
-func (c *Copy) validate() error {
-	if err := destination(&c.Dest, c.Src, ""); err != nil {
-		return err
-	}
-	if err := sources(c.Src, &c.content); err != nil {
-		return err
-	}
-	return c.content.validate()
-}
-
-// destination completes a path that ends with / by the name of src, without suffix.
-func destination(dest *string, src, suffix string) error {
-	if strings.HasSuffix(*dest, "/") {
-		if src == "" {
-			return argf("dest", "%s is a directory: name the file in it", *dest)
-		}
-		*dest += strings.TrimSuffix(path.Base(src), suffix)
-	}
-	return absolute("dest", *dest)
-}
-
-// sources refuses an empty src. That src and content are both there is how the controller passes a short file on.
-func sources(src string, c *content) error {
-	if strings.HasSuffix(src, "/") {
-		return argf("src", "%s is a directory: copy its files one by one, with for_each and fileset", src)
-	}
-	return nil
-}
+func (c *Copy) validate() error { return c.validateAt(&c.Dest, c.Src, "") }
 
 func (c *Copy) complete() error { return c.content.complete(c.Src) }
 
@@ -71,9 +42,8 @@ func applyCopy(ctx context.Context, h host.Host, have, want *Copy, d Diff) error
 	if want == nil {
 		return h.Files().Remove(ctx, have.Dest, false)
 	}
-	var old *content
-	if have != nil {
-		old = &have.content
+	if have == nil {
+		return want.write(ctx, h, want.Dest, nil, d)
 	}
-	return want.write(ctx, h, want.Dest, old, d)
+	return want.write(ctx, h, want.Dest, &have.content, d)
 }

@@ -130,6 +130,18 @@ func (d *device) into(l *host.Link, diff *Diff) {
 	}
 }
 
+func (u *madeUp) into(l *host.Link, diff *Diff) {
+	if diff == nil || diff.Has("up") {
+		l.Up = u.Up
+	}
+}
+
+func (p *portOf) into(l *host.Link, diff *Diff) {
+	if diff == nil || diff.Has("master") {
+		l.Master = p.Master
+	}
+}
+
 // empty reports whether a Set of l would change nothing.
 func empty(l host.Link) bool { return l == host.Link{Name: l.Name, Kind: l.Kind} }
 
@@ -146,6 +158,23 @@ func getDevice(ctx context.Context, n host.Net, name, kind string) (*host.Link, 
 		return nil, fmt.Errorf("device %s: is %s, not %s: remove it or take another name", name, kindName(l), kind)
 	}
 	return &l, nil
+}
+
+// findDevice is getDevice in the namespace of a task.
+func (n InNetNS) findDevice(ctx context.Context, h host.Host, name, kind string) (*host.Link, error) {
+	at, err := n.net(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return getDevice(ctx, at, name, kind)
+}
+
+func (n InNetNS) deleteDevice(ctx context.Context, h host.Host, name string) error {
+	at, err := n.net(ctx, h)
+	if err != nil {
+		return err
+	}
+	return at.Links().Delete(ctx, name)
 }
 
 func kindName(l host.Link) string {

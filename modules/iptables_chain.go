@@ -103,21 +103,10 @@ func readIPTablesChain(ctx context.Context, h host.Host, want *IPTablesChain) (*
 	}
 	have.texts = c.Rules
 	if !want.Exclusive {
-		have.texts = own(c.Rules, want.texts)
+		have.texts = within(c.Rules, want.texts)
 	}
 	have.Lines = asSaved(want.Chain, have.texts)
 	return &have, nil
-}
-
-// own returns those of rules that are among texts.
-func own(rules, texts []string) []string {
-	var out []string
-	for _, r := range rules {
-		if slices.Contains(texts, r) {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 // goneIPTablesChain: a built-in chain cannot go away, only what was done to it.
@@ -175,7 +164,7 @@ func (c *IPTablesChain) set(tab *host.Table) {
 // merge puts texts into rules in their order. Those of texts that already stand in order stay where they are, and so does
 // everything else; a missing one comes behind the one before it, or before the one behind it, or at the end.
 func merge(rules, texts []string) []string {
-	if slices.Equal(own(rules, texts), texts) {
+	if slices.Equal(within(rules, texts), texts) {
 		return rules
 	}
 	kept := host.CommonRules(rules, texts)
@@ -205,11 +194,9 @@ func merge(rules, texts []string) []string {
 }
 
 func prepareIPTablesChains(ctx context.Context, h host.Host, wants []*IPTablesChain) error {
-	all := map[IPTablesTable][]host.ChainRule{}
+	all := chainRules{}
 	for _, w := range wants {
-		key := w.IPTablesTable
-		key.Table = "" // one look at all tables
-		all[key] = append(all[key], w.made...)
+		all.add(w.IPTablesTable, w.made)
 	}
-	return prepareRules(ctx, h, all)
+	return all.prepare(ctx, h)
 }

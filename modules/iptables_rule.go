@@ -94,7 +94,7 @@ func readIPTablesRule(ctx context.Context, h host.Host, want *IPTablesRule) (*IP
 // find returns the rule as it is among rules, nil if nothing of it is there.
 func (r *IPTablesRule) find(rules []string) (*IPTablesRule, error) {
 	have := *r
-	have.texts = present(rules, r.texts)
+	have.texts = within(r.texts, rules)
 	satisfied, index := len(have.texts) == len(r.texts), 0
 	if r.exact() {
 		after, at, err := r.place(rules)
@@ -124,7 +124,7 @@ func (r *IPTablesRule) exact() bool {
 
 // place returns the chain as it should be, and the index that the rule then has.
 func (r *IPTablesRule) place(rules []string) ([]string, int, error) {
-	there := present(rules, r.texts)
+	there := within(r.texts, rules)
 	if !r.exact() && len(there) == len(r.texts) {
 		return rules, slices.Index(rules, r.texts[0]) + 1, nil
 	}
@@ -163,17 +163,6 @@ func holdsAt(rules []string, at int, texts []string) bool {
 	return at >= 0 && at+len(texts) <= len(rules) && slices.Equal(rules[at:at+len(texts)], texts)
 }
 
-// present returns those of texts that rules has.
-func present(rules, texts []string) []string {
-	var out []string
-	for _, t := range texts {
-		if slices.Contains(rules, t) {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 func prefixAt(rules, texts []string) []string {
 	n := 0
 	for n < len(texts) && n < len(rules) && rules[n] == texts[n] {
@@ -207,13 +196,11 @@ func applyIPTablesRule(ctx context.Context, h host.Host, have, want *IPTablesRul
 }
 
 func prepareIPTablesRules(ctx context.Context, h host.Host, wants []*IPTablesRule) error {
-	all := map[IPTablesTable][]host.ChainRule{}
+	all := chainRules{}
 	for _, w := range wants {
-		key := w.IPTablesTable
-		key.Table = "" // one look at all tables
-		all[key] = append(all[key], w.made...)
+		all.add(w.IPTablesTable, w.made)
 	}
-	return prepareRules(ctx, h, all)
+	return all.prepare(ctx, h)
 }
 
 func joinWords(words []string) string { return strings.Join(words, ", ") }

@@ -110,9 +110,17 @@ func editTable(ctx context.Context, t host.IPTables, table string, change func(*
 	}
 }
 
-// prepareRules has all rules canonicalised at once. A rule that is refused is left out: its own call reports it. So is a
+// chainRules are the rules of many tasks, by what answers for them: one look serves all tables.
+type chainRules map[IPTablesTable][]host.ChainRule
+
+func (of chainRules) add(p IPTablesTable, rules []host.ChainRule) {
+	p.Table = ""
+	of[p] = append(of[p], rules...)
+}
+
+// prepare has all rules canonicalised at once. A rule that is refused is left out: its own call reports it. So is a
 // namespace that does not exist yet.
-func prepareRules(ctx context.Context, h host.Host, of map[IPTablesTable][]host.ChainRule) error {
+func (of chainRules) prepare(ctx context.Context, h host.Host) error {
 	for p, rules := range of {
 		t, err := p.open(ctx, h)
 		if err != nil {
@@ -127,6 +135,17 @@ func prepareRules(ctx context.Context, h host.Host, of map[IPTablesTable][]host.
 		}
 	}
 	return ctx.Err()
+}
+
+// within returns those of rules that are among others.
+func within(rules, others []string) []string {
+	var out []string
+	for _, r := range rules {
+		if slices.Contains(others, r) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // without returns rules with every copy of those in drop left out.

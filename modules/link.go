@@ -56,11 +56,7 @@ func readLink(ctx context.Context, h host.Host, want *Link) (*Link, error) {
 }
 
 func readLinkIn(ctx context.Context, h host.Host, want *Link, netns string) (*Link, error) {
-	n, err := h.Net(ctx, netns)
-	if err != nil {
-		return nil, err
-	}
-	l, err := getDevice(ctx, n, want.Name, "")
+	l, err := InNetNS{netns}.findDevice(ctx, h, want.Name, "")
 	if err != nil || l == nil {
 		return nil, err
 	}
@@ -111,7 +107,5 @@ func (l *Link) link(out *host.Link, d *Diff) {
 	if d == nil || d.Has("arp") {
 		out.ARP = l.ARP
 	}
-	if d == nil || d.Has("master") {
-		out.Master = l.Master
-	}
+	l.portOf.into(out, d)
 }

@@ -43,11 +43,7 @@ func (m *Macvlan) validate() error {
 }
 
 func readMacvlan(ctx context.Context, h host.Host, want *Macvlan) (*Macvlan, error) {
-	n, err := want.net(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	l, err := getDevice(ctx, n, want.Name, "macvlan")
+	l, err := want.findDevice(ctx, h, want.Name, "macvlan")
 	if err != nil || l == nil {
 		return nil, err
 	}
@@ -60,11 +56,7 @@ func readMacvlan(ctx context.Context, h host.Host, want *Macvlan) (*Macvlan, err
 
 func applyMacvlan(ctx context.Context, h host.Host, have, want *Macvlan, d Diff) error {
 	if want == nil {
-		n, err := have.net(ctx, h)
-		if err != nil {
-			return err
-		}
-		return n.Links().Delete(ctx, have.Name)
+		return have.deleteDevice(ctx, h, have.Name)
 	}
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -76,12 +68,8 @@ func applyMacvlan(ctx context.Context, h host.Host, have, want *Macvlan, d Diff)
 		only, l.Parent = nil, &host.LinkRef{Name: want.Dev}
 	}
 	want.device.into(&l, only)
-	if only == nil || d.Has("up") {
-		l.Up = want.Up
-	}
-	if only == nil || d.Has("master") {
-		l.Master = want.Master
-	}
+	want.madeUp.into(&l, only)
+	want.portOf.into(&l, only)
 	if only == nil || d.Has("mode") {
 		l.Macvlan = &host.Macvlan{Mode: want.Mode}
 	}

@@ -135,6 +135,14 @@ func familyName(a netip.Addr) string {
 	return "inet6"
 }
 
+// familyNumber is 4 or 6.
+func familyNumber(name string) int {
+	if name == "inet6" {
+		return 6
+	}
+	return 4
+}
+
 // guessFamily tells a default route's family by its first gateway or its source.
 func (r *Route) guessFamily() string {
 	texts := []string{r.Via}
@@ -204,13 +212,6 @@ func (r *Route) validVia(path string, via *string, dev bool) error {
 	return nil
 }
 
-func (r *Route) family() int {
-	if r.Family == "inet6" {
-		return 6
-	}
-	return 4
-}
-
 func readRoute(ctx context.Context, h host.Host, want *Route) (*Route, error) {
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -237,7 +238,7 @@ func readRoute(ctx context.Context, h host.Host, want *Route) (*Route, error) {
 
 // find returns the route with the key of r.
 func (r *Route) find(ctx context.Context, n host.Net) (*host.Route, error) {
-	all, err := n.Routes().List(ctx, host.RouteFilter{Family: r.family(), Table: *r.Table, Dst: r.Dst})
+	all, err := n.Routes().List(ctx, host.RouteFilter{Family: familyNumber(r.Family), Table: *r.Table, Dst: r.Dst})
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +276,7 @@ func applyRoute(ctx context.Context, h host.Host, have, want *Route, _ Diff) err
 		if err != nil {
 			return err
 		}
-		err = n.Routes().Delete(ctx, host.Route{Family: have.family(), Dst: have.Dst, Type: have.Type, Table: *have.Table, Metric: *have.Metric})
+		err = n.Routes().Delete(ctx, host.Route{Family: familyNumber(have.Family), Dst: have.Dst, Type: have.Type, Table: *have.Table, Metric: *have.Metric})
 		if errors.Is(err, host.ErrNotExist) {
 			return nil // it went by itself, with its device
 		}
@@ -293,7 +294,7 @@ func applyRoute(ctx context.Context, h host.Host, have, want *Route, _ Diff) err
 
 // route is the wanted route; what it leaves alone is kept from have, as a route is replaced as a whole.
 func (r *Route) route(have *Route) host.Route {
-	out := host.Route{Family: r.family(), Dst: r.Dst, Type: r.Type, Table: *r.Table, Metric: *r.Metric, Via: r.Via}
+	out := host.Route{Family: familyNumber(r.Family), Dst: r.Dst, Type: r.Type, Table: *r.Table, Metric: *r.Metric, Via: r.Via}
 	kept := &Route{}
 	if have != nil && r.Type == "unicast" {
 		kept = have

@@ -25,7 +25,7 @@ func init() {
 // Rule is an entry of the routing policy database (ip-rule(8)). A rule is a whole: what is unset matches everything.
 type Rule struct {
 	InNetNS
-	Priority             string `json:"priority" lab:"key" doc:"Priority, 1 to 4294967295; lower ones are asked first."`
+	Priority             string `json:"priority" lab:"key" doc:"Priority, 1 to 2147483647; lower ones are asked first."`
 	Family               string `json:"family,omitempty" lab:"option" enum:"inet,inet6" doc:"Family of a rule that has no address to tell it; inet if unset."`
 	Not                  bool   `json:"not,omitempty" lab:"exact" default:"false" doc:"Whether the rule applies to what does not match."`
 	From                 string `json:"from,omitempty" lab:"exact" doc:"Source network; all if unset."`
@@ -189,13 +189,6 @@ func (r *Rule) validPorts(path string, text *string) error {
 	return nil
 }
 
-func (r *Rule) family() int {
-	if r.Family == "inet6" {
-		return 6
-	}
-	return 4
-}
-
 func readRule(ctx context.Context, h host.Host, want *Rule) (*Rule, error) {
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -213,7 +206,7 @@ func readRule(ctx context.Context, h host.Host, want *Rule) (*Rule, error) {
 
 // find returns the rule of this priority. Several are not ours to choose from.
 func (r *Rule) find(ctx context.Context, n host.Net) (*host.Rule, error) {
-	all, err := n.Rules().List(ctx, r.family())
+	all, err := n.Rules().List(ctx, familyNumber(r.Family))
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +246,7 @@ func applyRule(ctx context.Context, h host.Host, have, want *Rule, _ Diff) error
 
 // rule returns r as data. It is valid: numbers parse.
 func (r *Rule) rule() host.Rule {
-	out := host.Rule{Family: r.family(), Not: r.Not, From: r.From, To: r.To, IIF: r.IIF, OIF: r.OIF, SPort: r.SPort, DPort: r.DPort,
+	out := host.Rule{Family: familyNumber(r.Family), Not: r.Not, From: r.From, To: r.To, IIF: r.IIF, OIF: r.OIF, SPort: r.SPort, DPort: r.DPort,
 		Action: r.Action, Table: r.Table, SuppressPrefixLength: r.SuppressPrefixLength}
 	out.Priority, _ = strconv.Atoi(r.Priority)
 	text, mask, _ := strings.Cut(r.FwMark, "/")

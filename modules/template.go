@@ -27,15 +27,7 @@ type Template struct {
 	content
 }
 
-func (t *Template) validate() error {
-	if err := destination(&t.Dest, t.Src, ".tpl"); err != nil {
-		return err
-	}
-	if err := sources(t.Src, &t.content); err != nil {
-		return err
-	}
-	return t.content.validate()
-}
+func (t *Template) validate() error { return t.validateAt(&t.Dest, t.Src, ".tpl") }
 
 func (t *Template) complete() error { return t.content.complete(t.Src) }
 
@@ -51,9 +43,8 @@ func applyTemplate(ctx context.Context, h host.Host, have, want *Template, d Dif
 	if want == nil {
 		return h.Files().Remove(ctx, have.Dest, false)
 	}
-	var old *content
-	if have != nil {
-		old = &have.content
+	if have == nil {
+		return want.write(ctx, h, want.Dest, nil, d)
 	}
-	return want.write(ctx, h, want.Dest, old, d)
+	return want.write(ctx, h, want.Dest, &have.content, d)
 }

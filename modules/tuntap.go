@@ -42,11 +42,7 @@ func (t *TunTap) validate() error {
 }
 
 func readTunTap(ctx context.Context, h host.Host, want *TunTap) (*TunTap, error) {
-	n, err := want.net(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	l, err := getDevice(ctx, n, want.Name, "tun")
+	l, err := want.findDevice(ctx, h, want.Name, "tun")
 	if err != nil || l == nil {
 		return nil, err
 	}
@@ -56,11 +52,7 @@ func readTunTap(ctx context.Context, h host.Host, want *TunTap) (*TunTap, error)
 
 func applyTunTap(ctx context.Context, h host.Host, have, want *TunTap, d Diff) error {
 	if want == nil {
-		n, err := have.net(ctx, h)
-		if err != nil {
-			return err
-		}
-		return n.Links().Delete(ctx, have.Name)
+		return have.deleteDevice(ctx, h, have.Name)
 	}
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -72,12 +64,8 @@ func applyTunTap(ctx context.Context, h host.Host, have, want *TunTap, d Diff) e
 		only, l.Tun = nil, &host.Tun{Mode: want.Mode, Owner: want.Owner, MultiQueue: want.MultiQueue}
 	}
 	want.device.into(&l, only)
-	if only == nil || d.Has("up") {
-		l.Up = want.Up
-	}
-	if only == nil || d.Has("master") {
-		l.Master = want.Master
-	}
+	want.madeUp.into(&l, only)
+	want.portOf.into(&l, only)
 	if have == nil {
 		return n.Links().Create(ctx, l)
 	}

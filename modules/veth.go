@@ -79,11 +79,7 @@ func (v *Veth) peerNet(ctx context.Context, h host.Host) (host.Net, error) {
 }
 
 func readVeth(ctx context.Context, h host.Host, want *Veth) (*Veth, error) {
-	n, err := want.net(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	l, err := getDevice(ctx, n, want.Name, "veth")
+	l, err := want.findDevice(ctx, h, want.Name, "veth")
 	if err != nil || l == nil {
 		return nil, err
 	}
@@ -175,11 +171,7 @@ func (v *Veth) followPeer(ctx context.Context, h host.Host, ref *host.LinkRef, o
 
 func applyVeth(ctx context.Context, h host.Host, have, want *Veth, d Diff) error {
 	if want == nil {
-		n, err := have.net(ctx, h)
-		if err != nil {
-			return err
-		}
-		return n.Links().Delete(ctx, have.Name)
+		return have.deleteDevice(ctx, h, have.Name)
 	}
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -201,12 +193,8 @@ func applyVeth(ctx context.Context, h host.Host, have, want *Veth, d Diff) error
 
 func (v *Veth) link(l *host.Link, d *Diff) {
 	v.device.into(l, d)
-	if d == nil || d.Has("up") {
-		l.Up = v.Up
-	}
-	if d == nil || d.Has("master") {
-		l.Master = v.Master
-	}
+	v.madeUp.into(l, d)
+	v.portOf.into(l, d)
 }
 
 func (v *Veth) update(ctx context.Context, h host.Host, n host.Net, have *Veth, d Diff) error {

@@ -114,11 +114,7 @@ func (v *VXLAN) warn() []string {
 }
 
 func readVXLAN(ctx context.Context, h host.Host, want *VXLAN) (*VXLAN, error) {
-	n, err := want.net(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	l, err := getDevice(ctx, n, want.Name, "vxlan")
+	l, err := want.findDevice(ctx, h, want.Name, "vxlan")
 	if err != nil || l == nil {
 		return nil, err
 	}
@@ -134,11 +130,7 @@ func readVXLAN(ctx context.Context, h host.Host, want *VXLAN) (*VXLAN, error) {
 
 func applyVXLAN(ctx context.Context, h host.Host, have, want *VXLAN, d Diff) error {
 	if want == nil {
-		n, err := have.net(ctx, h)
-		if err != nil {
-			return err
-		}
-		return n.Links().Delete(ctx, have.Name)
+		return have.deleteDevice(ctx, h, have.Name)
 	}
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -160,12 +152,8 @@ func applyVXLAN(ctx context.Context, h host.Host, have, want *VXLAN, d Diff) err
 func (v *VXLAN) link(l *host.Link, d *Diff) {
 	differs := func(path string) bool { return d == nil || d.Has(path) }
 	v.device.into(l, d)
-	if differs("up") {
-		l.Up = v.Up
-	}
-	if differs("master") {
-		l.Master = v.Master
-	}
+	v.madeUp.into(l, d)
+	v.portOf.into(l, d)
 	var own host.VXLAN
 	if d == nil {
 		own = host.VXLAN{VNI: v.VNI, Group: v.Group, DstPort: v.DstPort, PortLow: v.SrcPortMin, PortHigh: v.SrcPortMax}
