@@ -5,10 +5,12 @@ import (
 	"io"
 	"net"
 	"strings"
+
+	"github.com/kevinburke/ssh_config"
 )
 
 // SSHConfig writes an ssh_config(5) for the sandbox: `ssh -F FILE HOST` logs in to any host,
-// through its jump hosts.
+// through its jump hosts. What cannot be read back is not written.
 func SSHConfig(w io.Writer, s *State) error {
 	var b strings.Builder
 	for _, h := range s.Hosts {
@@ -36,7 +38,11 @@ func SSHConfig(w io.Writer, s *State) error {
 		}
 		b.WriteByte('\n')
 	}
-	_, err := io.WriteString(w, b.String())
+	c, err := ssh_config.Decode(strings.NewReader(b.String()))
+	if err != nil {
+		return fmt.Errorf("write ssh_config of sandbox %s: %w", s.Name, err)
+	}
+	_, err = io.WriteString(w, c.String())
 	return err
 }
 
