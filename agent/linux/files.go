@@ -230,12 +230,13 @@ func fileError(op, path string, err error) error {
 
 // bare takes off what package os wraps around an errno: the operation and the path are said already.
 func bare(err error) error {
-	switch e := err.(type) {
-	case *os.PathError:
+	if e, ok := errors.AsType[*os.PathError](err); ok {
 		return e.Err
-	case *os.LinkError:
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		return e.Err
-	case *os.SyscallError:
+	}
+	if e, ok := errors.AsType[*os.SyscallError](err); ok {
 		return e.Err
 	}
 	return err

@@ -3,6 +3,7 @@ package linux
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -62,7 +63,7 @@ func runTool(ctx context.Context, path, stdin string, args ...string) (string, e
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	if ee, ok := err.(*exec.ExitError); ok {
+	if ee, ok := errors.AsType[*exec.ExitError](err); ok {
 		te := &toolError{name: filepath.Base(path), status: ee.ExitCode(), stderr: errs.String()}
 		if os.Geteuid() != 0 {
 			return "", &host.Error{Op: "run " + te.name, Kind: host.ErrPermission, Err: te}

@@ -244,15 +244,6 @@ func (h *Host) Scratch(context.Context) (host.Net, error) {
 	return n, nil
 }
 
-// scratch returns the descriptor of the namespace that Scratch returns. It stays open until Close.
-func (h *Host) scratch(context.Context) (int, error) {
-	n, err := h.scratchNet()
-	if err != nil {
-		return -1, err
-	}
-	return n.fd, nil
-}
-
 func (h *Host) scratchNet() (*Net, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -157,7 +157,7 @@ func splitHostPort(address string) (string, uint16, error) {
 
 func dialError(address string, err error) error {
 	e := &host.Error{Op: "connect to", Object: address, Err: err, Kind: kind(err)}
-	errno, _ := err.(unix.Errno)
+	errno, _ := errors.AsType[unix.Errno](err)
 	switch {
 	case errno == unix.ECONNREFUSED:
 		e.Kind, e.Err = host.ErrRefused, nil

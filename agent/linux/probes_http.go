@@ -33,7 +33,7 @@ func (p probes) HTTP(ctx context.Context, url string, timeout time.Duration) (in
 		return 0, nil, err
 	}
 	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	status, body, err := exchange(c, authority, path)
 	switch {

@@ -31,7 +31,7 @@ func (p probes) Ping(ctx context.Context, address string, o host.PingOptions) (h
 		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
 	}
 	if err := s.connect(); err != nil {
-		errno, _ := err.(unix.Errno)
+		errno, _ := errors.AsType[unix.Errno](err)
 		if s.res.Unreachable = refusal(errno); s.res.Unreachable != "" {
 			return s.res, nil
 		}
@@ -151,7 +151,7 @@ func (s *pinger) send(seq uint16) bool {
 		}
 		s.errors(seq)
 	}
-	errno, _ := err.(unix.Errno)
+	errno, _ := errors.AsType[unix.Errno](err)
 	switch {
 	case errno == unix.EPERM:
 		s.res.Note = "not permitted by the netfilter rules of this host"
