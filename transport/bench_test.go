@@ -26,7 +26,7 @@ func BenchmarkColdThroughJump(b *testing.B) {
 		target.Via.Dial = wire.Addr
 		return func() transport.Stats {
 			p := transport.NewPool(transport.Options{Logf: b.Logf})
-			defer p.Close() //nolint:errcheck // never fails
+			defer p.Close()
 			c := dial(b, p, target)
 			run(b, c, "true", "")
 			return c.Stats()
@@ -88,7 +88,7 @@ func BenchmarkFirstReply(b *testing.B) {
 						b.StartTimer()
 					}
 					p := transport.NewPool(transport.Options{})
-					defer p.Close() //nolint:errcheck // never fails
+					defer p.Close()
 					agent, err := transport.StartAgent(b.Context(), dial(b, p, target), bin, transport.AgentOptions{})
 					if err != nil {
 						b.Fatal(err)

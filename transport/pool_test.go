@@ -199,7 +199,7 @@ func TestOneConnectionToTheJump(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer c.Close() //nolint:errcheck // checked elsewhere
+			defer c.Close()
 			if out, _ := run(t, c, "echo hi", ""); out != "hi\n" {
 				t.Errorf("got %q", out)
 			}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +27,12 @@ const (
 type Agents interface {
 	// Hash returns the SHA-256 of the uncompressed binary, in lower-case hex.
 	Hash(goarch string) (sha256hex string, ok bool)
-	// Open returns the binary, compressed by gzip; the caller closes it.
-	Open(goarch string) (gz io.ReadCloser, gzSize, size int64, err error)
+	// Open returns the binary in a form, named for the program that unpacks it
+	// ("xz", "gzip", or "" for the binary itself, which there always is), its
+	// length in that form, and its size once unpacked, in bytes; the caller
+	// closes it. The error is errors.ErrUnsupported for a form it does not come
+	// in. It is called for many machines at once.
+	Open(goarch, form string) (r io.ReadCloser, length, size int64, err error)
 }
 
 // AgentOptions say how to run an agent.
@@ -264,7 +267,7 @@ func (s *agentStart) exec(ctx context.Context, command string) (*Process, error)
 // missingAgent is what findScript says when it finds no agent.
 type missingAgent struct {
 	machine, dir, tried string
-	gzip                string // yes or no
+	unpack              []string // programs that could unpack it there, best first
 }
 
 // hello reads up to the agent's first byte, or the news that there is none. The
@@ -349,36 +352,56 @@ func (s *agentStart) push(m *missingAgent) (feed func() error, err error) {
 	if m.dir == "-" {
 		return fail(fmt.Errorf("no directory where a program may run; tried %s", m.tried))
 	}
-	gz, gzSize, size, err := s.bins.Open(arch)
+	content, err := s.open(arch, m.unpack)
 	if err != nil {
 		return fail(err)
 	}
-	s.opts.Logf("push agent for %s: %d bytes compressed to %s", arch, gzSize, m.dir)
-	command, err := shellCommand(s.opts.Become, "labctl-push", pushScript, m.dir, hash, fmt.Sprint(size), m.gzip)
+	s.opts.Logf("push agent for %s: %d bytes to %s", arch, content.length, m.dir)
+	command, err := shellCommand(s.opts.Become, "labctl-push", pushScript, m.dir, hash, fmt.Sprint(content.size), content.program)
 	if err != nil {
-		_ = gz.Close()
+		_ = content.Close()
 		return fail(err)
 	}
 	return func() error {
-		defer gz.Close() //nolint:errcheck // only read
+		defer content.Close() //nolint:errcheck // only read
 		p, err := s.conn.Start(s.ctx, command)
 		if err != nil {
 			return &AgentError{Op: "push agent", Err: err}
 		}
-		return feedPush(p, gz, m.gzip == "yes")
+		return feedPush(p, content)
 	}, nil
 }
 
+// pushContent is an agent as it travels.
+type pushContent struct {
+	io.ReadCloser
+	program      string // unpacks it; empty if it is not packed
+	length, size int64  // packed and unpacked, in bytes
+}
+
+// open returns the agent for the first of the programs that there is a form
+// for, or plain.
+func (s *agentStart) open(arch string, programs []string) (*pushContent, error) {
+	for _, program := range append(slices.Clone(programs), "") {
+		form := program
+		if form == "unxz" { // all that some busyboxes have
+			form = "xz"
+		}
+		r, length, size, err := s.bins.Open(arch, form)
+		switch {
+		case err == nil:
+			return &pushContent{ReadCloser: r, program: program, length: length, size: size}, nil
+		case !errors.Is(err, errors.ErrUnsupported):
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("there is no plain agent for %s", arch)
+}
+
 // feedPush streams the agent and waits for the end of the command.
-func feedPush(p *Process, gz io.Reader, compressed bool) error {
+func feedPush(p *Process, content io.Reader) error {
 	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
-	content, writeErr := gz, error(nil)
-	if !compressed {
-		content, writeErr = gzip.NewReader(gz)
-	}
-	if writeErr == nil {
-		_, writeErr = io.Copy(p.Stdin, content)
-	}
+	_, writeErr := io.Copy(p.Stdin, content)
 	if closeErr := p.Stdin.Close(); writeErr == nil {
 		writeErr = closeErr
 	}

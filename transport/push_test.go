@@ -44,7 +44,7 @@ var buildAgent = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a test's
+	defer os.RemoveAll(dir)
 	source := filepath.Join(dir, "main.go")
 	if err := os.WriteFile(source, []byte(fakeAgent), 0o600); err != nil {
 		return nil, err
