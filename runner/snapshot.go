@@ -18,7 +18,7 @@ func TakeSnapshot(ctx context.Context, o Opener, h *inventory.Host, become strin
 		return nil, err
 	}
 	s := newSession(l, time.Now())
-	defer s.close()
+	defer func() { _ = s.close() }() // all that was asked for has been read, or an error says so
 	if whole {
 		if err := s.send(&wire.Frame{Request: &wire.Request{ID: 1, Op: wire.Snapshot, Files: files}}); err != nil {
 			return nil, fmt.Errorf("ask for a snapshot: %w", err)
