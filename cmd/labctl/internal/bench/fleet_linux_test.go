@@ -1,9 +1,7 @@
 package bench
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,14 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/sync/errgroup"
-
-	"labctl/agent"
-	"labctl/modules/host"
-	"labctl/modules/host/memory"
-	"labctl/transport/transporttest"
 )
 
 const (
@@ -27,135 +17,101 @@ const (
 	fleetHost  = "10.90.0.1" // every host of the fleet is the same server, under another name
 )
 
-// fleet is a jump host and a server behind it, both in this process, that is as many hosts as one likes: every session
-// on it is an agent for a host of its own in memory. So what is measured is the controller, and how it gets there.
-type fleet struct {
-	testing.TB
-	jump, target *transporttest.Server
-	key          ssh.Signer
-	keyFile      string
+// cost is what a process took.
+type cost struct {
+	wall, cpu time.Duration
+	resident  int64 // most, bytes
 }
 
-func newFleet(b testing.TB) *fleet {
-	f := &fleet{TB: b}
-	f.key, f.keyFile = transporttest.NewKey(b)
-	f.target = transporttest.New(b, transporttest.Config{Exec: serveMemory})
-	f.jump = transporttest.New(b, transporttest.Config{Dial: func(string) (string, error) { return f.target.Addr, nil }})
-	return f
+func (c cost) String() string {
+	return fmt.Sprintf("%.1f s of CPU, at most %d MB resident", c.cpu.Seconds(), c.resident/1e6)
 }
 
-// serveMemory is what the server runs, whatever it is asked to: "true" for the bare login, else an agent.
-func serveMemory(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if cmd == "true" {
-		return 0
+// costOf runs cmd to its end.
+func costOf(b testing.TB, cmd *exec.Cmd) (cost, string) {
+	b.Helper()
+	took, out := timed(b, here, cmd)
+	state := cmd.ProcessState
+	return cost{took, state.UserTime() + state.SystemTime(), state.SysUsage().(*syscall.Rusage).Maxrss * 1024}, out
+}
+
+// cheapest is the fastest of several runs, with the most memory that any of them had.
+func cheapest(times int, once func() cost) cost {
+	best := once()
+	for range times - 1 {
+		c := once()
+		most := max(best.resident, c.resident)
+		if c.wall < best.wall {
+			best = c
+		}
+		best.resident = most
 	}
-	h := memory.FromSnapshot(&host.Snapshot{Facts: host.Facts{Hostname: "memory", OS: "linux", Architecture: "x86_64"}})
-	if err := agent.Serve(ctx, stdin, stdout, h, agent.Options{}); err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
-	}
-	return 0
+	return best
 }
 
 // BenchmarkFleet plays to very many hosts, and next to that does nothing but log in to as many with the same library.
 func BenchmarkFleet(b *testing.B) {
+	if why := labctlMissing(); why != "" {
+		b.Fatal(why)
+	}
 	for _, n := range []int{100, 1000} {
-		b.Run(fmt.Sprintf("hosts=%d/login", n), func(b *testing.B) {
-			f := newFleet(b)
-			took := fastest(2, func() time.Duration { return f.logins(n) })
-			record(b, figure{Case: "fleet in memory, 50 tasks", Tool: "logins alone", Hosts: n, First: took})
-		})
-		b.Run(fmt.Sprintf("hosts=%d/labctl", n), func(b *testing.B) {
-			if why := labctlMissing(); why != "" {
-				b.Fatal(why)
-			}
-			f := newFleet(b)
-			var most int64
-			took := fastest(2, func() time.Duration {
-				took, memory := f.play(n)
-				most = max(most, memory)
-				return took
+		b.Run(fmt.Sprintf("hosts=%d", n), func(b *testing.B) {
+			fleet := startFleet(b)
+			logins := cheapest(attempts, func() cost {
+				c, _ := costOf(b, fleet.loginsCommand(b, n))
+				return c
 			})
-			b.ReportMetric(float64(most)/1e6, "max-MB")
-			record(b, figure{Case: "fleet in memory, 50 tasks", Tool: labctl.name, Hosts: n, First: took,
-				Note: fmt.Sprintf("at most %d MB resident", most/1e6)})
+			play := cheapest(attempts, func() cost { return fleet.play(b, n) })
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(play.wall.Seconds()/logins.wall.Seconds(), "x-logins")
+			b.ReportMetric(play.cpu.Seconds()/logins.cpu.Seconds(), "x-logins-cpu")
+			b.ReportMetric(float64(play.resident)/1e6, "max-MB")
+			for _, row := range []struct {
+				tool string
+				cost
+			}{{"logins alone", logins}, {labctl.name, play}} {
+				found.add(figure{Case: "fleet in memory, 50 tasks", Tool: row.tool, Hosts: n, First: row.wall, Note: row.String()})
+			}
 		})
 	}
 }
 
-// play runs labctl and returns the time and the most memory it had resident, in bytes.
-func (f *fleet) play(n int) (time.Duration, int64) {
-	f.Helper()
-	dir := f.TempDir()
+// play runs labctl on the first n hosts.
+func (a fleetAddress) play(b testing.TB, n int) cost {
+	b.Helper()
+	dir := b.TempDir()
 	site := filepath.Join(dir, "site.hcl")
-	if err := os.WriteFile(site, []byte(f.site(n)), 0o600); err != nil {
-		f.Fatal(err)
+	if err := os.WriteFile(site, []byte(a.site(b, n)), 0o600); err != nil {
+		b.Fatal(err)
 	}
 	path, err := filepath.Abs(binary)
 	if err != nil {
-		f.Fatal(err)
+		b.Fatal(err)
 	}
 	cmd := exec.Command(path, "play", "-F", "none", site)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "NO_COLOR=1", "SSH_AUTH_SOCK=")
-	took, out := timed(f, here, cmd)
+	c, out := costOf(b, cmd)
 	if got := strings.Count(out, fmt.Sprintf(": ok=%d ", fleetTasks)); got != n {
-		f.Fatalf("%d hosts have done %d tasks, want %d:\n%s", got, fleetTasks, n, tail(out))
+		b.Fatalf("%d hosts have done %d tasks, want %d:\n%s", got, fleetTasks, n, tail(out))
 	}
-	return took, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024
+	return c
 }
 
-func (f *fleet) site(n int) string {
-	known := transporttest.KnownHosts(f, jump, f.jump.HostKey, "fleet", f.target.HostKey)
-	var b strings.Builder
-	fmt.Fprintf(&b, "ssh {\n  user            = \"root\"\n  identity_file   = %q\n  identities_only = true\n  known_hosts     = %q\n}\n", f.keyFile, known)
-	fmt.Fprintf(&b, "host %q {\n  address        = \"127.0.0.1\"\n  port           = %d\n  host_key_alias = %q\n}\n", jump, f.jump.Port(), jump)
+func (a fleetAddress) site(b testing.TB, n int) string {
+	b.Helper()
+	address, port, err := net.SplitHostPort(a.Jump)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var s strings.Builder
+	fmt.Fprintf(&s, "ssh {\n  user            = \"root\"\n  identity_file   = %q\n  identities_only = true\n  known_hosts     = %q\n}\n", a.KeyFile, a.KnownHosts)
+	fmt.Fprintf(&s, "host %q {\n  address        = %q\n  port           = %s\n  host_key_alias = %q\n}\n", jump, address, port, jump)
 	for i := range n {
-		fmt.Fprintf(&b, "host \"h%d\" {\n  address        = %q\n  host_key_alias = \"fleet\"\n  jump           = [%q]\n}\n", i, fleetHost, jump)
+		fmt.Fprintf(&s, "host \"h%d\" {\n  address        = %q\n  host_key_alias = \"fleet\"\n  jump           = [%q]\n}\n", i, fleetHost, jump)
 	}
-	b.WriteString("play \"fleet\" {\n  hosts = \"all:!jump\"\n\n")
+	s.WriteString("play \"fleet\" {\n  hosts = \"all:!jump\"\n\n")
 	for i := range fleetTasks {
-		fmt.Fprintf(&b, "  bridge \"br%d\" { mtu = %d }\n", i, 1400+i)
+		fmt.Fprintf(&s, "  bridge \"br%d\" { mtu = %d }\n", i, 1400+i)
 	}
-	return b.String() + "}\n"
-}
-
-// logins is the bare minimum: one connection to the jump host, and through it a login and "true" on every host.
-func (f *fleet) logins(n int) time.Duration {
-	f.Helper()
-	start := time.Now()
-	bastion, err := ssh.Dial("tcp", f.jump.Addr, f.config(f.jump.HostKey))
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer bastion.Close()
-	var all errgroup.Group
-	for range n {
-		all.Go(func() error { return f.login(bastion) })
-	}
-	if err := all.Wait(); err != nil {
-		f.Fatal(err)
-	}
-	return time.Since(start)
-}
-
-func (f *fleet) login(bastion *ssh.Client) error {
-	through, err := bastion.Dial("tcp", net.JoinHostPort(fleetHost, "22"))
-	if err != nil {
-		return err
-	}
-	conn, channels, requests, err := ssh.NewClientConn(through, fleetHost, f.config(f.target.HostKey))
-	if err != nil {
-		return err
-	}
-	client := ssh.NewClient(conn, channels, requests)
-	defer client.Close()
-	session, err := client.NewSession()
-	if err != nil {
-		return err
-	}
-	return session.Run("true")
-}
-
-func (f *fleet) config(host ssh.PublicKey) *ssh.ClientConfig {
-	return &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(f.key)}, HostKeyCallback: ssh.FixedHostKey(host)}
+	return s.String() + "}\n"
 }

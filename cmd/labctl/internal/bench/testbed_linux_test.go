@@ -14,11 +14,12 @@ import (
 	"labctl/cmd/labctl/internal/sandbox"
 )
 
-// TestMain lets this program be the sandbox's processes too, and prints what the benchmarks have found out.
+// TestMain lets this program be the sandbox's and the fleet's processes too, and prints what the benchmarks have found out.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == sandbox.InitVerb {
 		os.Exit(sandbox.InitMain(os.Args[2:]))
 	}
+	fleetMain(os.Args[1:])
 	code := m.Run()
 	if err := found.report(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
