@@ -117,6 +117,9 @@ play "q" {
 		if last := all[len(all)-1]; last.Kind != RunDone || !last.Interrupted {
 			t.Errorf("last event is %+v", last)
 		}
+		if text := jsonOf(t, all); !strings.Contains(text, "Once more ends labctl at once") {
+			t.Errorf("nothing was said at once: %s", text)
+		}
 		if text := jsonOf(t, all); !strings.Contains(text, `"cancelled"`) {
 			t.Errorf("the task under way does not say that it was cancelled: %s", text)
 		}

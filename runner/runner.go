@@ -57,11 +57,29 @@ func (r *Runner) Debugf(level int, format string, args ...any) {
 func (r *Runner) Run(ctx context.Context) hcl.Diagnostics {
 	start := time.Now()
 	r.sink.event(Event{Kind: RunStarted, Run: &Run{Version: EventVersion, Mode: r.o.Mode, Site: r.o.Path, Sandbox: r.o.Sandbox}})
+	announced := r.announce(ctx)
 	diags := r.plays(ctx)
+	announced()
 	costs := r.closeAll()
 	r.sink.recap(func(h string) *Cost { return costs[h] })
 	r.sink.event(Event{Kind: RunDone, Duration: time.Since(start), Interrupted: ctx.Err() != nil})
 	return diags
+}
+
+// announce says at once that the run is being interrupted: it may take its time to end. The function returned is called
+// when there is nothing left to interrupt.
+func (r *Runner) announce(ctx context.Context) func() {
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		r.sink.event(Event{Kind: Warning,
+			Message: fmt.Sprintf("Interrupted: the hosts are asked to stop, and have %s for it. Once more ends labctl at once.", r.o.Grace)})
+	})
+	return func() {
+		if !stop() {
+			<-said
+		}
+	}
 }
 
 func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -43,7 +42,7 @@ func main() {
 func Main() int {
 	// A closed pipe is a write error, handled where it happens. Not signal.Ignore: what labctl starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := interruptible(os.Stderr)
+	ctx, stop := interruptible()
 	defer stop()
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	return a.run(ctx, os.Args[1:])
@@ -51,7 +50,7 @@ func Main() int {
 
 // interruptible returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once. SIGINT stays
 // ignored where it was: a shell's background job is not to end with what runs in front of it.
-func interruptible(w io.Writer) (context.Context, func()) {
+func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, syscall.SIGTERM)
@@ -59,13 +58,11 @@ func interruptible(w io.Writer) (context.Context, func()) {
 		signal.Notify(c, os.Interrupt)
 	}
 	go func() {
-		s, ok := <-c
-		if !ok {
+		if _, ok := <-c; !ok {
 			return
 		}
-		fmt.Fprintf(w, "\nlabctl: %v: finishing what is under way; once more ends at once\n", s)
 		cancel(errInterrupted)
-		if _, ok = <-c; ok {
+		if _, ok := <-c; ok {
 			os.Exit(exitInterrupted)
 		}
 	}()
@@ -90,6 +87,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case context.Cause(ctx) == errInterrupted:
+		fmt.Fprintln(a.err, "labctl:", errInterrupted)
 		return exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return exitUser // whoever read has seen enough, and needs no message
