@@ -1,9 +1,9 @@
 # labctl. "make help" lists the targets.
 
 ARCHES := amd64 arm64 arm 386 riscv64
-AGENTS := $(ARCHES:%=runner/agentbin/bin/labctl-agent-linux-%.gz)
+AGENTS := $(ARCHES:%=runner/agentbin/bin/labctl-agent-linux-%.xz)
 # What an agent is made of: its sources, the packer's flags and the dependencies' versions.
-AGENT_SOURCES := $(shell find agent modules cmd/labctl-agent runner/agentbin/pack runner/agentbin/pack.go -name '*.go' ! -name '*_test.go') go.mod go.sum
+AGENT_SOURCES := $(shell find agent modules cmd/labctl-agent runner/agentbin/pack runner/agentbin/header.go -name '*.go' ! -name '*_test.go') go.mod go.sum
 
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # How many hosts make bench plays to, and what it does with the figures when UPDATE is set.
@@ -32,7 +32,7 @@ build: agents ## Build bin/labctl with the agents inside.
 
 agents: $(AGENTS) ## Build the agents that labctl carries, one per machine type.
 
-runner/agentbin/bin/labctl-agent-linux-%.gz: $(AGENT_SOURCES)
+runner/agentbin/bin/labctl-agent-linux-%.xz: $(AGENT_SOURCES)
 	@go run ./runner/agentbin/pack -o $(@D) $*
 
 install: agents ## Install labctl where "go install" puts programs.
@@ -56,7 +56,7 @@ policy: ## Check only the project's own rules: imports, sizes, licences, package
 	@go test ./cmd/labctl/internal/policy
 
 clean: ## Remove what make has built.
-	rm -rf bin $(AGENTS)
+	rm -rf bin $(AGENTS) $(AGENTS:=.sum)
 
 setup:
 	@.ci/setup

@@ -42,12 +42,13 @@ func findMissing(seen []byte) *missingAgent {
 		return nil
 	}
 	machine, rest, _ := strings.Cut(text, " ")
-	dir, rest, ok := strings.Cut(rest, " gzip=")
+	dir, rest, ok := strings.Cut(rest, " unpack=")
 	if !ok {
 		return nil
 	}
-	gz, tried, _ := strings.Cut(rest, " ")
-	return &missingAgent{machine: machine, dir: dir, gzip: gz, tried: tried}
+	programs, tried, _ := strings.Cut(rest, " ")
+	return &missingAgent{machine: machine, dir: dir, tried: tried,
+		unpack: strings.FieldsFunc(programs, func(r rune) bool { return r == ',' })}
 }
 
 // replay is the standard input of a command that may have to be started twice.

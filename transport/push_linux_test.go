@@ -16,22 +16,10 @@ import (
 // needRoot skips tests that mount or change user.
 func needRoot(t testing.TB, tools ...string) {
 	t.Helper()
-	why := ""
 	if os.Getuid() != 0 {
-		why = "needs root"
+		lack(t, "root")
 	}
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			why = "needs " + tool
-		}
-	}
-	switch {
-	case why == "":
-	case os.Getenv("LABCTL_TEST_KERNEL") == "1":
-		t.Fatal(why)
-	default:
-		t.Skip(why)
-	}
+	needTools(t, tools...)
 }
 
 // inMounts runs commands in a mount namespace of their own, with a tmpfs that
@@ -102,8 +90,8 @@ func TestRealSudo(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if b.opened != 1 {
-		t.Errorf("pushed %d times", b.opened)
+	if len(b.opened) != 1 {
+		t.Errorf("pushed %d times", len(b.opened))
 	}
 	_, err = talk(t, c, b, transport.AgentOptions{Become: "no-such-user"}, "hi")
 	if err == nil {

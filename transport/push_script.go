@@ -15,15 +15,16 @@ import (
 // being pushed; the rest are the agent's arguments. If the agent is not there,
 // it says on standard output where one could run:
 //
-//	labctl-agent-missing MACHINE DIRECTORY gzip=yes|no
+//	labctl-agent-missing MACHINE DIRECTORY unpack=[PROGRAM,...]
 //
-// with - for DIRECTORY, and then what was tried, if there is none. Directories
-// that survive a reboot come first; one counts only if it is a real directory,
-// its owner is the user and nobody else may enter (one that others could enter
-// is not mended: what lies in it already may be theirs), and a probe shows that
-// programs may run there (/tmp, /run/user and /dev/shm are often mounted
-// noexec). The probe is an empty file: execve refuses it with EACCES on noexec,
-// else with ENOEXEC, at which sh runs it as a script without commands.
+// with those of xz, unxz and gzip that there are, and - for DIRECTORY, then what
+// was tried, if there is none. Directories that survive a reboot come first; one
+// counts only if it is a real directory, its owner is the user and nobody else
+// may enter (one that others could enter is not mended: what lies in it already
+// may be theirs), and a probe shows that programs may run there (/tmp, /run/user
+// and /dev/shm are often mounted noexec). The probe is an empty file: execve
+// refuses it with EACCES on noexec, else with ENOEXEC, at which sh runs it as a
+// script without commands.
 const findScript = `umask 077;
 p=$1; shift; m=$(uname -m); u=$(id -u); h=; w=0; f=; why=;
 case $m in i?86) k=i386;; armv*) k=arm;; *) k=$m;; esac;
@@ -41,18 +42,18 @@ each() {
  do [ -n "$d" ] && $1 "$d" && return 0; done; return 1; };
 while [ -n "$h" ]; do each have && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
 each try || f=-;
-g=no; command -v gzip >/dev/null 2>&1 && g=yes;
+z=; for x in xz unxz gzip; do command -v $x >/dev/null 2>&1 && z=$z,$x; done;
 [ "$f" = - ] || why=;
-echo "labctl-agent-missing $m $f gzip=$g$why"; exit 127`
+echo "labctl-agent-missing $m $f unpack=$z$why"; exit 127`
 
-// pushScript writes standard input to $1/agent-$2, whose size is $3, through
-// gzip if $4 is yes. It renames only what has the right size and, where there
-// is a sha256sum, the right hash: a push cut off in the middle leaves at most
-// a file that nobody runs, and which a later push removes, together with agents
-// nobody pushed for 30 days.
+// pushScript writes standard input to $1/agent-$2, whose size is $3, unpacked
+// by program $4 if that is not empty. It renames only what has the right size
+// and, where there is a sha256sum, the right hash: a push cut off in the middle
+// leaves at most a file that nobody runs, and which a later push removes,
+// together with agents nobody pushed for 30 days.
 const pushScript = `umask 077; d=$1; h=$2; t=$d/.push-$h.$$;
 clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
-if [ "$4" = yes ]; then gzip -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
+if [ "$4" ]; then $4 -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
 n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$t has $n bytes in place of $3" >&2; exit 4; };
 s=$(sha256sum < "$t" 2>/dev/null); s=${s%% *};
 case $s in "$h"|"") ;; *) echo "$t has the wrong sha256 $s" >&2; exit 5;; esac;

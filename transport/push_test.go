@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ulikunitz/xz"
+
 	"labctl/transport"
 	"labctl/transport/transporttest"
 )
@@ -59,10 +61,11 @@ var buildAgent = sync.OnceValues(func() ([]byte, error) {
 
 // bins is an Agents of one binary, for this machine's architecture.
 type bins struct {
-	binary, gz []byte
-	hash       string
-	opened     int
-	read       func([]byte) io.Reader // of gz; may be nil
+	binary []byte
+	forms  []string // it comes in
+	hash   string
+	opened []string                      // forms
+	read   func(packed []byte) io.Reader // may be nil
 }
 
 func newBins(t testing.TB) *bins {
@@ -74,23 +77,46 @@ func newBins(t testing.TB) *bins {
 	// What stands behind an ELF file does not matter to it, and gives the
 	// agent of each test a hash of its own.
 	binary = append(bytes.Clone(binary), (t.Name() + rand.Text())...)
-	var gz bytes.Buffer
-	w := gzip.NewWriter(&gz)
-	_, _ = w.Write(binary)
-	_ = w.Close()
 	sum := sha256.Sum256(binary)
-	return &bins{binary: binary, gz: gz.Bytes(), hash: hex.EncodeToString(sum[:])}
+	return &bins{binary: binary, forms: []string{"gzip", ""}, hash: hex.EncodeToString(sum[:])}
 }
 
 func (b *bins) Hash(arch string) (string, bool) { return b.hash, arch == runtime.GOARCH }
 
-func (b *bins) Open(string) (io.ReadCloser, int64, int64, error) {
-	b.opened++
-	r := io.Reader(bytes.NewReader(b.gz))
-	if b.read != nil {
-		r = b.read(b.gz)
+func (b *bins) Open(_, form string) (io.ReadCloser, int64, int64, error) {
+	if !slices.Contains(b.forms, form) {
+		return nil, 0, 0, fmt.Errorf("open %s: %w", form, errors.ErrUnsupported)
 	}
-	return io.NopCloser(r), int64(len(b.gz)), int64(len(b.binary)), nil
+	b.opened = append(b.opened, form)
+	packed, err := packAs(form, b.binary)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	r := io.Reader(bytes.NewReader(packed))
+	if b.read != nil {
+		r = b.read(packed)
+	}
+	return io.NopCloser(r), int64(len(packed)), int64(len(b.binary)), nil
+}
+
+func packAs(form string, binary []byte) (packed []byte, err error) {
+	var out bytes.Buffer
+	var w io.WriteCloser
+	switch form {
+	case "":
+		return binary, nil
+	case "gzip":
+		w = gzip.NewWriter(&out)
+	case "xz":
+		w, err = xz.NewWriter(&out)
+	}
+	if err == nil {
+		_, err = w.Write(binary)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	return out.Bytes(), err
 }
 
 // withShell runs commands by shell, with an empty home directory and whatever
@@ -161,8 +187,8 @@ func TestAgentIsPushedOnceFromEveryShell(t *testing.T) {
 					t.Fatalf("got %q, %v; want %q", got, err, want)
 				}
 			}
-			if b.opened != 1 {
-				t.Errorf("pushed %d times", b.opened)
+			if len(b.opened) != 1 {
+				t.Errorf("pushed %d times", len(b.opened))
 			}
 			dir := filepath.Join(home, ".cache/labctl")
 			holds(t, dir, "agent-"+b.hash)
@@ -187,8 +213,8 @@ func TestAgentThroughOpenSSHAndJump(t *testing.T) {
 			t.Fatalf("got %d bytes, %v", len(got), err)
 		}
 	}
-	if b.opened != 1 {
-		t.Errorf("pushed %d times", b.opened)
+	if len(b.opened) != 1 {
+		t.Errorf("pushed %d times", len(b.opened))
 	}
 }
 
@@ -229,8 +255,8 @@ func TestAgentLocally(t *testing.T) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
-	if b.opened != 1 {
-		t.Errorf("pushed %d times", b.opened)
+	if len(b.opened) != 1 {
+		t.Errorf("pushed %d times", len(b.opened))
 	}
 }
 
@@ -254,12 +280,54 @@ func TestNoiseOfLoginScripts(t *testing.T) {
 	mention(t, err, "login scripts", "Welcome")
 }
 
-func TestWithoutGzip(t *testing.T) {
-	config, _ := withShell(t, "/bin/sh", "PATH="+pathWithout(t, "gzip", "sha256sum"))
-	b := newBins(t)
-	if got, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
-		t.Errorf("got %q, %v", got, err)
+// The agent travels in the best form that it comes in and that the machine can
+// unpack.
+func TestFormsOfPush(t *testing.T) {
+	needTools(t, "xz", "unxz", "gzip")
+	all, self := []string{"xz", "gzip", ""}, []string{"gzip", ""}
+	for _, test := range []struct {
+		name    string
+		forms   []string
+		without []string // programs
+		want    string
+	}{
+		{"all", all, nil, "xz"},
+		{"unxz", all, []string{"xz"}, "xz"},
+		{"gzip", all, []string{"xz", "unxz"}, "gzip"},
+		{"nothing", all, []string{"xz", "unxz", "gzip", "sha256sum"}, ""},
+		{"no xz to send", self, nil, "gzip"},
+		{"no xz to send and no gzip", self, []string{"gzip"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			config, _ := withShell(t, "/bin/sh", "PATH="+pathWithout(t, test.without...))
+			b := newBins(t)
+			b.forms = test.forms
+			if got, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if want := []string{test.want}; !slices.Equal(b.opened, want) {
+				t.Errorf("went as %q, want %q", b.opened, want)
+			}
+		})
 	}
+}
+
+func needTools(t testing.TB, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			lack(t, tool)
+		}
+	}
+}
+
+// lack skips a test, unless every test has to run.
+func lack(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" {
+		t.Fatal("needs " + what)
+	}
+	t.Skip("needs " + what)
 }
 
 // pathWithout is a PATH with every program of this machine but some.
@@ -342,11 +410,11 @@ func TestCorruptPushIsRefused(t *testing.T) {
 	other := bytes.Clone(b.binary)
 	other[len(other)/2] ^= 1
 	b.read = func([]byte) io.Reader {
-		var gz bytes.Buffer
-		w := gzip.NewWriter(&gz)
-		_, _ = w.Write(other)
-		_ = w.Close()
-		return &gz
+		gz, err := packAs("gzip", other)
+		if err != nil {
+			t.Error(err)
+		}
+		return bytes.NewReader(gz)
 	}
 	_, err := talk(t, dialTest(t, config), b, transport.AgentOptions{}, "")
 	if err == nil {

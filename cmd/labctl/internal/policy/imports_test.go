@@ -70,7 +70,7 @@ var layers = []layer{
 		third: append([]string{xsync}, language...),
 		never: map[string]string{"labctl/agent/linux": "the kernel is the agent's; plans without a machine run on memory"},
 		why:   "the runner drives agents over the wire; it neither draws nor touches a kernel"},
-	{path: "labctl/runner/agentbin", may: []string{"labctl/runner/agentbin"},
+	{path: "labctl/runner/agentbin", may: []string{"labctl/runner/agentbin"}, third: []string{"github.com/ulikunitz/xz"},
 		why: "it holds bytes"},
 	{path: "labctl/cmd/labctl-agent", may: []string{"labctl/cmd/labctl-agent", "labctl/agent", "labctl/modules"}, never: heavy,
 		why: "the agent travels: it has nothing that it can do without"},

@@ -1,28 +1,9 @@
 package policy
 
 import (
-	"bytes"
-	"compress/gzip"
 	"slices"
 	"strings"
-	"testing"
-
-	"labctl/runner/agentbin"
 )
-
-// agentSize is what a packed agent's header says of its contents.
-func agentSize(t *testing.T, gz []byte) int64 {
-	t.Helper()
-	r, err := gzip.NewReader(bytes.NewReader(gz))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := agentbin.ParseHeader(r.Comment)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h.Size
-}
 
 func lines(s string) []string { return strings.Split(strings.TrimSuffix(s, "\n"), "\n") }
 
