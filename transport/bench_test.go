@@ -10,6 +10,17 @@ import (
 	"labctl/transport/transporttest"
 )
 
+// behindJump is a server behind a jump host. The wire between here and the jump has a delay in each direction.
+func behindJump(b *testing.B, delay time.Duration) (*transport.Target, *transporttest.SSHD) {
+	me := newLogin(b)
+	jump := transporttest.NewSSHD(b, me.keys())
+	s := transporttest.NewSSHD(b, me.keys())
+	target := me.target(b, "a", s.Addr, s.HostKey)
+	target.Via = me.target(b, "jump", jump.Addr, jump.HostKey)
+	target.Via.Dial = transporttest.NewWire(b, jump.Addr, delay).Addr
+	return target, s
+}
+
 // BenchmarkColdThroughJump counts round trips from nothing to the end of a
 // command behind a jump host: the wire between here and the jump has a delay,
 // the rest none, and what it takes without delay is subtracted. The wire hides
@@ -17,13 +28,7 @@ import (
 func BenchmarkColdThroughJump(b *testing.B) {
 	const rtt = 200 * time.Millisecond
 	setup := func(b *testing.B, delay time.Duration) func() transport.Stats {
-		me := newLogin(b)
-		jump := transporttest.NewSSHD(b, me.keys())
-		s := transporttest.NewSSHD(b, me.keys())
-		wire := transporttest.NewWire(b, jump.Addr, delay)
-		target := me.target(b, "a", s.Addr, s.HostKey)
-		target.Via = me.target(b, "jump", jump.Addr, jump.HostKey)
-		target.Via.Dial = wire.Addr
+		target, _ := behindJump(b, delay)
 		return func() transport.Stats {
 			p := transport.NewPool(transport.Options{Logf: b.Logf})
 			defer p.Close()
@@ -51,13 +56,7 @@ func BenchmarkWarm(b *testing.B) {
 	const rtt = 100 * time.Millisecond
 	for _, delay := range []time.Duration{0, rtt / 2} {
 		b.Run(fmt.Sprint(2*delay), func(b *testing.B) {
-			me := newLogin(b)
-			jump := transporttest.NewSSHD(b, me.keys())
-			s := transporttest.NewSSHD(b, me.keys())
-			wire := transporttest.NewWire(b, jump.Addr, delay)
-			target := me.target(b, "a", s.Addr, s.HostKey)
-			target.Via = me.target(b, "jump", jump.Addr, jump.HostKey)
-			target.Via.Dial = wire.Addr
+			target, _ := behindJump(b, delay)
 			c := dial(b, newPool(b, transport.Options{}), target)
 			took := fastest(b, func() { run(b, c, "true", "") })
 			b.ReportMetric(float64(took)/float64(rtt), "RTTs")
@@ -73,13 +72,7 @@ func BenchmarkFirstReply(b *testing.B) {
 		b.Run(fmt.Sprintf("push=%v", push), func(b *testing.B) {
 			var base time.Duration
 			for _, delay := range []time.Duration{0, rtt / 2} {
-				me := newLogin(b)
-				jump := transporttest.NewSSHD(b, me.keys())
-				s := transporttest.NewSSHD(b, me.keys())
-				wire := transporttest.NewWire(b, jump.Addr, delay)
-				target := me.target(b, "a", s.Addr, s.HostKey)
-				target.Via = me.target(b, "jump", jump.Addr, jump.HostKey)
-				target.Via.Dial = wire.Addr
+				target, s := behindJump(b, delay)
 				bin := newBins(b)
 				took := fastest(b, func() {
 					if push {

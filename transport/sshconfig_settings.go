@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -198,4 +199,38 @@ func duration(l configLine) (time.Duration, error) {
 		}
 	}
 	return total, nil
+}
+
+// expand replaces the tokens of ssh_config(5), TOKENS, ${VARIABLES} and ~.
+func (r *resolver) expand(l configLine, s string) (string, error) {
+	home := expandHome("~")
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '%' && i+1 < len(s):
+			i++
+			value, ok := map[byte]string{
+				'%': "%", 'd': home, 'h': r.hostName(), 'n': r.alias, 'p': strconv.Itoa(r.port()),
+				'r': r.userName(), 'u': localUser(), 'i': strconv.Itoa(os.Getuid()),
+			}[s[i]]
+			if !ok {
+				return "", l.errorf("the token %%%c is not supported here", s[i])
+			}
+			b.WriteString(value)
+		case strings.HasPrefix(s[i:], "${"):
+			end := strings.IndexByte(s[i:], '}')
+			if end < 0 {
+				return "", l.errorf("${ is not closed")
+			}
+			value, ok := os.LookupEnv(s[i+2 : i+end])
+			if !ok {
+				return "", l.errorf("the environment has no %s", s[i+2:i+end])
+			}
+			b.WriteString(value)
+			i += end
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return expandHome(b.String()), nil
 }

@@ -4,17 +4,15 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // Wire is a TCP proxy that delays each direction.
 type Wire struct {
-	Addr     string
-	accepted atomic.Int64
-	delay    time.Duration
-	to       string
+	Addr  string
+	delay time.Duration
+	to    string
 }
 
 // NewWire listens on 127.0.0.1 and passes connections on to addr, each byte
@@ -36,7 +34,6 @@ func NewWire(t testing.TB, addr string, delay time.Duration) *Wire {
 			if err != nil {
 				return
 			}
-			w.accepted.Add(1)
 			wg.Go(func() { w.join(c, done) })
 		}
 	})
@@ -47,9 +44,6 @@ func NewWire(t testing.TB, addr string, delay time.Duration) *Wire {
 	})
 	return w
 }
-
-// Connections is how many connections came so far.
-func (w *Wire) Connections() int { return int(w.accepted.Load()) }
 
 func (w *Wire) join(a net.Conn, done <-chan struct{}) {
 	b, err := net.Dial("tcp", w.to)
