@@ -86,7 +86,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case errors.As(err, &code):
 		return int(code)
-	case context.Cause(ctx) == errInterrupted:
+	case errors.Is(context.Cause(ctx), errInterrupted):
 		fmt.Fprintln(a.err, "labctl:", errInterrupted)
 		return exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
