@@ -100,8 +100,11 @@ func TestKilledPlaysConverge(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	start := time.Now()
 	converge(t, dir, 0)
-	took := time.Since(start) / 2
+	took := time.Since(start) / 3
 	for gen := 1; gen <= rounds; gen++ {
+		if rnd.IntN(3) == 0 { // the agent has to be pushed again
+			inSandbox(t, dir, "h1", "rm", "-rf", "/root/.cache/labctl")
+		}
 		p := launch(t, "play", "--sandbox", "-e", genArg(gen), dir)
 		delay := time.Duration(rnd.Int64N(int64(took)))
 		time.Sleep(delay)
