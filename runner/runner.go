@@ -32,19 +32,21 @@ type Runner struct {
 	o    Options
 	sink *sink
 
-	mu       sync.Mutex
-	sessions map[sessionKey]*session
-	out      map[string]bool // hosts that failed or are unreachable: later plays leave them out
-}
+	last map[string]int // index of the last play of each host: nothing of a host is kept beyond it
 
-type sessionKey struct{ host, become string }
+	mu       sync.Mutex
+	sessions map[string]map[string]*session // by host and the user that the agent runs as
+	costs    map[string]*Cost               // of the sessions that have ended, by host
+	out      map[string]bool                // hosts that failed or are unreachable: later plays leave them out
+}
 
 // New returns a Runner that passes everything that happens to emit, one event at a time.
 func New(o Options, emit func(Event)) *Runner {
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
 	}
-	return &Runner{o: o, sink: newSink(emit), sessions: map[sessionKey]*session{}, out: map[string]bool{}}
+	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, sessions: map[string]map[string]*session{},
+		costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
 // Debugf emits a line that is shown from that many -v on.
@@ -60,8 +62,8 @@ func (r *Runner) Run(ctx context.Context) hcl.Diagnostics {
 	announced := r.announce(ctx)
 	diags := r.plays(ctx)
 	announced()
-	costs := r.closeAll()
-	r.sink.recap(func(h string) *Cost { return costs[h] })
+	r.closeAll()
+	r.sink.recap(func(h string) *Cost { return r.costs[h] })
 	r.sink.event(Event{Kind: RunDone, Duration: time.Since(start), Interrupted: ctx.Err() != nil})
 	return diags
 }
@@ -90,6 +92,9 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 		hosts, ds := p.Hosts(r.o.Limit)
 		diags = append(diags, ds...)
 		selected[i], any = hosts, any || len(hosts) > 0
+		for _, h := range hosts {
+			r.last[h.Name] = i
+		}
 	}
 	if diags.HasErrors() {
 		return diags
@@ -101,7 +106,7 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 		if ctx.Err() != nil {
 			break
 		}
-		r.play(ctx, p, selected[i])
+		r.play(ctx, i, p, selected[i])
 	}
 	return diags
 }
@@ -114,8 +119,8 @@ func nothingSelected(limit string) *hcl.Diagnostic {
 	return d
 }
 
-// play runs one play on its hosts, all at the same time but for the bound of forks.
-func (r *Runner) play(ctx context.Context, p *playbooks.Play, hosts []*inventory.Host) {
+// play runs the play with that index on its hosts, all at the same time but for the bound of forks.
+func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) {
 	hosts = r.stillIn(hosts)
 	names := make([]string, len(hosts))
 	for i, h := range hosts {
@@ -134,8 +139,12 @@ func (r *Runner) play(ctx context.Context, p *playbooks.Play, hosts []*inventory
 			defer func() { <-slots }()
 			env := playbooks.Env{Plan: r.o.Mode != Play, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
 			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env)}
-			if !x.run(ctx) {
+			goesOn := x.run(ctx)
+			if !goesOn {
 				r.drop(h.Name)
+			}
+			if !goesOn || r.last[h.Name] == index {
+				r.leave(h.Name)
 			}
 		})
 	}
@@ -164,9 +173,8 @@ func (r *Runner) drop(name string) {
 // session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a
 // host are asked for by that host's goroutine alone.
 func (r *Runner) session(ctx context.Context, h *inventory.Host, become string) (*session, error) {
-	key := sessionKey{h.Name, become}
 	r.mu.Lock()
-	s := r.sessions[key]
+	s := r.sessions[h.Name][become]
 	r.mu.Unlock()
 	if s != nil {
 		return s, nil
@@ -182,23 +190,41 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string) 
 	s = newSession(l, start)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sessions[key] = s
+	if r.sessions[h.Name] == nil {
+		r.sessions[h.Name] = map[string]*session{}
+	}
+	r.sessions[h.Name][become] = s
 	return s, nil
 }
 
-// closeAll ends every session and returns what each host has cost.
-func (r *Runner) closeAll() map[string]*Cost {
+// leave ends the sessions of a host and notes what they have cost. A thousand hosts are not kept waiting for the slowest.
+func (r *Runner) leave(host string) {
+	r.mu.Lock()
+	sessions := r.sessions[host]
+	delete(r.sessions, host)
+	r.mu.Unlock()
+	var total *Cost
+	for _, s := range sessions {
+		if c := s.link.cost(); c != nil {
+			c.Pushed = s.link.pushed.Load() || total != nil && total.Pushed
+			total = c // sessions of one host share the connection
+		}
+	}
+	for _, s := range sessions {
+		_ = s.close()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	costs := map[string]*Cost{}
+	r.costs[host] = total
+}
+
+// closeAll ends the sessions that later plays would have used, had they been reached.
+func (r *Runner) closeAll() {
 	var wg sync.WaitGroup
-	for key, s := range r.sessions {
-		if c := s.link.cost(); c != nil {
-			c.Pushed = s.link.pushed.Load() || costs[key.host] != nil && costs[key.host].Pushed
-			costs[key.host] = c // sessions of one host share the connection
-		}
-		wg.Go(func() { _ = s.close() })
+	r.mu.Lock()
+	for host := range r.sessions {
+		wg.Go(func() { r.leave(host) })
 	}
+	r.mu.Unlock()
 	wg.Wait()
-	return costs
 }

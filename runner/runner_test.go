@@ -312,3 +312,32 @@ func TestManyHostsShareNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionsEndWithTheLastPlayOfTheirHost(t *testing.T) {
+	b := newBed(t)
+	site := mustSite(t, b, `host "a" {}
+host "b" {}
+host "c" {}
+play "first" {
+  hosts = "a,b"
+  act "one" {}
+}
+play "second" {
+  hosts = "b,c"
+  act "two" {}
+}`)
+	var open []int // sessions, at the end of each task
+	New(Options{Site: site, Mode: Play, Forks: 1, Opener: b}, func(e Event) {
+		if e.Kind == TaskDone {
+			b.mu.Lock()
+			open = append(open, b.running)
+			b.mu.Unlock()
+		}
+	}).Run(bg)
+	if want := []int{1, 1, 1, 1}; !slices.Equal(open, want) {
+		t.Errorf("sessions open at each task: %v, want %v", open, want)
+	}
+	if len(b.opened) != 3 {
+		t.Errorf("sessions opened: %v, want one of each host", b.opened)
+	}
+}

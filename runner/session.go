@@ -31,7 +31,7 @@ type link struct {
 // through frames, which is closed when the agent is gone; then err tells why.
 type session struct {
 	link   *link
-	out    *bufio.Writer
+	out    bytes.Buffer // queued by send
 	frames chan *wire.Frame
 	start  time.Time   // when it began to be opened
 	hello  *wire.Hello // nil until the agent has spoken; set by who takes in the frames
@@ -42,19 +42,22 @@ type session struct {
 	err error
 }
 
-// sendBuffer is how much is gathered before it is written, in bytes: an SSH packet's worth, since a thousand sessions each hold one.
+// sendBuffer is how much is gathered before it is written, in bytes: an SSH packet's worth.
 const sendBuffer = 32 << 10
+
+// receiveBuffer is for the heads of frames: their bodies are read past it.
+const receiveBuffer = 2 << 10
 
 // newSession starts taking in what the agent says. The goroutine it starts ends when the link is closed.
 func newSession(l *link, start time.Time) *session {
-	s := &session{link: l, start: start, out: bufio.NewWriterSize(l.stdin, sendBuffer), frames: make(chan *wire.Frame, 64)}
+	s := &session{link: l, start: start, frames: make(chan *wire.Frame, 8)}
 	go s.receive()
 	return s
 }
 
 func (s *session) receive() {
 	defer close(s.frames)
-	r := bufio.NewReaderSize(s.link.stdout, 16<<10)
+	r := bufio.NewReaderSize(s.link.stdout, receiveBuffer)
 	if err := skipToMagic(r); err != nil {
 		s.fail(err)
 		return
@@ -118,10 +121,23 @@ func (s *session) lost() error {
 	return s.err
 }
 
-// send queues a frame; flush sends what is queued in as few writes as possible.
-func (s *session) send(f *wire.Frame) error { return wire.Write(s.out, f) }
+// send queues a frame; flush sends what is queued in as few writes as possible, and keeps no buffer until the next.
+func (s *session) send(f *wire.Frame) error {
+	if err := wire.Write(&s.out, f); err != nil || s.out.Len() < sendBuffer {
+		return err
+	}
+	return s.flush()
+}
 
-func (s *session) flush() error { return s.out.Flush() }
+func (s *session) flush() error {
+	if s.out.Len() == 0 {
+		return nil
+	}
+	b := s.out.Bytes()
+	s.out = bytes.Buffer{}
+	_, err := s.link.stdin.Write(b)
+	return err
+}
 
 // close ends the session; the agent sees the end of its input. What it still says meanwhile is dropped.
 func (s *session) close() error {

@@ -76,6 +76,12 @@ func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request
 	return ch, reqs, nil
 }
 
+// The buffers of a session, in bytes. There may be thousands of sessions, most of the time with nothing to carry.
+const (
+	outputBuffer = 8 << 10
+	errorsBuffer = 512
+)
+
 // process wires up a running command. A server does not confirm the end of a
 // session while its child lives, so a cut-off command must be able to end
 // here alone: reads go through a pipe, and the goroutines left behind end with
@@ -93,7 +99,7 @@ func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.
 	stop := context.AfterFunc(ctx, func() { p.kill(context.Cause(ctx)) })
 	wg := &c.link.pool.wg
 	wg.Go(func() {
-		_, err := io.Copy(in, ch)
+		_, err := io.CopyBuffer(in, ch, make([]byte, outputBuffer))
 		if err == nil {
 			err = c.afterEOF(r)
 		}
@@ -101,7 +107,7 @@ func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.
 	})
 	errDone := make(chan struct{})
 	wg.Go(func() {
-		_, _ = io.Copy(p.stderr, ch.Stderr())
+		_, _ = io.CopyBuffer(p.stderr, ch.Stderr(), make([]byte, errorsBuffer))
 		close(errDone)
 	})
 	wg.Go(func() {

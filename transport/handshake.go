@@ -88,8 +88,7 @@ func (a *attempt) authenticate(ctx context.Context, f *flow) (ssh.Conn, error) {
 	a.link.pool.wg.Go(func() {
 		conn, chans, reqs, err := ssh.NewClientConn(f, a.link.target.addr(), config)
 		if err == nil {
-			go rejectChannels(chans)
-			go answerRequests(reqs)
+			go refuse(chans, reqs)
 		}
 		finished <- result{conn, err}
 	})
@@ -193,17 +192,25 @@ func (e *Error) wantedBy(target string) *Error {
 	return &c
 }
 
-func rejectChannels(chans <-chan ssh.NewChannel) {
-	for c := range chans {
-		_ = c.Reject(ssh.Prohibited, "labctl opens all channels itself")
-	}
-}
-
-// answerRequests refuses what servers ask of clients, as keepalives expect.
-func answerRequests(reqs <-chan *ssh.Request) {
-	for r := range reqs {
-		if r.WantReply {
-			_ = r.Reply(false, nil)
+// refuse turns down what a server asks of its client until the connection ends: channels, since labctl opens all of them
+// itself, and requests, as keepalives expect.
+func refuse(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) {
+	for chans != nil || reqs != nil {
+		select {
+		case c, ok := <-chans:
+			if !ok {
+				chans = nil
+				continue
+			}
+			_ = c.Reject(ssh.Prohibited, "labctl opens all channels itself")
+		case r, ok := <-reqs:
+			if !ok {
+				reqs = nil
+				continue
+			}
+			if r.WantReply {
+				_ = r.Reply(false, nil)
+			}
 		}
 	}
 }
