@@ -92,7 +92,9 @@ func TestLateContentIsNotMistaken(t *testing.T) {
 	if n := p.read().Need; n == nil || n.ID != 2 {
 		t.Fatalf("need %+v", n)
 	}
-	p.send(&wire.Frame{Have: &wire.Have{ID: 1}}, &wire.Frame{Have: &wire.Have{ID: 1}}, &wire.Frame{Have: &wire.Have{ID: 2, Error: "no such file"}})
+	p.send(&wire.Frame{Have: &wire.Have{ID: 1}})
+	time.Sleep(20 * time.Millisecond) // for it to be mistaken
+	p.send(&wire.Frame{Have: &wire.Have{ID: 2, Error: "no such file"}})
 	if r := p.read().Reply; r == nil || r.Error == nil || r.Error.Msg != "no such file" {
 		t.Fatalf("reply %+v", r)
 	}
