@@ -65,23 +65,32 @@ func (r *reader) texts(a *hcl.Attribute) []string {
 	if !ok {
 		return nil
 	}
+	out, diags := Texts(v, a.Name, a.Expr.Range())
+	r.diags = append(r.diags, diags...)
+	return out
+}
+
+// Texts takes the value of the argument called name at rng for one string or a list of strings: not null, wholly known,
+// without marks. An empty list comes back empty, not nil.
+func Texts(v cty.Value, name string, rng hcl.Range) ([]string, hcl.Diagnostics) {
 	if v.Type() == cty.String {
-		return []string{v.AsString()}
+		return []string{v.AsString()}, nil
 	}
+	var r reader
 	list, err := convert.Convert(v, cty.List(cty.String))
 	if err != nil {
-		r.fault(a.Expr.Range(), "Wrong type", "The argument %q is a string or a list of strings: %s.", a.Name, err)
-		return nil
+		r.fault(rng, "Wrong type", "The argument %q is a string or a list of strings: %s.", name, err)
+		return nil, r.diags
 	}
 	out := []string{}
 	for _, e := range list.AsValueSlice() {
 		if e.IsNull() {
-			r.fault(a.Expr.Range(), "Wrong value", "The list %q holds null.", a.Name)
+			r.fault(rng, "Wrong value", "The list %q holds null.", name)
 			continue
 		}
 		out = append(out, e.AsString())
 	}
-	return out
+	return out, r.diags
 }
 
 func (r *reader) flag(a *hcl.Attribute) bool {

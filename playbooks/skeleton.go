@@ -239,22 +239,8 @@ func (s *Site) constStrings(a *hclsyntax.Attribute) []string {
 	if !ok {
 		return nil
 	}
-	if v.Type() == cty.String {
-		return []string{v.AsString()}
-	}
-	list, err := convert.Convert(v, cty.List(cty.String))
-	if err != nil {
-		s.diags.add(fault(a.Expr.Range(), "Wrong type", "The argument %q is a string or a list of strings: %s.", a.Name, err))
-		return nil
-	}
-	var out []string
-	for _, e := range list.AsValueSlice() {
-		if e.IsNull() {
-			s.diags.add(fault(a.Expr.Range(), "Wrong value", "The list %q holds null.", a.Name))
-			continue
-		}
-		out = append(out, e.AsString())
-	}
+	out, diags := inventory.Texts(v, a.Name, a.Expr.Range())
+	s.diags.add(diags...)
 	return out
 }
 
