@@ -105,11 +105,17 @@ func (s *session) receive(in io.Reader, cancel context.CancelFunc) {
 	}
 }
 
+// idler is implemented by hosts that remember what they have read for the requests behind.
+type idler interface{ Idle() }
+
 func (s *session) loop(ctx context.Context) error {
 	for {
 		if s.queue.empty() {
 			if err := s.flush(); err != nil {
 				return err
+			}
+			if h, ok := s.host.(idler); ok { // another user's agent may have its turn now
+				h.Idle()
 			}
 		}
 		r, err := s.queue.pop()

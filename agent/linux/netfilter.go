@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"labctl/modules/host"
 )
@@ -27,6 +28,13 @@ type canonKey struct {
 	backend string
 	rule    host.ChainRule
 }
+
+// dumpLife is how long a dump of all tables serves. Other programs change them too, another user's agent among them.
+const dumpLife = time.Second
+
+// Idle forgets what was read of tables: nothing is known of who has been at work since. Whoever runs requests on the host
+// calls it when there were none for a while.
+func (h *Host) Idle() { h.netfilterChanged() }
 
 // netfilterChanged must be called after anything that may have changed iptables behind the back of this package, such as
 // running a command.
@@ -113,7 +121,7 @@ func (t *iptables) read(ctx context.Context, anew bool) (*dump, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := t.n.h.nf.changes.Load()
-	if d := c.dump[t.key]; d != nil && d.changes == now && !anew {
+	if d := c.dump[t.key]; d != nil && d.changes == now && time.Since(d.read) < dumpLife && !anew {
 		return d, nil
 	}
 	out, err := t.n.run(ctx, t.tools.save, "")
@@ -124,7 +132,7 @@ func (t *iptables) read(ctx context.Context, anew bool) (*dump, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read iptables: %s: %w", t.tools.save, err)
 	}
-	d.changes = now
+	d.changes, d.read = now, time.Now()
 	if c.dump == nil {
 		c.dump = map[dumpKey]*dump{}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"labctl/modules/host"
 )
@@ -11,6 +12,7 @@ import (
 // dump is the output of iptables-save: every table that exists.
 type dump struct {
 	changes      uint64
+	read         time.Time
 	tables       []host.Table
 	incompatible map[string]bool                // tables with native nftables rules, which iptables-nft cannot show
 	standing     func() map[host.ChainRule]bool // every rule; made when first asked for

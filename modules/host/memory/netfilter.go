@@ -225,48 +225,6 @@ func accept(have, want host.Table) error {
 	return want.CheckJumps(have)
 }
 
-// CommitNetfilter writes every table that was changed here to the base, each in one commit. A table that cannot be written
-// leaves that table and those behind it as they are in the base.
-func (h *Host) CommitNetfilter(ctx context.Context) error {
-	h.mu.Lock()
-	nets := make([]*Net, 0, len(h.nets))
-	created := map[*Net]bool{} // what base they have is only what a new namespace looks like
-	for name, n := range h.nets {
-		nets = append(nets, n)
-		created[n] = h.created[name]
-	}
-	h.mu.Unlock()
-	for _, n := range nets {
-		if err := n.commitNetfilter(ctx, n.base != nil && !created[n]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (n *Net) commitNetfilter(ctx context.Context, real bool) error {
-	nf := &n.netfilter
-	nf.mu.Lock()
-	defer nf.mu.Unlock()
-	for key, tab := range nf.loaded {
-		if tab.is.Equal(tab.was) {
-			continue
-		}
-		if !real {
-			return &host.Error{Op: "commit table", Object: key.name, Kind: host.ErrNoNetNS}
-		}
-		t, err := n.base.Netfilter().IPTables(ctx, key.family, key.backend)
-		if err != nil {
-			return err
-		}
-		if err := t.Commit(ctx, tab.was, tab.is); err != nil {
-			return err
-		}
-		tab.was = tab.is
-	}
-	return nil
-}
-
 // netfilterState reads the tables of both families as data. A family that cannot be read (no tool, not root) is left out;
 // where both back ends hold rules, those of nf_tables are taken.
 func netfilterState(ctx context.Context, nf host.Netfilter) (map[string][]host.Table, error) {
