@@ -30,28 +30,11 @@ func UploadAs(ctx context.Context, conn Conn, become, path string, size int64, r
 	if err != nil {
 		return fmt.Errorf("upload %s: %w", path, err)
 	}
-	if err := feed(p, r); err != nil {
+	switch said, err := p.feed(r); {
+	case err != nil && said != "":
+		return fmt.Errorf("upload %s: %w: %s", path, err, said)
+	case err != nil:
 		return fmt.Errorf("upload %s: %w", path, err)
 	}
 	return nil
-}
-
-// feed gives r to a command and waits for its end.
-func feed(p *Process, r io.Reader) error {
-	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
-	_, readErr := io.Copy(p.Stdin, r)
-	if err := p.Stdin.Close(); readErr == nil {
-		readErr = err
-	}
-	status, err := p.Wait()
-	said := strings.TrimSpace(p.Stderr())
-	switch {
-	case err == nil && status != 0 && said != "":
-		return fmt.Errorf("status %d: %s", status, said)
-	case err == nil && status != 0:
-		return fmt.Errorf("status %d", status)
-	case err == nil:
-		return readErr
-	}
-	return err
 }

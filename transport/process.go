@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -52,6 +53,23 @@ func (p *Process) StderrTo(w io.Writer) { p.stderr.copyTo(w) }
 func (p *Process) Close() error {
 	p.kill(errClosed)
 	return nil
+}
+
+// feed gives r to the command and waits for its end. What the command says on standard error may explain the error.
+func (p *Process) feed(r io.Reader) (said string, err error) {
+	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
+	_, readErr := io.Copy(p.Stdin, r)
+	if closeErr := p.Stdin.Close(); readErr == nil {
+		readErr = closeErr
+	}
+	status, err := p.Wait()
+	switch {
+	case err == nil && status != 0:
+		err = fmt.Errorf("the command ended with status %d", status)
+	case err == nil:
+		err = readErr
+	}
+	return strings.TrimSpace(p.Stderr()), err
 }
 
 // SignalError says that a signal ended the command.

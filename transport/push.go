@@ -363,12 +363,15 @@ func (s *agentStart) push(m *missingAgent) (feed func() error, err error) {
 		return fail(err)
 	}
 	return func() error {
-		defer content.Close() //nolint:errcheck // only read
+		defer content.Close()
 		p, err := s.conn.Start(s.ctx, command)
 		if err != nil {
 			return &AgentError{Op: "push agent", Err: err}
 		}
-		return feedPush(p, content)
+		if said, err := p.feed(content); err != nil {
+			return &AgentError{Op: "push agent", Err: err, Stderr: said}
+		}
+		return nil
 	}, nil
 }
 
@@ -396,24 +399,4 @@ func (s *agentStart) open(arch string, programs []string) (*pushContent, error) 
 		}
 	}
 	return nil, fmt.Errorf("there is no plain agent for %s", arch)
-}
-
-// feedPush streams the agent and waits for the end of the command.
-func feedPush(p *Process, content io.Reader) error {
-	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
-	_, writeErr := io.Copy(p.Stdin, content)
-	if closeErr := p.Stdin.Close(); writeErr == nil {
-		writeErr = closeErr
-	}
-	status, err := p.Wait()
-	switch {
-	case err == nil && status != 0:
-		err = fmt.Errorf("the command ended with status %d", status)
-	case err == nil && writeErr != nil:
-		err = writeErr
-	}
-	if err != nil {
-		return &AgentError{Op: "push agent", Err: err, Stderr: strings.TrimSpace(p.Stderr())}
-	}
-	return nil
 }
