@@ -78,7 +78,7 @@ var layers = []layer{
 		"github.com/spf13", "github.com/rogpeppe/go-internal", xterm, xsys, xsync, xcrypto, "github.com/mitchellh/go-wordwrap",
 	}, language...),
 		why: "the program puts it all together"},
-	{path: internal + "/sandbox", may: []string{internal + "/sandbox"}, third: []string{netlink, netns, xsys, xterm, xcrypto, xsync},
+	{path: internal + "/sandbox", may: []string{internal + "/sandbox"}, third: []string{netlink, netns, xsys, xterm, xcrypto, xsync, "github.com/kevinburke/ssh_config"},
 		why: "machines are made from a plain topology"},
 	{path: internal + "/view", may: []string{internal + "/view", "labctl/runner", "labctl/playbooks", "labctl/inventory", "labctl/modules", "labctl/agent", "labctl/transport"},
 		third: append([]string{"github.com/rogpeppe/go-internal", xterm, "golang.org/x/text", "github.com/mitchellh/go-wordwrap"}, language...),
