@@ -14,6 +14,7 @@ import (
 
 const (
 	fleetTasks = 50
+	fleetMTU   = 1400        // of the first bridge, one more for each
 	fleetHost  = "10.90.0.1" // every host of the fleet is the same server, under another name
 )
 
@@ -111,7 +112,7 @@ func (a fleetAddress) site(b testing.TB, n int) string {
 	}
 	s.WriteString("play \"fleet\" {\n  hosts = \"all:!jump\"\n\n")
 	for i := range fleetTasks {
-		fmt.Fprintf(&s, "  bridge \"br%d\" { mtu = %d }\n", i, 1400+i)
+		fmt.Fprintf(&s, "  bridge \"br%d\" { mtu = %d }\n", i, fleetMTU+i)
 	}
 	return s.String() + "}\n"
 }

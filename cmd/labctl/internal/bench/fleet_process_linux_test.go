@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,9 +16,6 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 
-	"labctl/agent"
-	"labctl/modules/host"
-	"labctl/modules/host/memory"
 	"labctl/transport/transporttest"
 )
 
@@ -53,13 +49,22 @@ type fleetAddress struct {
 	KnownHosts        string // with the jump host as "jump" and every host as "fleet"
 }
 
-// serveFleet is a jump host and a server behind it that is as many hosts as one likes: every session on it is an agent
-// for a host of its own in memory.
+// serveFleet is a jump host and a server behind it that is as many hosts as one likes: every session on it is "true", for
+// the bare login, or else the recording of an agent.
 func serveFleet(t *testing.T) {
 	_, keyFile := transporttest.NewKey(t)
-	hosts := transporttest.New(t, transporttest.Config{Exec: serveMemory})
+	rec, err := newRecording(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := transporttest.New(t, transporttest.Config{Exec: func(_ context.Context, cmd string, stdin io.Reader, stdout, _ io.Writer) int {
+		if cmd != "true" {
+			_ = rec.play(stdin, stdout) // labctl tells what it misses
+		}
+		return 0
+	}})
 	entry := transporttest.New(t, transporttest.Config{Dial: func(string) (string, error) { return hosts.Addr, nil }})
-	err := json.NewEncoder(os.Stdout).Encode(fleetAddress{
+	err = json.NewEncoder(os.Stdout).Encode(fleetAddress{
 		Jump: entry.Addr, JumpKey: entry.HostKey.Marshal(), HostsKey: hosts.HostKey.Marshal(), KeyFile: keyFile,
 		KnownHosts: transporttest.KnownHosts(t, jump, entry.HostKey, "fleet", hosts.HostKey),
 	})
@@ -67,19 +72,6 @@ func serveFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
-}
-
-// serveMemory is what the server runs, whatever it is asked to: "true" for the bare login, else an agent.
-func serveMemory(ctx context.Context, cmd string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if cmd == "true" {
-		return 0
-	}
-	h := memory.FromSnapshot(&host.Snapshot{Facts: host.Facts{Hostname: "memory", OS: "linux", Architecture: "x86_64"}})
-	if err := agent.Serve(ctx, stdin, stdout, h, agent.Options{}); err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
-	}
-	return 0
 }
 
 // startFleet starts the servers in a process that ends with b.
