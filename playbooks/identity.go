@@ -26,3 +26,18 @@ func (r *HostRun) Become() string {
 	}
 	return "root"
 }
+
+// Becomes reports whether a task of the play, a handler's included, becomes another user.
+func (p *Play) Becomes() bool {
+	if p.become {
+		return true
+	}
+	for _, tasks := range p.lists() {
+		for _, t := range tasks {
+			if t.become != nil && *t.become || t.becomeUser != nil && (t.become == nil || *t.become) {
+				return true
+			}
+		}
+	}
+	return false
+}

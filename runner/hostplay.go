@@ -78,7 +78,7 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 		return
 	}
 	if x.cur == nil && len(x.waiting) == 0 {
-		x.open(ctx, x.eval.Become())
+		x.open(ctx, x.user(x.eval.Become()))
 	}
 	if x.cur != nil && x.cur.hello != nil {
 		x.learn()
@@ -112,12 +112,12 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				return
 			}
 			x.report(st, statusOf(st), nil, nil)
-		case x.cur == nil || st.Become != x.become:
+		case x.cur == nil || x.user(st.Become) != x.become:
 			if len(x.sent) > 0 {
 				x.flush()
 				return
 			}
-			if !x.open(ctx, st.Become) {
+			if !x.open(ctx, x.user(st.Become)) {
 				return
 			}
 			continue
@@ -131,7 +131,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 
 // follows reports whether the step behind the first is sent with it.
 func (x *hostPlay) follows() bool {
-	return len(x.waiting) > 1 && !x.waiting[1].Skip && !x.waiting[1].Unknown && x.waiting[1].Become == x.become
+	return len(x.waiting) > 1 && !x.waiting[1].Skip && !x.waiting[1].Unknown && x.user(x.waiting[1].Become) == x.become
 }
 
 func statusOf(st playbooks.Step) Status {
@@ -166,6 +166,15 @@ func (x *hostPlay) flush() {
 	if err := x.cur.flush(); err != nil {
 		x.lost(err)
 	}
+}
+
+// user is whose session a step goes to. A play has one for each user. A plan has one for all of them: the copy of the host in
+// which a task sees what those before it would have done lives in one agent.
+func (x *hostPlay) user(become string) string {
+	if x.r.o.Mode == Play {
+		return become
+	}
+	return x.r.planAs[x.host.Name]
 }
 
 // open makes the session of a user the current one. When there is none to be had, the host is unreachable.

@@ -34,6 +34,8 @@ type Runner struct {
 
 	last map[string]int // index of the last play of each host: nothing of a host is kept beyond it
 
+	planAs map[string]string // user of each host's session when nothing is changed: root if any task becomes another user
+
 	mu       sync.Mutex
 	sessions map[string]map[string]*session // by host and the user that the agent runs as
 	costs    map[string]*Cost               // of the sessions that have ended, by host
@@ -45,7 +47,7 @@ func New(o Options, emit func(Event)) *Runner {
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
 	}
-	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, sessions: map[string]map[string]*session{},
+	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]string{}, sessions: map[string]map[string]*session{},
 		costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
@@ -94,6 +96,9 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 		selected[i], any = hosts, any || len(hosts) > 0
 		for _, h := range hosts {
 			r.last[h.Name] = i
+			if p.Becomes() {
+				r.planAs[h.Name] = "root"
+			}
 		}
 	}
 	if diags.HasErrors() {

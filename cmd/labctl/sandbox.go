@@ -217,24 +217,22 @@ func sandboxArg(args []string) string {
 	return sandboxName(args[0])
 }
 
-// sandboxName derives the name of a site's sandbox from its path, so that the same site always has the same sandbox: the name
-// of its directory and six hex digits of the absolute path's hash.
+// sandboxName derives the name of a site's sandbox from its directory, so that all playbooks beside one inventory have the same
+// sandbox: the name of the directory and six hex digits of the absolute path's hash.
 func sandboxName(site string) string {
 	abs, err := filepath.Abs(site)
 	if err != nil {
 		abs = site
 	}
 	if fi, err := os.Stat(abs); err == nil && !fi.IsDir() {
-		if filepath.Base(abs) == "site.hcl" {
-			abs = filepath.Dir(abs)
-		}
+		abs = filepath.Dir(abs)
 	}
 	base := strings.Map(func(r rune) rune {
 		if r < 128 && (r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
 			return r
 		}
 		return '-'
-	}, strings.TrimSuffix(filepath.Base(abs), ".hcl"))
+	}, filepath.Base(abs))
 	sum := sha256.Sum256([]byte(abs))
 	return fmt.Sprintf("%.40s-%x", cmp.Or(strings.TrimLeft(base, ".-_"), "site"), sum[:3])
 }
