@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite cmd/labctl-agent/deps.txt")
 
-// What an agent may weigh, in bytes, as it is stored on a machine and as it travels there. SSH lets 2 MiB go before the
-// machine has answered anything, and the play travels in them too; a slow link, say 1 Mbit/s, takes 11 seconds for 1.4 MB.
+// What an agent may weigh, in bytes, as it lies on a machine and as it travels there. OpenSSH lets 2 MiB of a push go
+// before it wants to be answered, and a link of 1 Mbit/s takes 11 seconds for 1.4 MB.
 const (
 	maxAgent  = 3_800_000
 	maxPacked = 1_400_000
@@ -33,12 +33,13 @@ func TestAgentSize(t *testing.T) {
 			size, packed := agentSize(t, path)
 			t.Logf("%d bytes, %d packed", size, packed)
 			if size > maxAgent {
-				t.Errorf("%d bytes; at most %d. See in cmd/labctl-agent/deps.txt what has come in", size, maxAgent)
+				t.Errorf("%d bytes; at most %d, which is what a machine without xz and gzip is sent, and what a router has to "+
+					"store. See in cmd/labctl-agent/deps.txt what has come in", size, maxAgent)
 			}
 			if packed > maxPacked {
-				t.Errorf("%d bytes packed; at most %d, so that the agent and a play fit into the 2 MiB that SSH sends before "+
-					"the first answer, and slow links bear it. See in cmd/labctl-agent/deps.txt what has come in; without the "+
-					"program xz (Debian: xz-utils) an agent is packed a fifth larger", packed, maxPacked)
+				t.Errorf("%d bytes packed; at most %d, so that a push stays well inside SSH's first window of 2 MiB, and slow "+
+					"links bear it. See in cmd/labctl-agent/deps.txt what has come in; without the program xz (Debian: xz-utils) "+
+					"an agent is packed a fifth larger", packed, maxPacked)
 			}
 		})
 	}
