@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sort"
 	"strconv"
 
 	"labctl/modules/host"
@@ -27,11 +28,9 @@ func (r rules) List(ctx context.Context, family int) ([]host.Rule, error) {
 			out = append(out, e)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b host.Rule) int {
-		if a.Family != b.Family {
-			return a.Family - b.Family
-		}
-		return a.Priority - b.Priority
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		return a.Family < b.Family || a.Family == b.Family && a.Priority < b.Priority
 	})
 	return out, nil
 }
