@@ -10,11 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"labctl/agent"
 	"labctl/agent/wire"
 	"labctl/modules"
 	"labctl/modules/host"
-	"labctl/modules/host/memory"
 	"labctl/modules/schema"
 )
 
@@ -50,28 +48,7 @@ type peer struct {
 
 func start(t *testing.T, mods ...stub) *peer {
 	t.Helper()
-	reg := modules.Registry{}
-	for _, m := range mods {
-		reg[m.name] = m
-	}
-	inR, inW := io.Pipe()
-	outR, outW := io.Pipe()
-	p := &peer{t: t, in: inW, out: bufio.NewReader(outR), done: make(chan error, 1)}
-	h := memory.FromSnapshot(&host.Snapshot{Version: host.SnapshotVersion, NetNS: map[string]*host.NetState{"": {}}})
-	go func() {
-		err := agent.Serve(context.Background(), inR, outW, h, agent.Options{Registry: reg})
-		outW.Close()
-		p.done <- err
-	}()
-	t.Cleanup(func() { inW.Close(); outR.Close(); <-p.done })
-	magic := make([]byte, len(wire.Magic))
-	if _, err := io.ReadFull(p.out, magic); err != nil || string(magic) != wire.Magic {
-		t.Fatalf("agent began with %q, %v", magic, err)
-	}
-	if f := p.read(); f.Hello == nil || f.Hello.Version != wire.Version {
-		t.Fatalf("first frame is %+v, not a hello", f)
-	}
-	return p
+	return serve(t, context.Background(), empty(), mods...)
 }
 
 func (p *peer) read() *wire.Frame {

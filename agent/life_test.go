@@ -41,10 +41,13 @@ func serve(t *testing.T, life context.Context, h host.Host, mods ...stub) *peer 
 		p.done <- err
 	}()
 	t.Cleanup(func() { inW.Close(); outR.Close(); <-p.done })
-	if _, err := io.ReadFull(p.out, make([]byte, len(wire.Magic))); err != nil {
-		t.Fatal(err)
+	magic := make([]byte, len(wire.Magic))
+	if _, err := io.ReadFull(p.out, magic); err != nil || string(magic) != wire.Magic {
+		t.Fatalf("agent began with %q, %v", magic, err)
 	}
-	p.read()
+	if f := p.read(); f.Hello == nil || f.Hello.Version != wire.Version {
+		t.Fatalf("first frame is %+v, not a hello", f)
+	}
 	return p
 }
 
