@@ -92,13 +92,6 @@ func New(t testing.TB, c Config) *Server {
 // Connections is how many TCP connections were accepted so far.
 func (s *Server) Connections() int { return int(s.accepted.Load()) }
 
-// Port is the port of Addr.
-func (s *Server) Port() int {
-	_, port, _ := net.SplitHostPort(s.Addr)
-	n, _ := strconv.Atoi(port)
-	return n
-}
-
 // CloseConnections cuts every connection; the server goes on to listen.
 func (s *Server) CloseConnections() {
 	s.mu.Lock()
