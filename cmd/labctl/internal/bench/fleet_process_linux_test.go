@@ -161,7 +161,7 @@ func (a fleetAddress) logins(n int) error {
 	if err != nil {
 		return err
 	}
-	defer bastion.Close() //nolint:errcheck // every login has ended
+	defer bastion.Close()
 	var all errgroup.Group
 	for range n {
 		all.Go(func() error { return login(bastion, hosts) })
@@ -179,7 +179,7 @@ func login(bastion *ssh.Client, config *ssh.ClientConfig) error {
 		return err
 	}
 	client := ssh.NewClient(conn, channels, requests)
-	defer client.Close() //nolint:errcheck // the command's status says it all
+	defer client.Close()
 	session, err := client.NewSession()
 	if err != nil {
 		return err
