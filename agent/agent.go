@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Registry modules.Registry // nil: modules.Default
 	Blobs    string           // directory where the runner puts contents, named by SHA-256
+	Ahead    bool             // requests come without waiting for the introduction, see wire.AheadArgument
 }
 
 // contents is implemented by hosts that can fetch contents by hash.
@@ -38,12 +39,17 @@ func Serve(life context.Context, in io.Reader, out io.Writer, h host.Host, o Opt
 	if o.Registry == nil {
 		o.Registry = modules.Default
 	}
-	s := &session{host: h, reg: o.Registry, blobs: o.Blobs, failed: -1, out: bufio.NewWriterSize(out, 64<<10), have: make(chan *wire.Have, 1)}
+	s := &session{host: h, reg: o.Registry, blobs: o.Blobs, failed: -1, out: newOutput(out), quiet: o.Ahead, have: make(chan *wire.Have, 1)}
 	if c, ok := h.(contents); ok {
 		c.SetBlobs(o.Blobs, s.fetch)
 	}
 	if err := s.hello(ctx); err != nil {
 		return err
+	}
+	if !o.Ahead {
+		if err := s.flush(); err != nil {
+			return err
+		}
 	}
 	s.queue = newQueue()
 	defer context.AfterFunc(life, func() { s.queue.close(context.Cause(life)) })()
@@ -58,8 +64,8 @@ type session struct {
 	blobs  string
 	queue  *queue
 	have   chan *wire.Have
-	out    *bufio.Writer
-	sent   time.Time    // of the last flush
+	out    *output
+	quiet  bool         // the introduction waits for the first request
 	plan   *memory.Host // the copy that plans run on; made by the first
 	failed int          // epoch of the last failure: requests of it, or of one before, are dropped
 	at     int          // ID of the running request
@@ -70,14 +76,11 @@ func (s *session) hello(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gather facts: %w", err)
 	}
-	if _, err := s.out.WriteString(wire.Magic); err != nil {
+	if _, err := io.WriteString(s.out, wire.Magic); err != nil {
 		return err
 	}
 	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts, Blobs: s.blobs}
-	if err := wire.Write(s.out, &wire.Frame{Hello: hello}); err != nil {
-		return err
-	}
-	return s.flush()
+	return wire.Write(s.out, &wire.Frame{Hello: hello})
 }
 
 // receive feeds the queue until the input ends, then cancels what is running.
@@ -110,7 +113,7 @@ type idler interface{ Idle() }
 
 func (s *session) loop(ctx context.Context) error {
 	for {
-		if s.queue.empty() {
+		if s.queue.empty() && !s.quiet {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -125,6 +128,10 @@ func (s *session) loop(ctx context.Context) error {
 				return nil
 			}
 			return err
+		}
+		if s.quiet {
+			s.quiet = false
+			s.out.hold()
 		}
 		if err := s.serve(ctx, r); err != nil {
 			return err
@@ -224,19 +231,13 @@ func (s *session) reply(rep *wire.Reply) error {
 	if err := wire.Write(s.out, &wire.Frame{Reply: rep}); err != nil {
 		return err
 	}
-	if time.Since(s.sent) > 20*time.Millisecond {
+	if s.out.age() > 20*time.Millisecond {
 		return s.flush()
 	}
 	return nil
 }
 
-func (s *session) flush() error {
-	s.sent = time.Now()
-	if err := s.out.Flush(); err != nil {
-		return fmt.Errorf("write reply: %w", err)
-	}
-	return nil
-}
+func (s *session) flush() error { return s.out.flush() }
 
 func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wire.Error {
 	e := &wire.Error{Kind: wire.KindHost, Msg: err.Error()}

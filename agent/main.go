@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +31,8 @@ func Main(h host.Host) int {
 	blobs := blobDir()
 	sweep(filepath.Dir(blobs))
 	defer os.RemoveAll(blobs)
-	if err := Serve(ctx, os.Stdin, os.Stdout, h, Options{Blobs: blobs}); err != nil {
+	o := Options{Blobs: blobs, Ahead: slices.Contains(os.Args[1:], wire.AheadArgument)}
+	if err := Serve(ctx, os.Stdin, os.Stdout, h, o); err != nil {
 		fmt.Fprintln(os.Stderr, "labctl-agent:", err)
 		return 1
 	}

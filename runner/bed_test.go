@@ -170,7 +170,7 @@ type countedPipe struct {
 
 func (c countedPipe) Write(p []byte) (int, error) { c.n.Add(1); return c.WriteCloser.Write(p) }
 
-func (b *bed) open(_ context.Context, h *inventory.Host, become string, _ logFunc) (*link, error) {
+func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bool, _ logFunc) (*link, error) {
 	if err := b.down[h.Name]; err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, _ logFun
 		Facts: host.Facts{Hostname: h.Name + ".test"}, NetNS: map[string]*host.NetState{"": {}}})}}
 	go func() {
 		defer close(ended)
-		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become), Blobs: blobs}))
+		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become), Blobs: blobs, Ahead: ahead}))
 	}()
 	return &link{
 		stdin: countedPipe{inW, &b.writes}, stdout: outR,

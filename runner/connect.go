@@ -7,13 +7,15 @@ import (
 	"path"
 	"time"
 
+	"labctl/agent/wire"
 	"labctl/inventory"
 	"labctl/transport"
 )
 
-// Opener starts an agent for a host, run as become ("" for the login user): a Connector, or Against snapshots.
+// Opener starts an agent for a host, run as become ("" for the login user): a Connector, or Against snapshots. With ahead,
+// requests follow without waiting for the agent's introduction.
 type Opener interface {
-	open(ctx context.Context, h *inventory.Host, become string, logf logFunc) (*link, error)
+	open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error)
 }
 
 // logFunc takes one line worth showing from that many -v on.
@@ -29,7 +31,7 @@ type Connector struct {
 	Target func(h *inventory.Host) (*transport.Target, error)
 }
 
-func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, logf logFunc) (*link, error) {
+func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error) {
 	t, err := c.Target(h)
 	if err != nil {
 		return nil, err
@@ -45,7 +47,11 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 	life, cut := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cut)
 	defer stop()
-	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: become, Logf: func(f string, args ...any) {
+	var args []string
+	if ahead {
+		args = []string{wire.AheadArgument}
+	}
+	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: become, Args: args, Logf: func(f string, args ...any) {
 		l.pushed.Store(true)
 		logf(1, fmt.Sprintf(f, args...))
 	}})

@@ -78,7 +78,7 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 		return
 	}
 	if x.cur == nil && len(x.waiting) == 0 {
-		x.open(ctx, x.user(x.eval.Become()))
+		x.open(ctx, x.user(x.eval.Become()), false)
 	}
 	if x.cur != nil && x.cur.hello != nil {
 		x.learn()
@@ -117,7 +117,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				x.flush()
 				return
 			}
-			if !x.open(ctx, x.user(st.Become)) {
+			if !x.open(ctx, x.user(st.Become), true) {
 				return
 			}
 			continue
@@ -177,9 +177,9 @@ func (x *hostPlay) user(become string) string {
 	return x.r.planAs[x.host.Name]
 }
 
-// open makes the session of a user the current one. When there is none to be had, the host is unreachable.
-func (x *hostPlay) open(ctx context.Context, become string) bool {
-	s, err := x.r.session(ctx, x.host, become)
+// open makes the session of a user the current one; with ahead, a request follows at once. When there is none to be had, the host is unreachable.
+func (x *hostPlay) open(ctx context.Context, become string, ahead bool) bool {
+	s, err := x.r.session(ctx, x.host, become, ahead)
 	if err != nil {
 		if ctx.Err() == nil {
 			x.unreachable(err)

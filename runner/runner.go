@@ -177,7 +177,7 @@ func (r *Runner) drop(name string) {
 
 // session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a
 // host are asked for by that host's goroutine alone.
-func (r *Runner) session(ctx context.Context, h *inventory.Host, become string) (*session, error) {
+func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, ahead bool) (*session, error) {
 	r.mu.Lock()
 	s := r.sessions[h.Name][become]
 	r.mu.Unlock()
@@ -186,7 +186,7 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string) 
 	}
 	r.sink.event(Event{Kind: Connecting, Host: h.Name})
 	start := time.Now()
-	l, err := r.o.Opener.open(ctx, h, become, func(level int, msg string) {
+	l, err := r.o.Opener.open(ctx, h, become, ahead, func(level int, msg string) {
 		r.sink.event(Event{Kind: Debug, Host: h.Name, Level: level, Message: msg})
 	})
 	if err != nil {

@@ -19,6 +19,10 @@ import (
 // Magic precedes the first frame, so that the noise of a login script can be told from the agent.
 const Magic = "\x00labctl\x01"
 
+// AheadArgument is an argument of the agent: requests are sent without waiting for its introduction. That may travel with the
+// first replies then, in one write: sshd on a jump host has Nagle's algorithm on, and would hold back the second of two.
+const AheadArgument = "ahead"
+
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
 const Version = 1
