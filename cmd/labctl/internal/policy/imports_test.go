@@ -57,6 +57,7 @@ var layers = []layer{
 		third: []string{netlink, netns, xsys},
 		why:   "it is the kernel as a host.Host, and knows nothing of who asks"},
 	{path: "labctl/transport", may: []string{"labctl/transport"},
+		third: []string{xcrypto, xsys, xterm, xsync, "github.com/pkg/sftp", "github.com/kevinburke/ssh_config"},
 		why:   "transport is a leaf: it moves bytes"},
 	{path: "labctl/inventory", may: []string{"labctl/inventory"}, third: language,
 		why: "hosts, groups and variables need no machine"},
