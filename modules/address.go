@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"labctl/modules/host"
 )
@@ -97,7 +98,7 @@ func applyAddress(ctx context.Context, h host.Host, have, want *Address, _ Diff)
 		if err != nil {
 			return err
 		}
-		return removeAddresses(ctx, n, have.Dev, have.CIDR)
+		return have.remove(ctx, h, n, have.CIDR)
 	}
 	n, err := want.net(ctx, h)
 	if err != nil {
@@ -113,7 +114,7 @@ func applyAddress(ctx context.Context, h host.Host, have, want *Address, _ Diff)
 	if len(extra) == 0 {
 		return nil
 	}
-	if err := removeAddresses(ctx, n, want.Dev, extra); err != nil {
+	if err := want.remove(ctx, h, n, extra); err != nil {
 		return err
 	}
 	// With the first IPv4 address of a network go its secondary ones, some of which were just added
@@ -141,10 +142,13 @@ func addAddresses(ctx context.Context, n host.Net, want *Address, have []string)
 	return nil
 }
 
-// removeAddresses removes addresses; those that went with another one are gone already.
-func removeAddresses(ctx context.Context, n host.Net, dev string, cidrs []string) error {
-	all, err := n.Addrs().List(ctx, dev)
+// remove removes addresses; those that went with another one are gone already.
+func (w *Address) remove(ctx context.Context, h host.Host, n host.Net, cidrs []string) error {
+	all, err := n.Addrs().List(ctx, w.Dev)
 	if err != nil {
+		return err
+	}
+	if err := w.keepSession(h, all, cidrs); err != nil {
 		return err
 	}
 	for _, a := range all {
@@ -157,3 +161,28 @@ func removeAddresses(ctx context.Context, n host.Net, dev string, cidrs []string
 	}
 	return nil
 }
+
+// keepSession refuses to take away the address that the session came in on.
+func (w *Address) keepSession(h host.Host, all []host.Addr, cidrs []string) error {
+	ip := host.SessionIP(h)
+	if ip == "" || w.NetNS != "" {
+		return nil
+	}
+	goes, stays := "", false
+	for _, a := range all {
+		if addr, _, _ := strings.Cut(a.CIDR, "/"); addr == ip {
+			if slices.Contains(cidrs, a.CIDR) {
+				goes = a.CIDR
+			} else {
+				stays = true
+			}
+		}
+	}
+	if goes == "" || stays {
+		return nil
+	}
+	return &host.Error{Op: "remove address", Object: goes + " dev " + w.Dev, Kind: host.ErrRefused,
+		Err: errSession}
+}
+
+var errSession = errors.New("it carries the SSH session that this comes through, and nobody could come in again")

@@ -28,6 +28,9 @@ type Host struct {
 
 	nf    xtables
 	files files
+
+	session   sync.Once
+	sessionIP string // found once
 }
 
 var (

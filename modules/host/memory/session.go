@@ -1,0 +1,6 @@
+package memory
+
+import "labctl/modules/host"
+
+// SessionIP is that of the base.
+func (h *Host) SessionIP() string { return host.SessionIP(h.base) }
