@@ -47,9 +47,9 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 	life, cut := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cut)
 	defer stop()
-	var args []string
+	args := []string{agentVerb}
 	if ahead {
-		args = []string{wire.AheadArgument}
+		args = append(args, wire.AheadArgument)
 	}
 	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: become, Args: args, Logf: func(f string, args ...any) {
 		l.pushed.Store(true)
@@ -79,6 +79,9 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 	}
 	return l, nil
 }
+
+// agentVerb makes labctl itself an agent, where none is embedded for a machine. The embedded agents do not mind it.
+const agentVerb = "agent"
 
 // linger lets a local agent end by itself, since closing kills it. Over SSH the agent outlives its session as long as it needs,
 // and waiting for that would be a round trip.
