@@ -24,6 +24,7 @@ type cache struct {
 	events *rtnl.Conn // nil until the first read
 	addrs  *addrCache // nil: not known
 	routes map[tableKey]*routeTable
+	names  map[uint32]string // of devices, until the kernel notifies of any link
 }
 
 type tableKey struct{ family, table int }
@@ -59,7 +60,15 @@ func (c *cache) drop() {
 	c.forget()
 }
 
-func (c *cache) forget() { c.addrs, c.routes = nil, nil }
+func (c *cache) forget() { c.addrs, c.routes, c.names = nil, nil, nil }
+
+// decoder is for notifications: a thousand routes would otherwise ask a thousand times for the name of their device.
+func (c *cache) decoder(n *Net) *decoder {
+	if c.names == nil {
+		c.names = map[uint32]string{}
+	}
+	return &decoder{n: n, names: c.names}
+}
 
 // followLocked brings the cache up to date with all that has happened until now.
 func (c *cache) followLocked(n *Net) error {
@@ -78,7 +87,7 @@ func (c *cache) followLocked(n *Net) error {
 	for _, e := range events {
 		switch e.Type {
 		case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-			c.addrs.follow(n, e)
+			c.addrs.follow(c.decoder(n), e)
 			c.routes = nil // connected routes, and others that go silently with an address
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 			c.followRoute(n, e)
@@ -121,12 +130,12 @@ func (a *addrCache) add(index uint32, addr host.Addr) {
 }
 
 // follow applies one notification.
-func (a *addrCache) follow(n *Net, e rtnl.Reply) {
+func (a *addrCache) follow(d *decoder, e rtnl.Reply) {
 	if a == nil {
 		return
 	}
 	index := rtnl.U32(e.Data[4:])
-	addr := n.newDecoder().addr(e.Data)
+	addr := d.addr(e.Data)
 	list := a.byIndex[index]
 	at := slices.IndexFunc(list, func(o host.Addr) bool { return o.CIDR == addr.CIDR && o.Peer == addr.Peer })
 	switch {
@@ -188,7 +197,7 @@ func (t *routeTable) add(r host.Route) {
 // followRoute applies one notification, or forgets the table where what it means depends on more than itself: IPv6
 // notifies of multipath routes path by path.
 func (c *cache) followRoute(n *Net, e rtnl.Reply) {
-	r, ok := n.newDecoder().route(e.Data)
+	r, ok := c.decoder(n).route(e.Data)
 	key := tableKey{r.Family, r.Table}
 	t := c.routes[key]
 	if t == nil || !ok && r.Type != "" {

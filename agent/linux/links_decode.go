@@ -113,8 +113,11 @@ func (d *decoder) name(index uint32) string {
 	if s, ok := d.names[index]; ok {
 		return s
 	}
-	d.names[index] = d.n.nameOf(index)
-	return d.names[index]
+	s := d.n.nameOf(index)
+	if s != "" {
+		d.names[index] = s
+	}
+	return s
 }
 
 func (n *Net) nameOf(index uint32) string {

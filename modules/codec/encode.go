@@ -13,7 +13,7 @@ import (
 
 // Marshal returns the JSON of v: the bytes that encoding/json would return without escaping HTML.
 func Marshal(v any) ([]byte, error) {
-	e := encoder{}
+	e := encoder{out: make([]byte, 0, 256)}
 	err := e.value(reflect.ValueOf(v), 0)
 	return e.out, err
 }
@@ -171,6 +171,11 @@ const hexDigits = "0123456789abcdef"
 func (e *encoder) text(s string) {
 	e.out = append(e.out, '"')
 	for i := 0; i < len(s); {
+		if n := plain(s[i:]); n > 0 {
+			e.out = append(e.out, s[i:i+n]...)
+			i += n
+			continue
+		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == '"' || r == '\\':
@@ -188,6 +193,16 @@ func (e *encoder) text(s string) {
 		i += n
 	}
 	e.out = append(e.out, '"')
+}
+
+// plain counts the bytes that s begins with and that stand for themselves.
+func plain(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func (e *encoder) control(c byte) {
