@@ -68,6 +68,9 @@ func readSysctl(ctx context.Context, h host.Host, want *Sysctl) (*Sysctl, error)
 	if err != nil {
 		return nil, want.explain(ctx, h, err)
 	}
+	if want.Value, err = likeNow(want.Key, want.Value, oneBlank(value)); err != nil {
+		return nil, err
+	}
 	have := &Sysctl{InNetNS: want.InNetNS, Key: want.Key, Value: oneBlank(value)}
 	if want.Persist == "" {
 		return have, nil
