@@ -89,7 +89,17 @@ func readAddress(ctx context.Context, h host.Host, want *Address) (*Address, err
 	if len(have.CIDR) == 0 && len(want.CIDR) > 0 {
 		return nil, nil
 	}
+	slices.SortStableFunc(have.CIDR, byAddress) // the kernel's order is by age and scope
 	return have, nil
+}
+
+// byAddress orders addresses in CIDR form: IPv4 first.
+func byAddress(a, b string) int {
+	p, q := netip.MustParsePrefix(a), netip.MustParsePrefix(b)
+	if c := p.Addr().Compare(q.Addr()); c != 0 {
+		return c
+	}
+	return p.Bits() - q.Bits()
 }
 
 func applyAddress(ctx context.Context, h host.Host, have, want *Address, _ Diff) error {
@@ -106,6 +116,9 @@ func applyAddress(ctx context.Context, h host.Host, have, want *Address, _ Diff)
 	}
 	if have == nil {
 		have = &Address{}
+		if _, err := n.Addrs().List(ctx, want.Dev); err != nil {
+			return err // no such device: with nothing to add, nothing else would say so
+		}
 	}
 	if err := addAddresses(ctx, n, want, have.CIDR); err != nil {
 		return err

@@ -128,8 +128,11 @@ func words(line string) ([]string, error) {
 	return out, nil
 }
 
-// pendingCommand looks at creates and removes.
+// pendingCommand looks at creates and removes, and at the namespace.
 func pendingCommand(ctx context.Context, h host.Host, want *CommandLine) (bool, error) {
+	if _, err := h.Net(ctx, want.NetNS); want.NetNS != "" && err != nil {
+		return false, err // in a plan, too
+	}
 	if want.Creates != "" {
 		if st, err := stat(ctx, h, want.Creates, false); err != nil || st != nil {
 			return false, err
