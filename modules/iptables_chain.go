@@ -36,6 +36,7 @@ iptables_chain "WEB" {
   }
 }`,
 		Validate: (*IPTablesChain).validate,
+		Complete: (*IPTablesChain).complete,
 		Read:     readIPTablesChain,
 		Apply:    applyIPTablesChain,
 		Gone:     goneIPTablesChain,
@@ -71,6 +72,15 @@ func (c *IPTablesChain) validate() error {
 			return err
 		}
 		c.made = append(c.made, rules...)
+	}
+	return nil
+}
+
+func (c *IPTablesChain) complete() error {
+	for i := range c.Rule {
+		if err := notToItself(&c.Rule[i], c.Chain, fmt.Sprintf("rule[%d].", i)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ iptables_rule "DOCKER-USER" {
   jump     = "DROP"
 }`,
 		Validate: (*IPTablesRule).validate,
+		Complete: (*IPTablesRule).complete,
 		Read:     readIPTablesRule,
 		Apply:    applyIPTablesRule,
 		Prepare:  prepareIPTablesRules,
@@ -70,6 +71,8 @@ func (r *IPTablesRule) validate() error {
 	r.made, err = r.IPTablesTable.texts(&r.Rule, r.Chain, "")
 	return err
 }
+
+func (r *IPTablesRule) complete() error { return notToItself(&r.Rule, r.Chain, "") }
 
 func readIPTablesRule(ctx context.Context, h host.Host, want *IPTablesRule) (*IPTablesRule, error) {
 	t, err := want.open(ctx, h)

@@ -80,6 +80,17 @@ func (p *IPTablesTable) texts(r *iptables.Rule, chain, path string) ([]host.Chai
 	return out, nil
 }
 
+// notToItself refuses a rule by which a chain jumps to itself; such a one may be there, and can be removed.
+func notToItself(r *iptables.Rule, chain, path string) error {
+	switch chain {
+	case r.Jump:
+		return argf(path+"jump", "chain %s would jump to itself, again and again", chain)
+	case r.Goto:
+		return argf(path+"goto", "chain %s would go to itself, again and again", chain)
+	}
+	return nil
+}
+
 // canonical flattens what the host makes of rules.
 func canonical(ctx context.Context, t host.IPTables, rules []host.ChainRule) ([]string, error) {
 	forms, err := t.Canonical(ctx, rules)

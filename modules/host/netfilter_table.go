@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,7 +141,7 @@ func (t Table) Complete() Table {
 }
 
 // CheckJumps refuses a table in which a rule jumps to a chain that it lacks: ErrBusy when before still had that chain (it
-// is in use), ErrNotExist otherwise. Rules that before had at the same place are looked at only if a chain is gone.
+// is in use), ErrNotExist otherwise; and one in which chains that are in use jump in a ring. Rules that before had at the same place are looked at only if a chain is gone.
 func (t Table) CheckJumps(before Table) error {
 	chains := map[string]bool{}
 	for _, c := range t.Chains {
@@ -158,6 +159,54 @@ func (t Table) CheckJumps(before Table) error {
 			}
 		}
 	}
+	return t.checkRings(before)
+}
+
+// checkRings refuses a table in which a built-in chain leads, by jumps, into a ring: the kernel would go round for ever
+// (EMLINK of nf_tables, ELOOP of x_tables). A ring that is led to by nothing is allowed. Only jumps that before did not have
+// can close a ring, so those are where the search begins.
+func (t Table) checkRings(before Table) error {
+	search := func(chain string) []string { return t.ringFrom(chain, nil, map[string]bool{}) }
+	for _, c := range t.Chains {
+		var had []string
+		if b := before.Chain(c.Name); b != nil {
+			had = b.Rules
+		}
+		for _, r := range between(had, c.Rules) {
+			to := JumpsTo(r)
+			if to == "" || search(to) == nil {
+				continue
+			}
+			for _, base := range builtin[t.Name] {
+				if ring := search(base); ring != nil {
+					return &Error{Op: "jump to chain", Object: t.Name + " " + to, Err: errors.New("too many links"),
+						Ack: "chains jump in a ring: " + strings.Join(ring, ", ")}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// ringFrom follows jumps from a chain and returns the first ring that it comes to, nil for none. Path is how it came there, done are the chains that
+// lead to no ring.
+func (t Table) ringFrom(chain string, path []string, done map[string]bool) []string {
+	if at := slices.Index(path, chain); at >= 0 {
+		return append(slices.Clone(path[at:]), chain)
+	}
+	c := t.Chain(chain)
+	if c == nil || done[chain] {
+		return nil
+	}
+	path = append(path, chain)
+	for _, r := range c.Rules {
+		if to := JumpsTo(r); to != "" {
+			if ring := t.ringFrom(to, path, done); ring != nil {
+				return ring
+			}
+		}
+	}
+	done[chain] = true
 	return nil
 }
 

@@ -38,6 +38,31 @@ func TestJumpsTo(t *testing.T) {
 	}
 }
 
+// A ring counts only where packets can come into it.
+func TestCheckJumpsRefusesRings(t *testing.T) {
+	table := func(chains ...Chain) Table { return Table{Name: "filter", Chains: chains}.Complete() }
+	a, b := Chain{Name: "A", Policy: "-"}, Chain{Name: "B", Policy: "-"}
+	ab, ba, aa := a, b, a
+	ab.Rules, ba.Rules, aa.Rules = []string{"-j B"}, []string{"-p tcp -g A"}, []string{"-j A"}
+	input := Chain{Name: "INPUT", Policy: "ACCEPT", Rules: []string{"-j B"}}
+	for _, c := range []struct {
+		name        string
+		before, now Table
+		refused     bool
+	}{
+		{"in use, then closed", table(ab, b, input), table(ab, ba, input), true},
+		{"closed", table(ab, b), table(ab, ba), false},
+		{"closed, then used", table(ab, ba), table(ab, ba, input), true},
+		{"to itself", table(a), table(aa), false},
+		{"no ring", table(a, b), table(ab, b, input), false},
+		{"was there before", table(ab, ba, input), table(ab, ba, input), false},
+	} {
+		if err := c.now.CheckJumps(c.before); (err != nil) != c.refused {
+			t.Errorf("%s: %v, want refused = %t", c.name, err, c.refused)
+		}
+	}
+}
+
 func TestCheckJumps(t *testing.T) {
 	have := Table{Name: "filter", Chains: []Chain{{Name: "X", Policy: "-"}, {Name: "FORWARD", Policy: "ACCEPT", Rules: []string{"-j X"}}}}
 	gone := Table{Name: "filter", Chains: have.Chains[1:]}

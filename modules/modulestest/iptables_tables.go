@@ -38,6 +38,7 @@ func iptablesRuleSuite() Suite {
 		{`{"chain":"FORWARD","jump":"ACCEPT","destination_port":"80"}`, "destination_port"},
 		{`{"chain":"FORWARD","jump":"ACCEPT","position":"0"}`, "position"},
 		{`{"chain":"FORWARD"}`, "jump"},
+		{`{"chain":"WEB","goto":"WEB"}`, "goto"},
 	}}
 }
 
@@ -54,6 +55,7 @@ func iptablesChainSuite() Suite {
 		{`{"chain":"WEB","policy":"DROP"}`, "policy"},
 		{`{"chain":"PREROUTING"}`, "table"},
 		{`{"chain":"WEB","rule":[{"jump":"ACCEPT"},{"jump":"LOG","log_level":"loud"}]}`, "rule[1].log_level"},
+		{`{"chain":"WEB","rule":[{"jump":"ACCEPT"},{"jump":"WEB"}]}`, "rule[1].jump"},
 	}}
 }
 
