@@ -12,7 +12,7 @@ import (
 // device is embedded by every module that manages a network device: what ip-link(8) can set on any kind.
 type device struct {
 	MTU          *int    `json:"mtu,omitempty" doc:"Maximum transmission unit in bytes; left alone if unset."`
-	Address      *string `json:"address,omitempty" doc:"Link layer (MAC) address; left alone if unset."`
+	Address      *string `json:"address,omitempty" lab:"made_up" doc:"Link layer (MAC) address; left alone if unset."`
 	Alias        *string `json:"alias,omitempty" doc:"Description of the device (ifalias); left alone if unset."`
 	TxQueueLen   *int    `json:"txqueuelen,omitempty" doc:"Length of the transmit queue in packets; left alone if unset."`
 	Group        *int    `json:"devgroup,omitempty" doc:"Device group number (ip-link(8) group); left alone if unset."`

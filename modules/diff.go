@@ -33,6 +33,7 @@ type Change struct {
 	After     any    `json:"after,omitempty"`
 	Sensitive bool   `json:"sensitive,omitempty"`
 	Replace   bool   `json:"replace,omitempty"` // cannot be changed in place
+	Unknown   bool   `json:"unknown,omitempty"` // planning: Before is known after apply only, and nil
 	Text      bool   `json:"text,omitempty"`    // long text: show as a unified diff
 }
 
@@ -77,6 +78,20 @@ func update(changes []Change) Diff {
 	return d
 }
 
+// replacing is d when the attributes at paths cannot be changed in place.
+func (d Diff) replacing(paths []string) Diff {
+	for i := range d.Changes {
+		d.Changes[i].Replace = d.Changes[i].Replace || slices.Contains(paths, d.Changes[i].Path)
+	}
+	return update(d.Changes)
+}
+
+// unknown reports whether v, read from a host, is the value of an attribute that the kernel makes up, before it has: a plan
+// has made the object.
+func unknown(a *schema.Attribute, v reflect.Value) bool {
+	return a.MadeUp && v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().IsZero()
+}
+
 // stateful reports whether a is part of the compared state.
 func stateful(a *schema.Attribute) bool { return !a.Key && !a.Option && (!a.Computed || a.Derived) }
 
@@ -90,9 +105,12 @@ func whole(b *schema.Block, v reflect.Value, appears bool) []Change {
 			continue
 		}
 		c := Change{Path: a.Name, Sensitive: a.Sensitive, Text: a.Text}
-		if appears {
+		switch {
+		case appears:
 			c.After = plain(a, f)
-		} else {
+		case unknown(a, f):
+			c.Unknown = true
+		default:
 			c.Before = plain(a, f)
 		}
 		out = append(out, c)
@@ -113,9 +131,14 @@ func differences(b *schema.Block, have, want reflect.Value) []Change {
 			out = append(out, nested(a, a.Value(have), w)...)
 			continue
 		}
-		if !reflect.DeepEqual(before, after) {
-			out = append(out, Change{Path: a.Name, Before: before, After: after, Sensitive: a.Sensitive, Replace: a.Immutable, Text: a.Text})
+		if reflect.DeepEqual(before, after) {
+			continue
 		}
+		c := Change{Path: a.Name, Before: before, After: after, Sensitive: a.Sensitive, Replace: a.Immutable, Text: a.Text}
+		if c.Unknown = unknown(a, a.Value(have)); c.Unknown {
+			c.Before = nil
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -34,6 +34,9 @@ type SpecOf[P any] struct {
 	Apply func(ctx context.Context, h host.Host, have, want P, d Diff) error
 	// Gone, optional, says that what is there counts as absent: of an object that cannot go away nothing is left to undo.
 	Gone func(have, want P) bool
+	// Fixed, optional, names the attributes that cannot be changed in place from have to want, though other values of theirs
+	// could: beside those that are immutable by their tag.
+	Fixed func(have, want P) []string
 	// Prepare, optional, sees all the calls that come next on this host.
 	Prepare func(ctx context.Context, h host.Host, wants []P) error
 	// Batch allows consecutive calls to be applied to a copy of the host and committed once.
@@ -66,6 +69,7 @@ type module struct {
 	readAbsent         func(ctx context.Context, h host.Host, want any) (any, error)
 	apply              func(ctx context.Context, h host.Host, have, want any, d Diff) error
 	gone               func(have, want any) bool
+	fixed              func(have, want any) []string
 	prepare            func(ctx context.Context, h host.Host, wants []any) error
 	run                func(ctx context.Context, h host.Host, want any) (any, bool, error)
 	pending            func(ctx context.Context, h host.Host, want any) (bool, error)
@@ -76,7 +80,7 @@ func newModule[P any](s SpecOf[P]) Module {
 	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch}
 	m.validate, m.complete, m.warn = eraseCheck(s.Validate), eraseCheck(s.Complete), eraseWarn(s.Warn)
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
-	m.gone, m.prepare = eraseGone(s.Gone), erasePrepare(s.Prepare)
+	m.gone, m.fixed, m.prepare = eraseGone(s.Gone), eraseFixed(s.Fixed), erasePrepare(s.Prepare)
 	m.run, m.pending, m.probe = eraseRun(s.Run), erasePending(s.Pending), eraseRead(s.Probe)
 	return m.checked()
 }
@@ -297,7 +301,11 @@ func (m *module) compare(have, want any, absent bool) Diff {
 	if absent {
 		want = nil
 	}
-	return compare(m.block, have, want)
+	d := compare(m.block, have, want)
+	if d.Action == Update && m.fixed != nil {
+		return d.replacing(m.fixed(have, want))
+	}
+	return d
 }
 
 // change goes from have to want. What cannot be changed in place is deleted and created.
@@ -317,9 +325,29 @@ func (m *module) change(ctx context.Context, h host.Host, have, want any, d Diff
 func (m *module) result(d Diff, state any) Result {
 	r := Result{Diff: d.redacted()}
 	if state != nil {
+		state, r.UnknownAttributes = m.known(state)
 		r.State, _ = codec.Marshal(state) // state is a *T, a plain struct of JSON values
 	}
 	return r
+}
+
+// known returns an object without the attributes that a plan cannot know, and their names.
+func (m *module) known(object any) (any, []string) {
+	var names []string
+	for i := range m.block.Attributes {
+		a := &m.block.Attributes[i]
+		if !unknown(a, a.Value(fieldsOf(object))) {
+			continue
+		}
+		if names == nil {
+			clone := reflect.New(m.typ)
+			clone.Elem().Set(fieldsOf(object))
+			object = clone.Interface()
+		}
+		a.Value(fieldsOf(object)).SetZero()
+		names = append(names, a.Name)
+	}
+	return object, names
 }
 
 // foresee says what a command or probe would do.

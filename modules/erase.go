@@ -65,6 +65,13 @@ func eraseGone[P any](f func(have, want P) bool) func(have, want any) bool {
 	return func(have, want any) bool { return f(pointer[P](have), pointer[P](want)) }
 }
 
+func eraseFixed[P any](f func(have, want P) []string) func(have, want any) []string {
+	if f == nil {
+		return nil
+	}
+	return func(have, want any) []string { return f(pointer[P](have), pointer[P](want)) }
+}
+
 func erasePrepare[P any](f func(context.Context, host.Host, []P) error) func(context.Context, host.Host, []any) error {
 	if f == nil {
 		return nil

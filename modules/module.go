@@ -52,10 +52,12 @@ type Call struct {
 
 // Result is what a call did or would do.
 type Result struct {
-	Diff     Diff            `json:"diff"`
-	State    json.RawMessage `json:"state,omitempty"`    // the object afterwards, by the module's schema; for register
-	Unknown  bool            `json:"unknown,omitempty"`  // planning: State is known after apply only
-	Warnings []string        `json:"warnings,omitempty"` // things the user should know, each a sentence
+	Diff    Diff            `json:"diff"`
+	State   json.RawMessage `json:"state,omitempty"`   // the object afterwards, by the module's schema; for register
+	Unknown bool            `json:"unknown,omitempty"` // planning: State is known after apply only
+	// UnknownAttributes, planning: what State leaves out because it is known after apply only.
+	UnknownAttributes []string `json:"unknown_attributes,omitempty"`
+	Warnings          []string `json:"warnings,omitempty"` // things the user should know, each a sentence
 }
 
 // ArgumentError is a fault in one argument. Path is its attribute path, such as "rule[2].log_prefix".

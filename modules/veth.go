@@ -32,7 +32,7 @@ type Veth struct {
 	PeerNetNS   *string `json:"peer_netns,omitempty" doc:"Network namespace of the other end, as netns; where this end is if unset at creation."`
 	PeerUp      *bool   `json:"peer_up,omitempty" default:"true" doc:"Administrative state of the other end."`
 	PeerMTU     *int    `json:"peer_mtu,omitempty" doc:"MTU of the other end; that of this end if unset."`
-	PeerAddress *string `json:"peer_address,omitempty" doc:"MAC address of the other end; left alone if unset."`
+	PeerAddress *string `json:"peer_address,omitempty" lab:"made_up" doc:"MAC address of the other end; left alone if unset."`
 	PeerMaster  *string `json:"peer_master,omitempty" doc:"Bridge that the other end is attached to, \"\" for none; left alone if unset."`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"labctl/modules/host"
 )
@@ -17,7 +18,7 @@ func init() {
   remote = "192.168.50.5"
   dev    = "enp0s8"
 }`,
-		Validate: (*VXLAN).validate, Warn: (*VXLAN).warn, Read: readVXLAN, Apply: applyVXLAN,
+		Validate: (*VXLAN).validate, Warn: (*VXLAN).warn, Read: readVXLAN, Apply: applyVXLAN, Fixed: fixedVXLAN,
 	})
 }
 
@@ -126,6 +127,26 @@ func readVXLAN(ctx context.Context, h host.Host, want *VXLAN) (*VXLAN, error) {
 		have.Dev = &l.Parent.Name
 	}
 	return have, nil
+}
+
+// fixedVXLAN: a tunnel is made for one address family, IPv4 where nothing tells, and keeps it (vxlan_nl2conf,
+// drivers/net/vxlan/vxlan_core.c).
+func fixedVXLAN(have, want *VXLAN) []string {
+	for _, a := range []*string{want.Remote, want.Group, want.Local} {
+		if a != nil && strings.Contains(*a, ":") != have.over6() {
+			return []string{"remote", "group", "local"}
+		}
+	}
+	return nil
+}
+
+func (v *VXLAN) over6() bool {
+	for _, a := range []*string{v.Remote, v.Group, v.Local} {
+		if a != nil {
+			return strings.Contains(*a, ":")
+		}
+	}
+	return false
 }
 
 func applyVXLAN(ctx context.Context, h host.Host, have, want *VXLAN, d Diff) error {

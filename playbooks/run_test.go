@@ -136,6 +136,23 @@ func TestPlanGoesOnWithUnknownResults(t *testing.T) {
 	next(t, r, Done, "7 bridge : sum unknown mtu", "8 bridge : skipped skipped", "9 bridge : last")
 }
 
+// Of an object that is known, a plan may not know single attributes: those are unknown, the others are as they are.
+func TestUnknownAttributes(t *testing.T) {
+	m, err := modules.Default.Lookup("bridge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := result(modules.Create, `{"name":"br","mtu":1400}`)
+	o.Result.UnknownAttributes = []string{"address"}
+	v := o.value(m)
+	if a := v.GetAttr("address"); a.IsKnown() {
+		t.Errorf("address: %#v", a)
+	}
+	if a := v.GetAttr("alias"); !a.IsNull() {
+		t.Errorf("alias: %#v", a)
+	}
+}
+
 func TestAFailureEndsTheRun(t *testing.T) {
 	r := start(t, registers, Env{})
 	next(t, r, Blocked, "1 command : c", "2 bridge : br")

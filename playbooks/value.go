@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -78,7 +79,7 @@ func (o Outcome) attribute(a *schema.Attribute, state map[string]json.RawMessage
 		if x, err := decodeValue(raw, ty); err == nil {
 			v = x
 		}
-	case o.Result.Unknown && !o.Skipped:
+	case (o.Result.Unknown || slices.Contains(o.Result.UnknownAttributes, a.Name)) && !o.Skipped:
 		v = cty.UnknownVal(ty)
 	}
 	if a.Sensitive {

@@ -29,21 +29,7 @@ func (r routes) change(op string, typ, flags uint16, want host.Route) error {
 	if err == nil {
 		err = r.conn.Do(m)
 	}
-	return failed(op, routeText(want), err)
-}
-
-func routeText(r host.Route) string {
-	s := r.Dst
-	if r.Via != "" {
-		s += " via " + r.Via
-	}
-	if r.Dev != "" {
-		s += " dev " + r.Dev
-	}
-	if r.Table != 0 && r.Table != unix.RT_TABLE_MAIN {
-		s += " table " + strconv.Itoa(r.Table)
-	}
-	return s
+	return failed(op, want.String(), err)
 }
 
 func (n *Net) routeMessage(typ, flags uint16, want host.Route) (*rtnl.Message, error) {

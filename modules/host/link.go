@@ -12,7 +12,7 @@ type Link struct {
 
 	Up         *bool   `json:"up,omitempty"`           // IFF_UP, the administrative state
 	MTU        *int    `json:"mtu,omitempty"`          // bytes
-	Address    *string `json:"address,omitempty"`      // lower-case MAC with colons
+	Address    *string `json:"address,omitempty"`      // lower-case MAC with colons; "": the kernel will make one up (a plan)
 	Promisc    *bool   `json:"promisc,omitempty"`      // the IFF_PROMISC flag as set by a user, not the promiscuity counter
 	AllMulti   *bool   `json:"allmulticast,omitempty"` // IFF_ALLMULTI
 	ARP        *bool   `json:"arp,omitempty"`          // !IFF_NOARP

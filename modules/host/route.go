@@ -1,6 +1,9 @@
 package host
 
-import "context"
+import (
+	"context"
+	"strconv"
+)
 
 // Route is an entry of a routing table, as ip-route(8).
 type Route struct {
@@ -17,6 +20,21 @@ type Route struct {
 	Scope    string    `json:"scope,omitempty"`    // IPv4: global, link, host
 	Protocol string    `json:"protocol,omitempty"` // kernel, boot, static, ra, dhcp or a number
 	NextHops []NextHop `json:"nexthops,omitempty"` // multipath; then Via, Dev and OnLink are empty
+}
+
+// String names the route in errors, as ip-route(8) would.
+func (r Route) String() string {
+	s := r.Dst
+	if r.Via != "" {
+		s += " via " + r.Via
+	}
+	if r.Dev != "" {
+		s += " dev " + r.Dev
+	}
+	if r.Table != 0 && r.Table != 254 {
+		s += " table " + strconv.Itoa(r.Table)
+	}
+	return s
 }
 
 // NextHop is one path of a multipath route. Weight is 1 to 256.

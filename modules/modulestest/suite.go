@@ -147,13 +147,13 @@ func (r *run) writes() int {
 }
 
 // diff is what a result says would happen, as text to compare. MAC addresses that were there are left out: of a device made
-// in the walk they are invented, by the model and by the kernel.
+// in the walk the kernel makes them up, and the model does not know them.
 func diff(res modules.Result) string {
 	d := res.Diff
 	d.Changes = append([]modules.Change(nil), d.Changes...)
 	for i, c := range d.Changes {
 		if c.Path == "address" || c.Path == "peer_address" {
-			d.Changes[i].Before = nil
+			d.Changes[i].Before, d.Changes[i].Unknown = nil, false
 		}
 	}
 	b, _ := json.Marshal(d) // plain data

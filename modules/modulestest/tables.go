@@ -10,7 +10,7 @@ import (
 // Network returns the suites of the modules that manage the kernel's network objects.
 func Network() []Suite {
 	return []Suite{
-		netnsSuite(), linkSuite(), linkMoveSuite(), vethSuite(), bridgeSuite(), vxlanSuite(), vxlanGroupSuite(), vxlan6Suite(), macvlanSuite(),
+		netnsSuite(), linkSuite(), linkMoveSuite(), vethSuite(), bridgeSuite(), vxlanSuite(), vxlanGroupSuite(), vxlan6Suite(), vxlanFamilySuite(), macvlanSuite(),
 		tuntapSuite(), addressSuite(), addressExclusiveSuite(), routeSuite(), route6Suite(), ruleSuite(), rule6Suite(), sysctlSuite(), forwardSuite(),
 	}
 }
@@ -150,6 +150,13 @@ func vxlan6Suite() Suite {
 	return Suite{Module: "vxlan", Name: "vxlan over IPv6", Needs: []string{"vxlan"}, Setup: setups(wires("v"), addresses("v", "fd00::4/64")),
 		States: states("vxlan", `{"name":"vx0","vni":100,"remote":"FD00::5","dev":"v"}`, `{"name":"vx0","vni":100,"remote":"fd00::6","dev":"v"}`,
 			`{"name":"vx0","vni":100,"group":"ff05::100","dev":"v"}`)}
+}
+
+// vxlanFamilySuite goes from one address family to the other, which takes another device.
+func vxlanFamilySuite() Suite {
+	return Suite{Module: "vxlan", Name: "vxlan over IPv4 and IPv6", Needs: []string{"vxlan"}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24", "fd00::4/64")),
+		States: states("vxlan", `{"name":"vx0","vni":100}`, `{"name":"vx0","vni":100,"remote":"10.0.0.2"}`, `{"name":"vx0","vni":100,"remote":"fd00::5"}`,
+			`{"name":"vx0","vni":100,"local":"fd00::4"}`, `{"name":"vx0","vni":100,"local":"10.0.0.1"}`, `{"name":"vx0","vni":100,"group":"ff05::100","dev":"v"}`)}
 }
 
 func macvlanSuite() Suite {

@@ -64,9 +64,9 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// sameFailure compares what callers branch on.
+// sameFailure compares what callers branch on, and what users read.
 func sameFailure(a, b error) bool {
-	if (a == nil) != (b == nil) {
+	if errText(a) != errText(b) {
 		return false
 	}
 	for _, kind := range []error{host.ErrNotExist, host.ErrExist, host.ErrBusy, host.ErrPermission, host.ErrUnsupported, host.ErrNoNetNS, host.ErrUnreachable,
@@ -84,17 +84,24 @@ func worldCalls() []modules.Call {
 	worlds := map[string][]string{
 		"netns":   {`{"name":"a"}`, `{"name":"b"}`},
 		"veth":    {`{"name":"v0","peer":"v1"}`, `{"name":"v0","peer":"v1","peer_netns":"a"}`, `{"name":"w0","peer":"w1","netns":"a","peer_netns":"b","mtu":1400}`},
-		"bridge":  {`{"name":"br0","ports":["v0"]}`, `{"name":"br0","ports":[]}`, `{"name":"br0","mtu":1300}`},
-		"macvlan": {`{"name":"mv0","dev":"v0"}`},
-		"vxlan":   {`{"name":"vx0","vni":7,"dev":"v0","remote":"10.0.0.2"}`, `{"name":"vx1","vni":7}`},
+		"bridge":  {`{"name":"br0","ports":["v0"]}`, `{"name":"br0","ports":["t0"]}`, `{"name":"br0","ports":[]}`, `{"name":"br0","mtu":1300}`},
+		"macvlan": {`{"name":"mv0","dev":"v0"}`, `{"name":"mv1","dev":"br0","master":"br0"}`, `{"name":"mv1","dev":"t0"}`},
+		"tuntap":  {`{"name":"t0","mode":"tun"}`, `{"name":"t0","mode":"tap"}`},
+		"vxlan": {`{"name":"vx0","vni":7,"dev":"v0","remote":"10.0.0.2"}`, `{"name":"vx1","vni":7}`, `{"name":"vx0","vni":7,"group":"ff05::1","dev":"v0"}`,
+			`{"name":"vx1","vni":7,"remote":"fd00::2"}`, `{"name":"vx1","vni":7,"group":"239.0.0.1","dev":"br0","master":"br0"}`},
 		"address": {`{"dev":"v0","cidr":["10.0.0.1/24","fd00::1/64"],"nodad":true}`, `{"dev":"v0","cidr":["10.0.0.3/24"],"exclusive":true}`, `{"dev":"br0","cidr":["10.1.0.1/16"]}`,
-			`{"dev":"v1","cidr":["10.0.0.2/24"],"netns":"a"}`, `{"dev":"w0","netns":"a","cidr":["10.2.0.1/24","fd02::1/64"],"nodad":true}`},
+			`{"dev":"v0","cidr":[],"exclusive":true}`, `{"dev":"v1","cidr":["10.0.0.2/24"],"netns":"a"}`, `{"dev":"w0","netns":"a","cidr":["10.2.0.1/24","fd02::1/64"],"nodad":true}`},
 		"route": {`{"dst":"default","via":"10.0.0.2"}`, `{"dst":"10.8.0.0/16","dev":"br0"}`, `{"dst":"10.7.0.0/16","via":"10.0.0.2","src":"10.0.0.1"}`,
 			`{"dst":"10.6.0.0/16","nexthop":[{"via":"10.0.0.2"},{"via":"10.1.0.2"}]}`, `{"dst":"::/0","via":"fd00::9"}`, `{"dst":"default","via":"10.2.0.2","netns":"a","table":7}`,
-			`{"dst":"10.5.0.0/16","type":"blackhole"}`, `{"dst":"fd05::/16","nexthop":[{"via":"fd00::2"},{"via":"fd00::3","dev":"br0"}]}`},
+			`{"dst":"10.5.0.0/16","type":"blackhole"}`, `{"dst":"fd06::/16","type":"throw","src":"fd00::1"}`, `{"dst":"10.4.0.0/16","type":"throw","src":"10.0.0.77"}`,
+			`{"dst":"fd07::/16","dev":"v0","src":"fd00::1"}`, `{"dst":"fd08::/16","via":"fd00::1","dev":"v0"}`, `{"dst":"fd09::/16","via":"fd00::9","dev":"br0","onlink":true}`,
+			`{"dst":"10.3.0.0/16","via":"10.77.0.1","dev":"w0","netns":"a","onlink":true}`, `{"dst":"10.2.0.0/16","via":"10.0.0.2","dev":"v0","table":8}`,
+			`{"dst":"fd0a::/16","via":"fe80::1","dev":"v0"}`, `{"dst":"fd05::/16","nexthop":[{"via":"fd00::2"},{"via":"fd00::3","dev":"br0"}]}`},
 		"rule": {`{"priority":"50","iif":"v0","table":7}`},
 		"sysctl": {`{"key":"net.ipv4.conf.v0.rp_filter","value":"2"}`, `{"key":"net.ipv4.conf.all.forwarding","value":"1"}`, `{"key":"net.ipv4.conf.all.forwarding","value":"0"}`, `{"key":"net.ipv4.conf.default.rp_filter","value":"1"}`, `{"key":"net.ipv4.conf.default.rp_filter","value":"0"}`,
-			`{"key":"net.ipv4.ip_forward","value":"1","netns":"a"}`},
+			`{"key":"net.ipv4.ip_forward","value":"1","netns":"a"}`, `{"key":"net.ipv6.conf.v0.mtu","value":"1400"}`, `{"key":"net.ipv6.conf.v0.mtu","value":"1500"}`,
+			`{"key":"net.ipv6.conf.br0.mtu","value":"1280"}`, `{"key":"net.ipv6.conf.v0.disable_ipv6","value":"1"}`, `{"key":"net.ipv6.conf.v0.disable_ipv6","value":"0"}`,
+			`{"key":"net.ipv4.conf.v0.rp_filter","value":"0x1"}`, `{"key":"net.ipv4.conf.v0.rp_filter","value":"yes"}`},
 	}
 	for _, module := range slices.Sorted(maps.Keys(worlds)) {
 		for _, p := range worlds[module] {

@@ -41,6 +41,7 @@ type Attribute struct {
 	Computed  bool     // only in results, never given by the user
 	Exact     bool     // unset means "none": it is compared, not left alone
 	Derived   bool     // computed, yet compared: Read sets it in what is wanted too, in the host's own words
+	MadeUp    bool     // the kernel makes a value up where none is given: one read as zero is not known yet
 	Text      bool     // long text: a difference is shown as a unified diff
 	Fields    *Block   // of an Object
 	Repeated  bool     // an Object that may be given many times, in order
@@ -122,7 +123,7 @@ func (a *Attribute) option(o string) bool {
 	flags := map[string]*bool{
 		"key": &a.Key, "required": &a.Required, "set": &a.Set, "sensitive": &a.Sensitive,
 		"immutable": &a.Immutable, "option": &a.Option, "computed": &a.Computed, "derived": &a.Derived,
-		"text": &a.Text, "exact": &a.Exact,
+		"text": &a.Text, "exact": &a.Exact, "made_up": &a.MadeUp,
 	}
 	p, ok := flags[o]
 	if ok {

@@ -55,15 +55,15 @@ func (a addrs) Add(ctx context.Context, want host.Addr) error {
 		return noDevice("add address", object)
 	}
 	if p.Addr().Is6() && a.deviceSysctlLocked("net.ipv6.conf", want.Link, "disable_ipv6") == "1" {
-		return &host.Error{Op: "add address", Object: object, Kind: host.ErrPermission, Err: fmt.Errorf("permission denied"), Ack: "IPv6 is disabled on this device"}
+		return refused("add address", object, errDenied, "IPv6 is disabled on this device")
 	}
-	if p.Addr().Is6() && *a.findLocked(want.Link).MTU < minMTU6 {
+	if p.Addr().Is6() && narrow(a.findLocked(want.Link)) {
 		return invalid("add address", object, "")
 	}
 	want.CIDR = p.String()
 	for _, e := range a.addrs {
 		if e.Link == want.Link && sameAddr(e, want, p) {
-			return &host.Error{Op: "add address", Object: object, Kind: host.ErrExist, Err: fmt.Errorf("file exists"), Ack: "Address already assigned"}
+			return refused("add address", object, errExist, alreadyAssigned(p.Addr()))
 		}
 	}
 	if want.Scope == "" {
@@ -76,6 +76,13 @@ func (a addrs) Add(ctx context.Context, want host.Addr) error {
 	}
 	a.h.wrote()
 	return nil
+}
+
+func alreadyAssigned(a netip.Addr) string {
+	if a.Is4() {
+		return "ipv4: Address already assigned"
+	}
+	return "ipv6: address already assigned"
 }
 
 // sameAddr says whether the kernel takes e for the address it is asked to add: IPv6 has an address once per device,

@@ -21,7 +21,6 @@ type Host struct {
 	nets    map[string]*Net
 	gone    map[string]bool // namespaces deleted here that base still has
 	created map[string]bool // namespaces created here
-	macs    int             // addresses invented for devices so far
 
 	files  files
 	writes atomic.Int64

@@ -89,15 +89,6 @@ func (n *Net) portsLocked(name string) []*link {
 // is reports whether p is set and has the value v.
 func is[T comparable](p *T, v T) bool { return p != nil && *p == v }
 
-// noDevice is the kernel's ENODEV.
-func noDevice(op, name string) error {
-	return &host.Error{Op: op, Object: name, Kind: host.ErrNotExist, Err: fmt.Errorf("no such device")}
-}
-
-func invalid(op, object, text string) error {
-	return &host.Error{Op: op, Object: object, Err: errInvalid, Ack: text}
-}
-
 func (l links) Create(ctx context.Context, want host.Link) error {
 	unlock, err := l.open(ctx)
 	if err != nil {
@@ -131,21 +122,28 @@ func (n *Net) creatableLocked(want host.Link) error {
 	case want.Name == "" || len(want.Name) > 15 || want.Name == "." || want.Name == "..":
 		return invalid(op, want.Name, "device name is not valid")
 	case n.findLocked(want.Name) != nil:
-		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+		return refused(op, want.Name, errExist, "")
 	case !slices.Contains([]string{"bridge", "veth", "vxlan", "macvlan", "tun", "ifb", "dummy"}, want.Kind):
 		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrUnsupported, Err: fmt.Errorf("kind %q", want.Kind)}
+	case *orEmpty(want.Master) != "" && n.findLocked(*want.Master) == nil:
+		return refused(op, want.Name, noneCalled("master", *want.Master), "")
 	case want.Parent != nil && n.findLocked(want.Parent.Name) == nil:
-		return noDevice(op, want.Name+": device "+want.Parent.Name)
+		return refused(op, want.Name, noneCalled("device", want.Parent.Name), "")
 	case want.Kind == "macvlan" && want.Parent == nil:
 		return invalid(op, want.Name, "link not specified")
+	case want.Kind == "macvlan" && !ethernet(n.findLocked(want.Parent.Name)):
+		return invalid(op, want.Name, "")
 	case want.Kind == "macvlan" && *orEmpty(n.findLocked(want.Parent.Name).Master) != "":
 		return busy(op, want.Name)
 	}
 	if v := want.VXLAN; v != nil && n.vniTakenLocked(v) {
-		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists"), Ack: "A VXLAN device with the specified VNI already exists"}
+		return refused(op, want.Name, errExist, "A VXLAN device with the specified VNI already exists")
 	}
 	return nil
 }
+
+// ethernet reports whether a device has frames with MAC addresses: a bridge, a macvlan take no others.
+func ethernet(d *link) bool { return !d.Loopback && (d.Tun == nil || !is(d.Tun.Mode, "tun")) }
 
 // vniTakenLocked says whether another device receives the same VNI on the same port.
 func (n *Net) vniTakenLocked(v *host.VXLAN) bool {
@@ -169,10 +167,8 @@ func is6(v *host.VXLAN) bool {
 // defaultsLocked makes a device as the kernel does when nothing is asked of it (drivers/net, net/bridge, net/core/dev.c).
 func (n *Net) defaultsLocked(want host.Link) *link {
 	n.index++
-	n.h.macs++
 	d := &link{fresh: true, Link: host.Link{Name: want.Name, Index: n.index, Kind: want.Kind, Up: ptr(false), MTU: ptr(1500),
-		Address: ptr(fmt.Sprintf("06:00:%02x:%02x:%02x:%02x", n.h.macs>>24&255, n.h.macs>>16&255, n.h.macs>>8&255, n.h.macs&255)),
-		Promisc: ptr(false), AllMulti: ptr(false), ARP: ptr(true), Master: ptr(""), Alias: ptr(""), TxQueueLen: ptr(1000), Group: ptr(0)}}
+		Address: ptr(""), Promisc: ptr(false), AllMulti: ptr(false), ARP: ptr(true), Master: ptr(""), Alias: ptr(""), TxQueueLen: ptr(1000), Group: ptr(0)}}
 	parentMTU := 0
 	if want.Parent != nil {
 		d.Parent = &host.LinkRef{Name: want.Parent.Name}
@@ -227,14 +223,14 @@ func (n *Net) createPeerLocked(ctx context.Context, d *link, want host.Link) err
 	if peer.NetNS != "" {
 		var err error
 		if other, err = n.h.netLocked(ctx, peer.NetNS); err != nil {
-			return err
+			return &host.Error{Op: "create link", Object: d.Name, Kind: host.ErrNoNetNS, Err: err}
 		}
 		if err := other.loadLocked(ctx); err != nil {
 			return err
 		}
 	}
 	if other == n && peer.Name == d.Name || other.findLocked(peer.Name) != nil {
-		return &host.Error{Op: "create link", Object: peer.Name, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+		return refused("create link", d.Name, errExist, "")
 	}
 	p := other.defaultsLocked(host.Link{Name: peer.Name, Kind: "veth"})
 	other.links = append(other.links, p)
@@ -281,7 +277,7 @@ func (l links) Delete(ctx context.Context, names ...string) error {
 			return noDevice("delete link", name)
 		}
 		if d.Kind == "" {
-			return &host.Error{Op: "delete link", Object: name, Kind: host.ErrUnsupported, Err: fmt.Errorf("operation not supported")}
+			return refused("delete link", name, errUnsupported, "")
 		}
 		if err := l.removeLocked(ctx, d); err != nil {
 			return err
@@ -357,7 +353,7 @@ func (l links) Move(ctx context.Context, name, netns string) error {
 		return nil
 	}
 	if other.findLocked(name) != nil {
-		return &host.Error{Op: "move link", Object: name, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+		return refused("move link", name, errExist, "")
 	}
 	if d.Loopback || d.Kind == "bridge" {
 		return invalid("move link", name, "The interface netns is immutable")
@@ -379,7 +375,7 @@ func (n *Net) moveLocked(ctx context.Context, d *link, other *Net) {
 			_ = n.removeLocked(ctx, s) // nothing of it is elsewhere
 		}
 	}
-	d.Master, d.Up, d.fresh, d.addressed = ptr(""), ptr(false), true, false
+	d.Master, d.Up, d.fresh, d.fresh6, d.addressed = ptr(""), ptr(false), true, false, false
 	other.inheritLocked(d.Name)
 	other.index++
 	d.Index = other.index

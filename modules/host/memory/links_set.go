@@ -2,8 +2,9 @@ package memory
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"labctl/modules/host"
@@ -39,7 +40,9 @@ func (n *Net) setLocked(ctx context.Context, d *link, want host.Link, op string)
 	assign(&d.TxQueueLen, want.TxQueueLen)
 	assign(&d.Group, want.Group)
 	setBridge(d, want.Bridge)
-	setVXLAN(d, want.VXLAN)
+	if want.VXLAN != nil && d.VXLAN != nil {
+		d.VXLAN = withVXLAN(*d.VXLAN, *want.VXLAN)
+	}
 	if want.Macvlan != nil && d.Macvlan != nil {
 		assign(&d.Macvlan.Mode, want.Macvlan.Mode)
 	}
@@ -63,27 +66,87 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 		if *m < 68 {
 			return invalid(op, d.Name, "mtu less than device minimum")
 		}
-		if *m > n.maxMTULocked(d) {
+		if *m > driverMTU(d) {
 			return invalid(op, d.Name, "mtu greater than device maximum")
 		}
+		if *m > n.maxMTULocked(d) {
+			return invalid(op, d.Name, "")
+		}
 	}
-	if want.Master == nil || *want.Master == "" || is(d.Master, *want.Master) {
+	if b := want.Bridge; b != nil && b.VLANFiltering != nil && d.Bridge != nil && d.Bridge.VLANFiltering == nil {
+		return refused(op, d.Name, errUnsupported, "")
+	}
+	if err := n.checkVXLANLocked(d, want, op); err != nil {
+		return err
+	}
+	return n.checkMasterLocked(d, want.Master, op)
+}
+
+// checkVXLANLocked refuses what vxlan_nl2conf, vxlan_config_validate and vxlan_open do (drivers/net/vxlan/vxlan_core.c).
+func (n *Net) checkVXLANLocked(d *link, want host.Link, op string) error {
+	if d.VXLAN == nil {
 		return nil
 	}
-	master := n.findLocked(*want.Master)
+	v, has := d.VXLAN, d.VXLAN
+	if want.VXLAN != nil {
+		v = withVXLAN(*has, *want.VXLAN)
+		for _, a := range []struct {
+			text *string
+			ack  string
+		}{{want.VXLAN.Remote, "New group address family does not match old group"}, {want.VXLAN.Group, "New group address family does not match old group"},
+			{want.VXLAN.Local, "New local address family does not match old"}} {
+			if a.text != nil && op != "create link" && strings.Contains(*a.text, ":") != is6(has) {
+				return refused(op, d.Name, errUnsupported, a.ack)
+			}
+		}
+	}
+	if d.Parent == nil || d.Parent.NetNS != "" || !is6(v) {
+		return nil
+	}
+	below := n.findLocked(d.Parent.Name)
+	switch {
+	case below == nil:
+		return nil
+	case want.VXLAN != nil && n.deviceSysctlLocked("net.ipv6.conf", below.Name, "disable_ipv6") == "1":
+		return refused(op, d.Name, errNotAllowed, "IPv6 support disabled by administrator")
+	case v.Group != nil && narrow(below) && is(want.Up, true) && !*d.Up:
+		return invalid(op, d.Name, "") // cannot join the group
+	}
+	return nil
+}
+
+// checkMasterLocked refuses what br_add_if (net/bridge/br_if.c) and netdev_upper_dev_link do.
+func (n *Net) checkMasterLocked(d *link, name *string, op string) error {
+	if name == nil || *name == "" || is(d.Master, *name) {
+		return nil
+	}
+	master := n.findLocked(*name)
 	switch {
 	case master == nil:
-		return noDevice(op, d.Name+": master "+*want.Master)
+		return refused(op, d.Name, noneCalled("master", *name), "")
 	case master.Kind != "bridge":
-		return &host.Error{Op: op, Object: d.Name, Kind: host.ErrUnsupported, Err: fmt.Errorf("operation not supported")}
-	case d.Loopback:
+		return refused(op, d.Name, errUnsupported, "")
+	case !ethernet(d):
 		return invalid(op, d.Name, "")
 	case n.carriesMacvlanLocked(d.Name):
 		return busy(op, d.Name)
 	case d.Kind == "bridge":
-		return &host.Error{Op: op, Object: d.Name, Err: fmt.Errorf("too many levels of symbolic links"), Ack: "Can not enslave a bridge to a bridge"}
+		return refused(op, d.Name, errLoop, "Can not enslave a bridge to a bridge")
+	case n.aboveLocked(d, master):
+		return busy(op, d.Name)
 	}
 	return nil
+}
+
+// aboveLocked reports whether d stands on below: as a macvlan or a tunnel of it, as its bridge, or by several such steps.
+func (n *Net) aboveLocked(d, below *link) bool {
+	for _, u := range n.links {
+		stands := u.Parent != nil && u.Parent.NetNS == "" && u.Parent.Name == below.Name || is(below.Master, u.Name)
+		if stands && (u == d || n.aboveLocked(d, u)) {
+			return true
+		}
+	}
+	return false
 }
 
 // carriesMacvlanLocked says whether macvlan devices take the frames of a device: then no bridge can.
@@ -96,15 +159,17 @@ func (n *Net) carriesMacvlanLocked(dev string) bool {
 	return false
 }
 
-func busy(op, object string) error {
-	return &host.Error{Op: op, Object: object, Kind: host.ErrBusy, Err: fmt.Errorf("device or resource busy")}
+// driverMTU is the most that the driver of a device takes.
+func driverMTU(d *link) int {
+	if d.Kind == "" {
+		return 65536 // the driver knows; not seen here
+	}
+	return 65535
 }
 
+// maxMTULocked is the most that a device takes where it stands.
 func (n *Net) maxMTULocked(d *link) int {
-	limit := 65535
-	if d.Kind == "" {
-		limit = 65536 // the driver knows; not seen here
-	}
+	limit := driverMTU(d)
 	if d.Parent == nil || d.Parent.NetNS != "" {
 		return limit
 	}
@@ -146,11 +211,8 @@ func setBridge(d *link, want *host.Bridge) {
 	d.Bridge = &b
 }
 
-func setVXLAN(d *link, want *host.VXLAN) {
-	if want == nil || d.VXLAN == nil {
-		return
-	}
-	v := *d.VXLAN
+// withVXLAN is v with what want sets.
+func withVXLAN(v, want host.VXLAN) *host.VXLAN {
 	assign(&v.VNI, want.VNI)
 	if want.Remote != nil || want.Group != nil { // one attribute of the kernel
 		v.Remote, v.Group = nil, nil
@@ -165,27 +227,45 @@ func setVXLAN(d *link, want *host.VXLAN) {
 	assign(&v.Ageing, want.Ageing)
 	assign(&v.PortLow, want.PortLow)
 	assign(&v.PortHigh, want.PortHigh)
-	d.VXLAN = &v
+	return &v
 }
 
 func (n *Net) setMTULocked(d *link, mtu *int) {
 	if mtu == nil || *mtu == *d.MTU {
 		return
 	}
-	d.MTU = ptr(*mtu)
 	d.mtuUser = true
-	if *mtu < minMTU6 {
-		n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
-		n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool { return r.Family == 6 && uses(r, d.Name) })
-	}
+	n.changeMTULocked(d, *mtu)
 	for _, s := range n.links { // macvlan_device_event: never above the device below
 		if s.Kind == "macvlan" && s.Parent != nil && s.Parent.NetNS == "" && s.Parent.Name == d.Name && *s.MTU > *mtu {
-			s.MTU = ptr(*mtu)
+			n.changeMTULocked(s, *mtu)
 		}
 	}
 	if master := n.findLocked(*orEmpty(d.Master)); master != nil {
 		n.followPortsLocked(master)
 	}
+}
+
+// narrow reports whether a device is too narrow for IPv6, which then knows nothing of it (IPV6_MIN_MTU).
+func narrow(d *link) bool { return !d.Loopback && d.MTU != nil && *d.MTU < minMTU6 }
+
+// changeMTULocked gives a device an MTU and tells IPv6, which takes it over, or lets go of the device with all there is of
+// it (addrconf_notify, net/ipv6/addrconf.c).
+func (n *Net) changeMTULocked(d *link, mtu int) {
+	d.MTU = ptr(mtu)
+	if !narrow(d) {
+		if n.deviceSysctlLocked("net.ipv6.conf", d.Name, "mtu") != "" {
+			n.sysctls[deviceKey("net.ipv6.conf", d.Name, "mtu")] = strconv.Itoa(mtu)
+		}
+		return
+	}
+	d.fresh6 = true
+	n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
+	n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool { return r.Family == 6 && uses(r, d.Name) })
+	maps.DeleteFunc(n.sysctls, func(key, _ string) bool {
+		tree, dev, _, ok := ofDevice(key)
+		return ok && dev == d.Name && ofIPv6(tree)
+	})
 }
 
 func (n *Net) setMasterLocked(d *link, master *string) {
@@ -203,8 +283,8 @@ func (n *Net) setMasterLocked(d *link, master *string) {
 
 // followPortsLocked lets a bridge take the smallest MTU of its ports, unless its own was set (br_mtu_auto_adjust).
 func (n *Net) followPortsLocked(bridge *link) {
-	if !bridge.mtuUser {
-		bridge.MTU = ptr(n.portMTULocked(bridge.Name))
+	if mtu := n.portMTULocked(bridge.Name); !bridge.mtuUser && *bridge.MTU != mtu {
+		n.changeMTULocked(bridge, mtu)
 	}
 }
 

@@ -2,8 +2,8 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"sort"
+	"strconv"
 	"strings"
 
 	"labctl/modules/host"
@@ -40,11 +40,10 @@ var (
 type link struct {
 	host.Link
 	fresh     bool // made or moved here: base knows nothing of its sysctls
+	fresh6    bool // left IPv6 for a while: those that base has for IPv6 are gone
 	mtuUser   bool // a bridge whose MTU was set, and no longer follows its ports
 	addressed bool // it has, or had, an IPv4 address
 }
-
-var errInvalid = errors.New("invalid argument")
 
 // ID tells the namespace from the others of this host.
 func (n *Net) ID() string {
@@ -106,7 +105,7 @@ func (h *Host) netLocked(ctx context.Context, ref string) (*Net, error) {
 }
 
 func noNetNS(ref string) error {
-	return &host.Error{Op: "open netns", Object: ref, Kind: host.ErrNoNetNS}
+	return &host.Error{Op: "open netns", Object: strconv.Quote(ref), Kind: host.ErrNoNetNS, Err: errNoFile}
 }
 
 // twinLocked returns the namespace that n is under another reference.
@@ -241,7 +240,7 @@ func (m netNSs) Create(ctx context.Context, name string) error {
 		return err
 	}
 	if there {
-		return &host.Error{Op: "create netns", Object: name, Kind: host.ErrExist}
+		return &host.Error{Op: "create netns", Object: name, Kind: host.ErrExist, Err: errExist}
 	}
 	n := &Net{h: m.h, name: name, sysctls: map[string]string{}, followed: map[string]bool{}}
 	if m.h.seed != nil {
@@ -278,7 +277,7 @@ func (m netNSs) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	if !there {
-		return &host.Error{Op: "delete netns", Object: name, Kind: host.ErrNotExist}
+		return &host.Error{Op: "delete netns", Object: name, Kind: host.ErrNotExist, Err: errNoFile}
 	}
 	n, err := m.h.netLocked(ctx, name)
 	if err != nil {

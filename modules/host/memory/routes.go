@@ -50,11 +50,12 @@ func (r routes) Add(ctx context.Context, want host.Route) error {
 		return err
 	}
 	defer unlock()
-	if want, err = r.resolveLocked(want); err != nil {
+	object := want.String()
+	if want, err = r.resolveLocked("add route", want); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(r.routes, func(e host.Route) bool { return sameKey(e, want) }) {
-		return &host.Error{Op: "add route", Object: want.Dst, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
+		return refused("add route", object, errExist, "")
 	}
 	r.routes = append(r.routes, want)
 	r.h.wrote()
@@ -67,7 +68,7 @@ func (r routes) Replace(ctx context.Context, want host.Route) error {
 		return err
 	}
 	defer unlock()
-	if want, err = r.resolveLocked(want); err != nil {
+	if want, err = r.resolveLocked("replace route", want); err != nil {
 		return err
 	}
 	if at := slices.IndexFunc(r.routes, func(e host.Route) bool { return sameKey(e, want) }); at >= 0 {
@@ -91,7 +92,7 @@ func (r routes) Delete(ctx context.Context, want host.Route) error {
 			(want.Type == "" || want.Type == e.Type) && (want.Via == "" || want.Via == e.Via) && (want.Dev == "" || want.Dev == e.Dev)
 	})
 	if at < 0 {
-		return &host.Error{Op: "delete route", Object: want.Dst, Kind: host.ErrNotExist, Err: fmt.Errorf("no such process")}
+		return &host.Error{Op: "delete route", Object: want.String(), Kind: host.ErrNotExist, Err: fmt.Errorf("no such process")}
 	}
 	r.routes = slices.Delete(r.routes, at, at+1)
 	r.h.wrote()
@@ -100,7 +101,8 @@ func (r routes) Delete(ctx context.Context, want host.Route) error {
 
 // resolveLocked fills in what the kernel does (type, table, scope, protocol, the device of a gateway) and refuses what it
 // refuses.
-func (n *Net) resolveLocked(r host.Route) (host.Route, error) {
+func (n *Net) resolveLocked(op string, want host.Route) (host.Route, error) {
+	r := want
 	r.Table = tableOf(r.Table)
 	if r.Type == "" {
 		r.Type = "unicast"
@@ -120,35 +122,41 @@ func (n *Net) resolveLocked(r host.Route) (host.Route, error) {
 	switch r.Type {
 	case "blackhole", "unreachable", "prohibit", "throw":
 		r.Dev = ""
-		return r, nil
-	}
-	if len(r.NextHops) == 0 {
-		dev, err := n.hopLocked(r, r.Via, r.Dev, r.OnLink)
-		if err != nil {
-			return r, err
+		if r.Family == 4 {
+			return r, nil // with whatever source
 		}
-		r.Dev = dev
-		return r, n.checkSourceLocked(r)
+		return r, n.checkSourceLocked(op, want)
+	}
+	if err := n.resolveHopsLocked(op, &r); err != nil {
+		return r, err
+	}
+	return r, n.checkSourceLocked(op, want)
+}
+
+// resolveHopsLocked finds the devices of the ways out. That all of those named exist comes first, as when a request is made.
+func (n *Net) resolveHopsLocked(op string, r *host.Route) (err error) {
+	object := r.String()
+	if len(r.NextHops) == 0 {
+		r.Dev, err = n.hopLocked(op, object, *r, host.NextHop{Via: r.Via, Dev: r.Dev, OnLink: r.OnLink})
+		return err
 	}
 	r.NextHops = slices.Clone(r.NextHops)
 	for _, h := range r.NextHops {
 		if h.Dev != "" && n.findLocked(h.Dev) == nil {
-			return r, noDevice("add route", r.Dst+" dev "+h.Dev)
+			return refused(op, object, noneCalled("device", h.Dev), "")
 		}
 	}
 	for i := range r.NextHops {
 		h := &r.NextHops[i]
 		h.Weight = max(h.Weight, 1)
-		dev, err := n.hopLocked(r, h.Via, h.Dev, h.OnLink)
-		if err != nil {
-			return r, err
+		if h.Dev, err = n.hopLocked(op, object, *r, *h); err != nil {
+			return err
 		}
-		h.Dev = dev
 	}
-	return r, n.checkSourceLocked(r)
+	return nil
 }
 
-func (n *Net) checkSourceLocked(r host.Route) error {
+func (n *Net) checkSourceLocked(op string, r host.Route) error {
 	if r.Src == "" {
 		return nil
 	}
@@ -157,66 +165,10 @@ func (n *Net) checkSourceLocked(r host.Route) error {
 			return nil
 		}
 	}
-	return invalid("add route", r.Dst, "Invalid prefsrc address")
-}
-
-// hopLocked checks one way out and returns its device (fib_check_nh, net/ipv4/fib_semantics.c).
-func (n *Net) hopLocked(r host.Route, via, dev string, onlink bool) (string, error) {
-	if dev != "" {
-		d := n.findLocked(dev)
-		if d == nil {
-			return "", noDevice("add route", r.Dst+" dev "+dev)
-		}
-		if !*d.Up {
-			return "", &host.Error{Op: "add route", Object: r.Dst + " dev " + dev, Err: fmt.Errorf("network is down"), Ack: "Device for nexthop is not up"}
-		}
+	if r.Family == 6 {
+		return invalid(op, r.String(), "Invalid source address")
 	}
-	if via == "" {
-		if dev == "" {
-			return "", noDevice("add route", r.Dst)
-		}
-		return dev, nil
-	}
-	gw, err := netip.ParseAddr(via)
-	if err != nil {
-		return "", invalid("add route", r.Dst, "")
-	}
-	if dev != "" && (onlink || gw.Is6() && gw.IsLinkLocalUnicast()) {
-		return dev, nil
-	}
-	found := n.onLinkLocked(gw, dev, r.Table)
-	if found == "" {
-		found = n.onLinkLocked(gw, dev, mainTable)
-	}
-	if found == "" {
-		return "", &host.Error{Op: "add route", Object: r.Dst + " via " + via, Kind: host.ErrUnreachable, Err: fmt.Errorf("network is unreachable"), Ack: "Nexthop has invalid gateway"}
-	}
-	return found, nil
-}
-
-// onLinkLocked returns the device by which a table reaches an address without a gateway. The kernel asks the table of the
-// new route before all others. For IPv4 the most specific direct route counts, for IPv6 the most specific one, which must
-// be direct (ip6_route_check_nh, net/ipv6/route.c).
-func (n *Net) onLinkLocked(a netip.Addr, dev string, table int) string {
-	best, out := -1, ""
-	for _, r := range n.routes {
-		direct := r.Type == "unicast" && r.Via == "" && r.Dev != "" && (dev == "" || r.Dev == dev)
-		if r.Table != table || a.Is4() && !direct || r.Type == "multicast" {
-			continue
-		}
-		p, err := netip.ParsePrefix(r.Dst)
-		if r.Dst == "default" && (r.Family == 4) == a.Is4() {
-			p, err = netip.PrefixFrom(a, 0), nil
-		}
-		if err != nil || !p.Contains(a) || p.Bits() <= best {
-			continue
-		}
-		best, out = p.Bits(), ""
-		if direct {
-			out = r.Dev
-		}
-	}
-	return out
+	return invalid(op, r.String(), "Invalid prefsrc address")
 }
 
 // connectLocked adds the connected route of an address, as the kernel does when device and address are both there.

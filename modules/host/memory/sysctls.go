@@ -2,8 +2,8 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"labctl/modules/host"
@@ -54,17 +54,17 @@ func (s sysctls) Get(ctx context.Context, key string) (string, error) {
 }
 
 func (n *Net) sysctlLocked(ctx context.Context, key string) (string, error) {
-	missing := &host.Error{Op: "read sysctl", Object: key, Kind: host.ErrNotExist, Err: fmt.Errorf("no such file or directory")}
+	missing := refused("read sysctl", key, errNoFile, "")
 	if tree, dev, leaf, ok := ofDevice(key); ok {
 		d := n.findLocked(dev)
 		v, set := n.sysctls[key]
 		switch {
-		case d == nil:
+		case d == nil, narrow(d) && ofIPv6(tree):
 			return "", missing
-		case d.fresh && !set:
-			return n.sysctlLocked(ctx, deviceKey(tree, "default", leaf))
 		case set:
 			return v, nil
+		case d.fresh || d.fresh6 && ofIPv6(tree):
+			return n.freshLocked(ctx, d, tree, leaf)
 		}
 	}
 	if v, ok := n.sysctls[key]; ok {
@@ -77,6 +77,30 @@ func (n *Net) sysctlLocked(ctx context.Context, key string) (string, error) {
 		return "", missing
 	}
 	return n.base.Sysctls().Get(ctx, key)
+}
+
+// ofIPv6 reports whether a tree of devices is there for those only that IPv6 knows.
+func ofIPv6(tree string) bool { return strings.HasPrefix(tree, "net.ipv6.") }
+
+// freshLocked reads a parameter that a device just got: IPv6 takes its MTU, everything else is the default.
+func (n *Net) freshLocked(ctx context.Context, d *link, tree, leaf string) (string, error) {
+	v, err := n.sysctlLocked(ctx, deviceKey(tree, "default", leaf))
+	if err == nil && tree == "net.ipv6.conf" && leaf == "mtu" {
+		v = strconv.Itoa(*d.MTU)
+	}
+	return v, err
+}
+
+// checkMTU6Locked refuses an IPv6 MTU that the device does not allow (addrconf_sysctl_mtu, net/ipv6/addrconf.c).
+func (n *Net) checkMTU6Locked(key, value string) error {
+	tree, dev, leaf, ok := ofDevice(key)
+	if !ok || tree != "net.ipv6.conf" || leaf != "mtu" {
+		return nil
+	}
+	if mtu, err := strconv.Atoi(value); err != nil || mtu < minMTU6 || mtu > *n.findLocked(dev).MTU {
+		return invalid("write sysctl", key+"="+value, "")
+	}
+	return nil
 }
 
 // deviceSysctlLocked reads a parameter of a device; "" where there is none.
@@ -95,6 +119,9 @@ func (s sysctls) Set(ctx context.Context, key, value string) error {
 	value = strings.Join(strings.Fields(value), " ")
 	before, err := s.sysctlLocked(ctx, key)
 	if err != nil {
+		return err
+	}
+	if err := s.checkMTU6Locked(key, value); err != nil {
 		return err
 	}
 	s.sysctls[key] = value
@@ -189,28 +216,31 @@ func (s sysctls) All(ctx context.Context, prefix string) (map[string]string, err
 	}
 	maps.Copy(out, s.sysctls)
 	for _, d := range s.links {
-		if d.fresh {
-			s.freshKeysLocked(d.Name, out)
+		if d.fresh || d.fresh6 {
+			s.freshKeysLocked(d, out)
 		}
 	}
 	maps.DeleteFunc(out, func(key, _ string) bool {
-		_, dev, _, ok := ofDevice(key)
-		return key != prefix && !strings.HasPrefix(key, prefix+".") || ok && s.findLocked(dev) == nil
+		tree, dev, _, ok := ofDevice(key)
+		d := s.findLocked(dev)
+		return key != prefix && !strings.HasPrefix(key, prefix+".") || ok && (d == nil || narrow(d) && ofIPv6(tree))
 	})
 	return out, nil
 }
 
 // freshKeysLocked gives a device that base does not have the branches that the default has.
-func (n *Net) freshKeysLocked(dev string, out map[string]string) {
+func (n *Net) freshKeysLocked(d *link, out map[string]string) {
 	for key, value := range maps.Clone(out) {
 		for _, t := range deviceTrees {
 			leaf, ok := strings.CutPrefix(key, t+"default.")
-			if !ok {
+			if !ok || !d.fresh && !ofIPv6(t) {
 				continue
 			}
-			own := deviceKey(strings.TrimSuffix(t, "."), dev, leaf)
+			own := deviceKey(strings.TrimSuffix(t, "."), d.Name, leaf)
 			if v, set := n.sysctls[own]; set {
 				value = v
+			} else if t == "net.ipv6.conf." && leaf == "mtu" {
+				value = strconv.Itoa(*d.MTU)
 			}
 			out[own] = value
 		}

@@ -71,6 +71,10 @@ func (d differ) attribute(c modules.Change, pad int) []string {
 
 func symbolOf(c modules.Change) string {
 	switch {
+	case c.Unknown && c.After == nil:
+		return "-"
+	case c.Unknown:
+		return "~"
 	case c.Before == nil:
 		return "+"
 	case c.After == nil:
@@ -89,6 +93,8 @@ func (d differ) value(c modules.Change, used int) (first string, rest []row, las
 	switch {
 	case c.Sensitive:
 		return hidden, nil, ""
+	case c.Unknown:
+		return "(known after apply) " + arrow + " " + literal(c.After), nil, ""
 	case isText(c):
 		return "<<EOT", textRows(text(c.Before), text(c.After)), "EOT"
 	case (listBefore || c.Before == nil) && (listAfter || c.After == nil) && d.spread(c, used):

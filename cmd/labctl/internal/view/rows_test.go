@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"labctl/modules"
 )
 
 // TestRowsTellAll: from the rows of a difference and the lines that were, the lines that will be can be had. Nothing is
@@ -52,6 +54,19 @@ func lines(xs []string) string {
 		return ""
 	}
 	return strings.Join(xs, "\n") + "\n"
+}
+
+// What was there is not known, yet something was: it is no addition.
+func TestUnknownBefore(t *testing.T) {
+	d := differ{p: newPrinter(Options{}), sep: " = "}
+	for want, c := range map[string]modules.Change{
+		`~ address = (known after apply) -> "02:00:00:00:00:01"`: {Path: "address", Unknown: true, After: "02:00:00:00:00:01"},
+		`- address = (known after apply) -> null`:                {Path: "address", Unknown: true},
+	} {
+		if got := strings.Join(d.attribute(c, 0), "\n"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 }
 
 func TestLiteral(t *testing.T) {
