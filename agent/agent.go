@@ -254,6 +254,9 @@ func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wi
 	case r.Call != nil && s.reg[r.Call.Module] != nil && s.reg[r.Call.Module].Kind() == modules.Probe:
 		e.Kind = wire.KindProbe
 	}
+	if (errors.Is(err, host.ErrPermission) || errors.Is(err, os.ErrPermission)) && os.Geteuid() != 0 {
+		e.Msg += "; the agent is not root there: is become = true missing?"
+	}
 	return e
 }
 

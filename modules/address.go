@@ -197,5 +197,3 @@ func (w *Address) keepSession(h host.Host, all []host.Addr, cidrs []string) erro
 	return &host.Error{Op: "remove address", Object: goes + " dev " + w.Dev, Kind: host.ErrRefused,
 		Err: errSession}
 }
-
-var errSession = errors.New("it carries the SSH session that this comes through, and nobody could come in again")

@@ -174,7 +174,30 @@ func (n InNetNS) deleteDevice(ctx context.Context, h host.Host, name string) err
 	if err != nil {
 		return err
 	}
+	if err := keepSession(ctx, h, at, "delete device", n.NetNS, name); err != nil {
+		return err
+	}
 	return at.Links().Delete(ctx, name)
+}
+
+var errSession = errors.New("it carries the SSH session that this comes through, and nobody could come in again")
+
+// keepSession refuses to do op to the device that has the address which the session came in on.
+func keepSession(ctx context.Context, h host.Host, at host.Net, op, netns, dev string) error {
+	ip := host.SessionIP(h)
+	if ip == "" || netns != "" {
+		return nil
+	}
+	all, err := at.Addrs().List(ctx, dev)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if addr, _, _ := strings.Cut(a.CIDR, "/"); addr == ip {
+			return &host.Error{Op: op, Object: dev, Kind: host.ErrRefused, Err: errSession}
+		}
+	}
+	return nil
 }
 
 func kindName(l host.Link) string {

@@ -268,6 +268,9 @@ func (m *module) Apply(ctx context.Context, h host.Host, c Call) (Result, error)
 	if d.Action == None {
 		return m.warned(want, c, m.result(d, have)), nil
 	}
+	if err := m.permitted(h); err != nil {
+		return m.result(d, have), err
+	}
 	if err := m.change(ctx, h, have, want, d); err != nil {
 		return m.result(d, have), err
 	}
@@ -279,6 +282,15 @@ func (m *module) Apply(ctx context.Context, h host.Host, c Call) (Result, error)
 		return m.result(d, now), fmt.Errorf("%w: %s still differs: %s", ErrNotConverged, m.name, rest.brief())
 	}
 	return m.warned(want, c, m.result(d, now)), nil
+}
+
+// permitted says already in a plan what the kernel would say in a play: who may not administer the network may change none
+// of it. A model has nobody else to ask.
+func (m *module) permitted(h host.Host) error {
+	if !host.Planning(h) || m.block.Find("netns") == nil || host.NetAdmin(h) {
+		return nil
+	}
+	return &host.Error{Op: "change " + m.name, Kind: host.ErrPermission, Err: host.ErrPermission}
 }
 
 // read treats whatever lives in a namespace that does not exist as absent, when absent is what is wanted.

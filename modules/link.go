@@ -71,6 +71,11 @@ func applyLink(ctx context.Context, h host.Host, have, want *Link, d Diff) error
 	if err != nil {
 		return err
 	}
+	if want == nil || d.Has("netns") || d.Has("up") && want.Up != nil && !*want.Up {
+		if err := keepSession(ctx, h, at, "take away device", have.NetNS, have.Name); err != nil {
+			return err
+		}
+	}
 	if want == nil {
 		if have.Kind == "" {
 			return fmt.Errorf("delete device %s: %w: it is hardware", have.Name, host.ErrUnsupported)
