@@ -13,7 +13,8 @@ func init() {
 	Register(Spec[IPTablesChain]{
 		Name: "iptables_chain",
 		Doc: "Manages a chain: its policy and its rules in order. The rules of the task stand in this order, once each, among " +
-			"those of others, which stay; with exclusive they are all the chain holds. ensure = \"absent\" deletes a user-defined " +
+			"those of others, which stay; with exclusive they are all the chain holds. Nothing remembers whose a rule was: one that is " +
+			"edited in the task or taken out of it stays in the chain unless exclusive is set. ensure = \"absent\" deletes a user-defined " +
 			"chain; of a built-in one it removes the rules of the task (all of them with exclusive) and sets the policy, if the " +
 			"task has one, to ACCEPT.",
 		Example: `iptables_chain "FORWARD" {
