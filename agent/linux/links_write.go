@@ -3,6 +3,7 @@ package linux
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -29,7 +30,7 @@ func (l links) Create(_ context.Context, want host.Link) error {
 		err = l.conn.Do(m)
 	}
 	if err != nil {
-		return failed("create link", want.Name, err)
+		return failed("create link", want.Name, naming(want, err))
 	}
 	if later == nil {
 		return nil
@@ -248,7 +249,17 @@ func addrAttr(m *rtnl.Message, v4, v6 uint16, text *string) error {
 }
 
 func (l links) Set(_ context.Context, want host.Link) error {
-	return failed("set link", want.Name, l.set(want))
+	return failed("set link", want.Name, naming(want, l.set(want)))
+}
+
+// naming says which attribute was refused where the kernel does not and only one can be: it may be built without
+// CONFIG_BRIDGE_VLAN_FILTERING, and takes no value of it then (br_vlan_filter_toggle, net/bridge/br_private.h).
+func naming(want host.Link, err error) error {
+	var refused *rtnl.Error
+	if b := want.Bridge; b == nil || b.VLANFiltering == nil || !errors.As(err, &refused) || refused.Errno != unix.EOPNOTSUPP || refused.Text != "" {
+		return err
+	}
+	return &rtnl.Error{Errno: refused.Errno, Text: "vlan_filtering: this kernel's bridges know nothing of VLANs"}
 }
 
 func (l links) set(want host.Link) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"labctl/modules"
@@ -64,9 +65,10 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// sameFailure compares what callers branch on, and what users read.
+// sameFailure compares what callers branch on, and what users read but the kernel's explanation, which is not the same in
+// all versions.
 func sameFailure(a, b error) bool {
-	if errText(a) != errText(b) {
+	if withoutAck(a) != withoutAck(b) {
 		return false
 	}
 	for _, kind := range []error{host.ErrNotExist, host.ErrExist, host.ErrBusy, host.ErrPermission, host.ErrUnsupported, host.ErrNoNetNS, host.ErrUnreachable,
@@ -76,6 +78,14 @@ func sameFailure(a, b error) bool {
 		}
 	}
 	return true
+}
+
+func withoutAck(err error) string {
+	text := errText(err)
+	if e := new(host.Error); errors.As(err, &e) && e.Ack != "" {
+		text = strings.TrimSuffix(text, ": "+e.Ack)
+	}
+	return text
 }
 
 // worldCalls are a small lab, built and torn down in any order.

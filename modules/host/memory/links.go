@@ -353,7 +353,7 @@ func (l links) Move(ctx context.Context, name, netns string) error {
 		return nil
 	}
 	if other.findLocked(name) != nil {
-		return refused("move link", name, errExist, "")
+		return refused("move link", name, errExist, "An interface with the same name exists in the target netns")
 	}
 	if d.Loopback || d.Kind == "bridge" {
 		return invalid("move link", name, "The interface netns is immutable")

@@ -73,9 +73,6 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 			return invalid(op, d.Name, "")
 		}
 	}
-	if b := want.Bridge; b != nil && b.VLANFiltering != nil && d.Bridge != nil && d.Bridge.VLANFiltering == nil {
-		return refused(op, d.Name, errUnsupported, "")
-	}
 	if err := n.checkVXLANLocked(d, want, op); err != nil {
 		return err
 	}
