@@ -122,7 +122,8 @@ func worldCalls() []modules.Call {
 		}
 	}
 	for _, p := range []string{`{"name":"v0","up":false}`, `{"name":"v0","up":true}`, `{"name":"v1","netns":"b","from":"a","up":true}`, `{"name":"lo","up":true}`, `{"name":"lo","up":false}`,
-		`{"name":"lo","netns":"a","up":true}`, `{"name":"v0","mtu":1200}`, `{"name":"v0","mtu":1500}`, `{"name":"v0","master":""}`} {
+		`{"name":"lo","netns":"a","up":true}`, `{"name":"v0","mtu":1200}`, `{"name":"v0","mtu":1500}`, `{"name":"v0","master":""}`,
+		`{"name":"t0","address":"02:00:00:00:00:09"}`} {
 		out = append(out, State("link", p))
 	}
 	return out

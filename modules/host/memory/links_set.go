@@ -73,6 +73,9 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 			return invalid(op, d.Name, "")
 		}
 	}
+	if want.Address != nil && d.Tun != nil && !ethernet(d) {
+		return refused(op, d.Name, errUnsupported, "") // it has none
+	}
 	if err := n.checkVXLANLocked(d, want, op); err != nil {
 		return err
 	}
