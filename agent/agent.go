@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"labctl/agent/wire"
@@ -239,6 +240,15 @@ func (s *session) reply(rep *wire.Reply) error {
 
 func (s *session) flush() error { return s.out.flush() }
 
+// atWork is what err says beside that the time is over, to be put behind it.
+func atWork(err error) string {
+	text, _ := strings.CutSuffix(err.Error(), context.DeadlineExceeded.Error())
+	if text = strings.TrimSuffix(text, ": "); text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
 func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wire.Error {
 	e := &wire.Error{Kind: wire.KindHost, Msg: err.Error()}
 	var ae *modules.ArgumentError
@@ -248,7 +258,7 @@ func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wi
 	case errors.Is(err, modules.ErrNotConverged):
 		e.Kind = wire.KindNotConverged
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		e.Kind, e.Msg = wire.KindTimeout, fmt.Sprintf("timeout of %s is over: %v", r.Timeout, err)
+		e.Kind, e.Msg = wire.KindTimeout, fmt.Sprintf("timeout of %s is over%s", r.Timeout, atWork(err))
 	case errors.Is(err, context.Canceled):
 		e.Kind, e.Msg = wire.KindCancelled, "interrupted"
 	case r.Call != nil && s.reg[r.Call.Module] != nil && s.reg[r.Call.Module].Kind() == modules.Probe:

@@ -137,8 +137,8 @@ func TestTimeoutIsSaidAsSuch(t *testing.T) {
 	f := request(1, 0, "hang", "{}")
 	f.Request.Timeout = time.Millisecond
 	p.send(f)
-	if r := p.read().Reply; r.Error == nil || r.Error.Kind != wire.KindTimeout {
-		t.Errorf("error is %+v, want kind %s", r.Error, wire.KindTimeout)
+	if r := p.read().Reply; r.Error == nil || r.Error.Kind != wire.KindTimeout || r.Error.Msg != "timeout of 1ms is over" {
+		t.Errorf("error is %+v, want kind %s, and no more words than needed", r.Error, wire.KindTimeout)
 	}
 }
 

@@ -161,7 +161,7 @@ func TestIdentityFiles(t *testing.T) {
 		"missing, but another":     {files: []string{"/nonexistent/id", open}},
 		"not a key":                {files: []string{notAKey}, words: []string{notAKey, "not a private key"}},
 		"agent that does not live": {files: nil, agent: "/nonexistent/agent", words: []string{"/nonexistent/agent", "no key to offer"}},
-		"nothing at all":           {files: nil, words: []string{"no key to offer", "identity_file"}},
+		"nothing at all":           {files: nil, words: []string{"): no key to offer", "identity_file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("HOME", t.TempDir())

@@ -53,7 +53,10 @@ func (e *Error) Error() string {
 	if e.Via != "" {
 		fmt.Fprintf(&b, " through %s", e.Via)
 	}
-	fmt.Fprintf(&b, ": %s: %v", e.Phase, e.Err)
+	if e.Phase != PhaseSettings {
+		fmt.Fprintf(&b, ": %s", e.Phase)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
 	if e.Hint != "" {
 		fmt.Fprintf(&b, ": %s", e.Hint)
 	}

@@ -52,7 +52,7 @@ func (e *HostKeyError) hint() string {
 	case len(e.Files) == 0:
 		return ""
 	}
-	return fmt.Sprintf("compare the fingerprint, then add the key with: echo '%s' >> %s; or set the host key policy to accept-new", e.Line, e.Files[0])
+	return fmt.Sprintf("compare the fingerprint, then add the key with: echo '%s' >> %s; or set host_key_policy = \"accept-new\"", e.Line, e.Files[0])
 }
 
 // hostKeys checks the key of one hop.

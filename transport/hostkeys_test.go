@@ -65,7 +65,7 @@ func TestUnknownKey(t *testing.T) {
 	if len(k.Known) != 0 || k.Revoked {
 		t.Errorf("%+v", k)
 	}
-	mention(t, err, "is unknown", ssh.FingerprintSHA256(s.HostKey), ">> "+file, "accept-new")
+	mention(t, err, "is unknown", ssh.FingerprintSHA256(s.HostKey), ">> "+file, `host_key_policy = "accept-new"`)
 
 	// Ten at once, through different names: one line each, none lost or torn.
 	var wg sync.WaitGroup

@@ -113,10 +113,11 @@ func (n *Net) defaultRoute(to string, all []host.Link) *host.DefaultRoute {
 	return out
 }
 
+// environ is the environment of the agent, without what sudo adds of its own: that is about the login, not about the machine.
 func environ() map[string]string {
 	out := map[string]string{}
 	for _, e := range os.Environ() {
-		if k, v, ok := strings.Cut(e, "="); ok {
+		if k, v, ok := strings.Cut(e, "="); ok && !strings.HasPrefix(k, "SUDO_") {
 			out[k] = v
 		}
 	}
