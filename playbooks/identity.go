@@ -2,6 +2,10 @@ package playbooks
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 // Label is what the step is about: the key of its object once evaluated, the label as written otherwise.
@@ -37,6 +41,51 @@ func (p *Play) Becomes() bool {
 			if t.become != nil && *t.become || t.becomeUser != nil && (t.become == nil || *t.become) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// Waiting lists the handlers that were notified and have not had their turn, in the order of their declaration. Of a handler
+// whose steps have been returned, only their outcomes tell whether it ran.
+func (r *HostRun) Waiting() []string {
+	var out []string
+	for i, h := range r.play.handlers {
+		if r.notified[h.Name] && i >= r.handler {
+			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
+// Heading is the name of a task as it is written, if it may differ from host to host or from item to item; otherwise "".
+func (p *Play) Heading(t *Task) string {
+	switch {
+	case t.name != nil && p.varies(t.name, nil):
+		if f := p.site.Files()[t.name.Range().Filename]; f != nil {
+			return strings.Trim(string(t.name.Range().SliceBytes(f.Bytes)), `"`)
+		}
+	case t.name == nil && t.key != nil && p.varies(t.key, nil):
+		return t.title()
+	}
+	return ""
+}
+
+// varies reports whether an expression may have another value on another host or for another item. seen are the variables of
+// the play that are being looked into.
+func (p *Play) varies(x hcl.Expression, seen []string) bool {
+	for _, t := range x.Variables() {
+		root := t.RootName()
+		if _, given := p.site.extra[root]; given || slices.Contains(seen, root) {
+			continue
+		}
+		switch root {
+		case "var", "local", "groups":
+			continue
+		}
+		i := slices.IndexFunc(p.vars, func(d definition) bool { return d.name == root })
+		if i < 0 || p.varies(p.vars[i].expr, append(seen, root)) {
+			return true
 		}
 	}
 	return false

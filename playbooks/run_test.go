@@ -111,7 +111,7 @@ func TestResultsAreWaitedFor(t *testing.T) {
 	r.SetOutcome(1, result(modules.Run, `{"stdout":"br7","rc":0}`))
 	next(t, r, Blocked)
 	r.SetOutcome(2, result(modules.None, `{"name":"br","mtu":1400}`))
-	steps := next(t, r, Blocked, "3 bridge : next", "4 bridge : br7", "5 command : each (item=x)", "6 command : each (item=y)")
+	steps := next(t, r, Blocked, "3 bridge : next", "4 bridge : br7", "5 command : each", "6 command : each")
 	if string(steps[0].Call.Params) != `{"mtu":1400,"name":"next"}` {
 		t.Errorf("params %s", steps[0].Call.Params)
 	}
@@ -130,7 +130,7 @@ func TestPlanGoesOnWithUnknownResults(t *testing.T) {
 	unknown := Outcome{Result: modules.Result{Diff: modules.Diff{Action: modules.Run}, Unknown: true}}
 	r.SetOutcome(1, unknown)
 	r.SetOutcome(2, result(modules.Update, `{"name":"br","mtu":1400}`))
-	next(t, r, Blocked, "3 bridge : next", "4 bridge : ${result.out.stdout} unknown when,name", "5 command : each (item=x)", "6 command : each (item=y)")
+	next(t, r, Blocked, "3 bridge : next", "4 bridge : ${result.out.stdout} unknown when,name", "5 command : each", "6 command : each")
 	r.SetOutcome(5, unknown)
 	r.SetOutcome(6, unknown)
 	next(t, r, Done, "7 bridge : sum unknown mtu", "8 bridge : skipped skipped", "9 bridge : last")
@@ -290,4 +290,28 @@ func TestHostsAreEvaluatedAtTheSameTime(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+func TestHeadingIsAsWrittenWhereNamesDiffer(t *testing.T) {
+	p := site(t, `
+variable "n" { default = "br7" }
+host "a" { vars = { of = "a" } }
+play "p" {
+  hosts = "a"
+  vars  = { same = var.n, other = "br-${host.name}", through = other }
+  bridge "br0" {}
+  bridge "${var.n}" {}
+  bridge "${same}" {}
+  bridge "${through}" {}
+  bridge "${of}" {}
+  bridge "br-${each.key}" { for_each = ["x"] }
+  bridge "br1" { name = "bridge of ${host.name}" }
+  bridge "${host.name}" { name = "a bridge" }
+}`).Plays()[0]
+	want := []string{"", "", "", "bridge : ${through}", "bridge : ${of}", "bridge : br-${each.key}", "bridge of ${host.name}", ""}
+	for i, task := range p.tasks {
+		if got := p.Heading(task); got != want[i] {
+			t.Errorf("heading of %s at line %d: %q, want %q", task.title(), task.Range.Start.Line, got, want[i])
+		}
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -294,7 +293,7 @@ func (r *HostRun) timeout(t *Task, in instance, e *evaluation) time.Duration {
 	return d
 }
 
-// title names the step: its name, or the module and the key, with the for_each key behind.
+// title names the step: its name, or the module and the key.
 func (r *HostRun) title(t *Task, in instance, e *evaluation, b *body) string {
 	name := t.title()
 	if b != nil {
@@ -309,9 +308,6 @@ func (r *HostRun) title(t *Task, in instance, e *evaluation, b *body) string {
 		if v, err := convert.Convert(v, cty.String); !diags.HasErrors() && err == nil && v.IsKnown() && !v.IsNull() && !v.IsMarked() {
 			name = v.AsString()
 		}
-	}
-	if in.key != "" && !strings.Contains(name, in.key) {
-		return fmt.Sprintf("%s (item=%s)", name, in.key)
 	}
 	return name
 }

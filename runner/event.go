@@ -29,7 +29,7 @@ const (
 	Warning     Kind = "warning"      // Message, maybe Host and Task
 	Debug       Kind = "debug"        // Message, Level: what -vvv shows
 	Recap       Kind = "recap"        // Host, Counts, Cost: once per host, sorted by name
-	RunDone     Kind = "run_done"     // last; Interrupted, Duration
+	RunDone     Kind = "run_done"     // last; Interrupted, Duration, Error if the site was at fault
 )
 
 // Status is what became of a task on a host.
@@ -87,7 +87,8 @@ const (
 
 // Task identifies a task, or one iteration of it.
 type Task struct {
-	Name      string `json:"name"` // the name meta-argument, or "TYPE : LABEL"
+	Name      string `json:"name"`              // the name meta-argument, or "TYPE : LABEL"
+	Heading   string `json:"heading,omitempty"` // the name as written, if it may differ from host to host or item to item
 	Module    string `json:"module"`
 	Label     string `json:"label"`
 	Key       string `json:"key,omitempty"`    // each.key
@@ -107,6 +108,10 @@ type Error struct {
 	Source  string `json:"source,omitempty"` // the lines of the playbook at fault, as HCL diagnostics show them
 	Hop     string `json:"hop,omitempty"`    // unreachable: the inventory name of the hop that refused
 }
+
+// KindInterrupted is the kind of the error of a task that was under way when the run was interrupted, and has not been heard
+// of since: it may or may not be done.
+const KindInterrupted = "interrupted"
 
 // Counts are the numbers of Ansible's recap line for one host.
 type Counts struct {

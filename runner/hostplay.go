@@ -28,6 +28,7 @@ type hostPlay struct {
 	faults  hcl.Diagnostics  // what ended the evaluation; reported when all that comes before it is done
 	facts   bool             // have been handed to eval
 	done    bool             // eval has no more
+	dropped []string         // handlers whose steps were not run
 	failed  bool             // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
 }
 
@@ -53,6 +54,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		x.interrupt()
 	}
+	x.unheard()
 	x.r.sink.event(Event{Kind: HostDone, Play: x.play.Display(), Host: x.host.Name})
 	return !x.failed
 }
@@ -155,7 +157,7 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 		return false
 	}
 	x.sent = append(x.sent, flight{x.cur.requests, st})
-	x.r.sink.event(Event{Kind: TaskSent, Play: x.play.Display(), Host: x.host.Name, Task: taskOf(st)})
+	x.r.sink.event(Event{Kind: TaskSent, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st)})
 	return true
 }
 
@@ -264,7 +266,7 @@ func (x *hostPlay) interrupt() {
 	if len(x.sent) > 0 && !x.failed { // nobody knows what became of the oldest
 		st := x.sent[0].step
 		x.sent = x.sent[1:]
-		x.report(st, Failed, nil, &Error{Kind: "interrupted",
+		x.report(st, Failed, nil, &Error{Kind: KindInterrupted,
 			Message: fmt.Sprintf("interrupted; it had not ended %s later, and may or may not be done", x.r.o.Grace)})
 	}
 	x.failed = true

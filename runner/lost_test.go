@@ -152,3 +152,74 @@ play "p" {
 	}
 	equal(t, "a", told(all, "a"), "failed deaf", "not_run three")
 }
+
+// warnings are those of a host, in order.
+func warnings(all []Event, host string) []string {
+	var out []string
+	for _, e := range all {
+		if e.Kind == Warning && e.Host == host {
+			out = append(out, e.Message)
+		}
+	}
+	return out
+}
+
+func TestHandlersThatDoNotRunAreNamed(t *testing.T) {
+	for name, last := range map[string]string{
+		"a task fails behind it": `act "fail" {}`,
+		"the session is lost":    `act "die" {}`,
+		"the handler before it fails": `act "three" { notify = ["first"] }
+  handler "first" { act "fail" {} }`,
+	} {
+		b := newBed(t)
+		all := b.run(bg, `host "a" {}
+play "p" {
+  hosts = "a"
+  act "one" { notify = ["reload"] }
+  `+last+`
+  handler "reload" { act "again" {} }
+  handler "never" { act "never" {} }
+}`, Options{})
+		if got := warnings(all, "a"); len(got) != 1 || got[0] != `handler "reload" was notified on a and has not run` {
+			t.Errorf("%s: warned of %q", name, got)
+		}
+	}
+	b := newBed(t)
+	all := b.run(bg, `host "a" {}
+play "p" {
+  hosts = "a"
+  act "one" { notify = ["reload"] }
+  handler "reload" { act "again" {} }
+}`, Options{})
+	if got := warnings(all, "a"); len(got) != 0 {
+		t.Errorf("a handler that has run: %q", got)
+	}
+}
+
+func TestPlaysNotBegunAreNamed(t *testing.T) {
+	b := newBed(t)
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	go func() {
+		<-b.begun
+		cancel()
+	}()
+	all := b.run(ctx, `host "a" {}
+host "b" {}
+play "p" {
+  hosts = "a"
+  act "one" { notify = ["reload"] }
+  act "hang" {}
+  handler "reload" { act "again" {} }
+}
+play "q" {
+  hosts = "a,b"
+  act "later" {}
+}`, Options{})
+	if got := jsonOf(t, all); !strings.Contains(got, `play \"q\" was not begun, on a, b`) {
+		t.Errorf("nothing says that the second play was not begun:\n%s", got)
+	}
+	if got := warnings(all, "a"); len(got) != 1 || !strings.Contains(got[0], `"reload"`) {
+		t.Errorf("warned of %q", got)
+	}
+}

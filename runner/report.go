@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -25,7 +26,10 @@ func (x *hostPlay) taskError(st playbooks.Step, e *wire.Error) *Error {
 
 // report emits what became of a step.
 func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fault *Error) {
-	e := Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: taskOf(st), Status: status, Error: fault}
+	if status == NotRun && st.Task.Handler != "" {
+		x.dropped = append(x.dropped, st.Task.Handler)
+	}
+	e := Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Status: status, Error: fault}
 	if rep != nil {
 		e.Duration = rep.Duration
 		if rep.Result != nil {
@@ -103,9 +107,21 @@ func (x *hostPlay) lost(err error) {
 		err = errors.New("the session ended")
 	}
 	if len(x.sent) > 0 && x.cur.hello != nil {
-		err = fmt.Errorf("%w; it was at [%s], which may or may not be done", err, x.sent[0].step.Name)
+		err = fmt.Errorf("%w; it was at [%s], which may or may not be done", err, x.task(x.sent[0].step).Address)
 	}
 	x.unreachable(err)
+}
+
+// unheard warns of the handlers that were notified and have not run: the next play finds nothing to change, and does not
+// notify them again.
+func (x *hostPlay) unheard() {
+	if !x.failed || x.r.o.Mode != Play {
+		return
+	}
+	for _, name := range slices.Compact(append(x.dropped, x.eval.Waiting()...)) {
+		x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name,
+			Message: fmt.Sprintf("handler %q was notified on %s and has not run", name, x.host.Name)})
+	}
 }
 
 // notRun reports everything that was under way or waiting as not run.

@@ -66,8 +66,18 @@ func (r *Runner) Run(ctx context.Context) hcl.Diagnostics {
 	announced()
 	r.closeAll()
 	r.sink.recap(func(h string) *Cost { return r.costs[h] })
-	r.sink.event(Event{Kind: RunDone, Duration: time.Since(start), Interrupted: ctx.Err() != nil})
+	r.sink.event(Event{Kind: RunDone, Duration: time.Since(start), Interrupted: ctx.Err() != nil, Error: siteError(diags)})
 	return diags
+}
+
+// siteError is the first of the errors in diags, or nil.
+func siteError(diags hcl.Diagnostics) *Error {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return &Error{Kind: "evaluation", Message: d.Summary + ": " + d.Detail}
+		}
+	}
+	return nil
 }
 
 // announce says at once that the run is being interrupted: it may take its time to end. The function returned is called
@@ -109,11 +119,29 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 	}
 	for i, p := range r.o.Site.Plays() {
 		if ctx.Err() != nil {
-			break
+			r.notBegun(p, selected[i])
+			continue
 		}
 		r.play(ctx, i, p, selected[i])
 	}
 	return diags
+}
+
+// notBegun says of a play that the run was interrupted before it.
+func (r *Runner) notBegun(p *playbooks.Play, hosts []*inventory.Host) {
+	if len(hosts) == 0 {
+		return
+	}
+	r.sink.event(Event{Kind: Warning, Play: p.Display(),
+		Message: fmt.Sprintf("play %q was not begun, on %s", p.Display(), join(names(hosts)))})
+}
+
+func names(hosts []*inventory.Host) []string {
+	out := make([]string, len(hosts))
+	for i, h := range hosts {
+		out[i] = h.Name
+	}
+	return out
 }
 
 func nothingSelected(limit string) *hcl.Diagnostic {
@@ -127,11 +155,7 @@ func nothingSelected(limit string) *hcl.Diagnostic {
 // play runs the play with that index on its hosts, all at the same time but for the bound of forks.
 func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) {
 	hosts = r.stillIn(hosts)
-	names := make([]string, len(hosts))
-	for i, h := range hosts {
-		names[i] = h.Name
-	}
-	r.sink.event(Event{Kind: PlayStarted, Play: p.Display(), Hosts: names})
+	r.sink.event(Event{Kind: PlayStarted, Play: p.Display(), Hosts: names(hosts)})
 	forks := r.o.Forks
 	if forks <= 0 {
 		forks = len(hosts)

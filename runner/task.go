@@ -14,10 +14,10 @@ import (
 	"labctl/playbooks"
 )
 
-// taskOf identifies a step in events.
-func taskOf(st playbooks.Step) *Task {
+// task identifies a step in events.
+func (x *hostPlay) task(st playbooks.Step) *Task {
 	t := &Task{
-		Name: st.Name, Module: st.Task.Module.Name(), Label: st.Label(), Key: st.Key, Absent: st.Call.Absent,
+		Name: st.Name, Heading: x.play.Heading(st.Task), Module: st.Task.Module.Name(), Label: st.Label(), Key: st.Key, Absent: st.Call.Absent,
 		Handler: st.Task.Handler != "", File: st.Range.Filename, Line: st.Range.Start.Line, Sensitive: st.Sensitive,
 	}
 	t.Address = t.Module + "." + t.Label

@@ -52,7 +52,7 @@ func TestInterruptedPlayTellsWhatIsDone(t *testing.T) {
 		if code := p.wait(10 * time.Second); code != exitInterrupted {
 			t.Errorf("%v: exit code %d\n%s%s", s, code, p.out.String(), p.err.String())
 		}
-		for _, want := range []string{"Interrupted after", "  h1: ", "  h2: ", "not run: [copy : /root/after]", "the last was [command : nap]"} {
+		for _, want := range []string{"Interrupted after", "  h1: ", "  h2: ", "not run: [copy : /root/after]", "the last was [copy : /root/before]; interrupted: [command : nap]"} {
 			if !strings.Contains(p.out.String(), want) {
 				t.Errorf("%v: %q is missing from\n%s", s, want, p.out.String())
 			}

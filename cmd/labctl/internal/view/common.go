@@ -29,7 +29,11 @@ func (c *common) event(e runner.Event) {
 	case runner.Connecting:
 		c.debug(2, e.Host, "connecting")
 	case runner.Connected:
-		c.debug(2, e.Host, fmt.Sprintf("connected in %v: %s", round(e.Duration), e.Message))
+		text := fmt.Sprintf("connected in %v", round(e.Duration))
+		if e.Message != "" {
+			text += ": " + e.Message
+		}
+		c.debug(2, e.Host, text)
 	case runner.TaskSent:
 		if e.Task != nil {
 			c.debug(3, e.Host, "sent "+e.Task.Address)

@@ -23,7 +23,7 @@ type planView struct {
 }
 
 // tally counts actions. A replacement is an addition and a destruction.
-type tally struct{ add, change, destroy, run, unknown int }
+type tally struct{ add, change, destroy, run, unknown, read int }
 
 // block is what is shown of one task. A read is shown only beside changes, where it says what will be looked at after them.
 type block struct {
@@ -162,6 +162,7 @@ func (v *planView) task(e runner.Event) {
 		h.add(v.block(e, "?", "depends on what is known after apply"), false)
 	case e.Status == runner.Skipped, e.Status == runner.NotRun, !action.Changes() && action != modules.Read:
 	case action == modules.Read:
+		h.counts.read++
 		h.add(v.block(e, "<=", "will be read during apply"), true)
 	default:
 		h.counts.count(action)
@@ -222,6 +223,7 @@ func (t *tally) plus(u tally) {
 	t.destroy += u.destroy
 	t.run += u.run
 	t.unknown += u.unknown
+	t.read += u.read
 }
 
 // block is one object: a comment that says what will happen, and what it will be. Symbols end in the third column.
@@ -272,6 +274,8 @@ func source(err *runner.Error) string {
 // sum prints the last line, in Terraform's words.
 func (v *planView) sum(e runner.Event) {
 	t := v.total
+	reads := t.read
+	t.read = 0
 	if t != (tally{}) {
 		text := fmt.Sprintf("%d to add, %d to change, %d to destroy", t.add, t.change, t.destroy)
 		if t.run > 0 {
@@ -287,7 +291,20 @@ func (v *planView) sum(e runner.Event) {
 		v.p.line("\n" + v.p.paint(red, "Interrupted"+after(e.Duration)+": the plan is incomplete."))
 	case len(v.failed) > 0:
 		v.p.line("\n" + v.p.paint(red, "Planning failed on "+plural(len(v.failed), "host")+": "+clean(strings.Join(v.failed, ", "))+"."))
+	case e.Error != nil: // it is told as a diagnostic
+		return
 	case t == (tally{}):
 		v.p.line("\n" + v.p.paint(green, "No changes.") + " Your hosts match the playbook.")
 	}
+	if reads > 0 {
+		v.p.line(probes(reads))
+	}
+}
+
+// probes says what a plan leaves out: what it asks may depend on what it would change.
+func probes(n int) string {
+	if n == 1 {
+		return "1 probe is made by play only."
+	}
+	return fmt.Sprintf("%d probes are made by play only.", n)
 }

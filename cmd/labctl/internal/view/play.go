@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"labctl/agent/wire"
 	"labctl/modules"
 	"labctl/runner"
 )
@@ -25,6 +26,7 @@ type playView struct {
 type work struct {
 	done, changed int
 	last          string
+	interrupted   string // the task it was at
 	notRun        []string
 }
 
@@ -108,10 +110,19 @@ func (v *playView) header(t runner.Task) {
 	if t.Handler {
 		title = "RUNNING HANDLER"
 	}
-	v.p.banner(title + " [" + t.Name + "]")
+	name := t.Name
+	if v.varies(t) {
+		name = t.Heading
+	}
+	v.p.banner(title + " [" + name + "]")
 	if v.o.Verbosity >= 2 && t.File != "" {
 		v.p.line(v.p.paint(darkGray, clean(fmt.Sprintf("task path: %s:%d", t.File, t.Line))))
 	}
+}
+
+// varies reports whether the name of a task may differ under its one heading, which then is the name as written.
+func (v *playView) varies(t runner.Task) bool {
+	return t.Heading != "" && (t.Key != "" || len(v.play) > 1)
 }
 
 func (v *playView) task(e runner.Event) {
@@ -134,18 +145,22 @@ func (v *playView) account(e runner.Event) {
 	w := v.host(e.Host)
 	switch e.Status {
 	case runner.NotRun:
-		w.notRun = append(w.notRun, e.Task.Name)
+		w.notRun = append(w.notRun, taskName(*e.Task))
 		return
 	case runner.Failed:
 		v.inPlay(e.Host, false)
 	default: // a rescue, or an ignored failure: the host went on
 		v.inPlay(e.Host, true)
 	}
+	if e.Error != nil && (e.Error.Kind == wire.KindCancelled || e.Error.Kind == runner.KindInterrupted) {
+		w.interrupted = taskName(*e.Task)
+		return
+	}
 	if e.Status == runner.Changed {
 		w.changed++
 	}
 	w.done++
-	w.last = e.Task.Name
+	w.last = taskName(*e.Task)
 }
 
 // status is the line (or, for a failure, the lines) that say what became of a task on a host.
@@ -159,12 +174,12 @@ func (v *playView) status(e runner.Event) string {
 	case runner.Skipped:
 		return v.p.paint(cyan, "skipping: "+host+v.details(e))
 	case runner.UnknownYet:
-		return v.p.paint(cyan, "unknown: "+host+item(e.Task.Key)+" => known after apply")
+		return v.p.paint(cyan, "unknown: "+host+v.item(*e.Task)+" => known after apply")
 	case runner.NotRun:
 		if v.o.Verbosity == 0 {
 			return ""
 		}
-		return v.p.paint(cyan, "not run: "+host+item(e.Task.Key))
+		return v.p.paint(cyan, "not run: "+host+v.item(*e.Task))
 	}
 	return v.failure(e, host)
 }
@@ -173,7 +188,7 @@ func (v *playView) status(e runner.Event) string {
 func (v *playView) failure(e runner.Event, host string) string {
 	text := "fatal: " + host + ": FAILED! => "
 	if e.Task.Key != "" {
-		text = "failed: " + host + " (item=" + clean(e.Task.Key) + ") => "
+		text = "failed: " + host + strings.TrimPrefix(v.item(*e.Task), " =>") + " => "
 	}
 	text = v.p.paint(red, text+indentRest(errorText(e.Error)))
 	if e.Error != nil && e.Error.Source != "" {
@@ -191,18 +206,34 @@ func (v *playView) failure(e runner.Event, host string) string {
 }
 
 func (v *playView) details(e runner.Event) string {
-	out := item(e.Task.Key)
+	out := v.item(*e.Task)
 	if v.o.Verbosity >= 1 {
 		out += " => " + resultJSON(e)
 	}
 	return out
 }
 
-func item(key string) string {
-	if key == "" {
+// item tells the lines under one heading apart: by the item, and by the name where the heading has it as written only.
+func (v *playView) item(t runner.Task) string {
+	var parts []string
+	if t.Key != "" {
+		parts = append(parts, "item="+t.Key)
+	}
+	if name := strings.TrimPrefix(t.Name, t.Module+" : "); v.varies(t) && t.Name != t.Heading && name != t.Key {
+		parts = append(parts, name)
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	return " => (item=" + clean(key) + ")"
+	return " => (" + clean(strings.Join(parts, ", ")) + ")"
+}
+
+// taskName is the name of a task where it stands alone.
+func taskName(t runner.Task) string {
+	if t.Key == "" || strings.Contains(t.Name, t.Key) {
+		return t.Name
+	}
+	return t.Name + " (item=" + t.Key + ")"
 }
 
 // errorText is an error's message, with the argument it is about.

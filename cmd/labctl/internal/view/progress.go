@@ -20,6 +20,8 @@ type doing struct {
 	what  string
 	since time.Time
 	sent  []string // on their way, oldest first
+
+	connecting bool // tasks may be on their way behind the connection
 }
 
 func newProgress() *progress { return &progress{hosts: map[string]*doing{}} }
@@ -28,9 +30,10 @@ func (p *progress) event(e runner.Event) {
 	p.now = e.Time
 	switch e.Kind {
 	case runner.Connecting:
-		p.hosts[e.Host] = &doing{what: "connecting", since: e.Time}
+		d := p.at(e, "connecting")
+		d.connecting = true
 	case runner.Connected:
-		p.at(e, "connected")
+		p.connected(e)
 	case runner.TaskSent:
 		p.sent(e)
 	case runner.TaskDone:
@@ -39,6 +42,15 @@ func (p *progress) event(e runner.Event) {
 		delete(p.hosts, e.Host)
 	case runner.PlayDone, runner.RunDone:
 		clear(p.hosts)
+	}
+}
+
+// connected moves on to what was sent behind the connection.
+func (p *progress) connected(e runner.Event) {
+	d := p.at(e, "connected")
+	d.connecting = false
+	if len(d.sent) > 0 {
+		d.what = d.sent[0]
 	}
 }
 
@@ -57,10 +69,11 @@ func (p *progress) sent(e runner.Event) {
 		return
 	}
 	d := p.hosts[e.Host]
-	if d == nil || len(d.sent) == 0 {
-		d = p.at(e, e.Task.Name)
+	name := taskName(*e.Task)
+	if d == nil || len(d.sent) == 0 && !d.connecting {
+		d = p.at(e, name)
 	}
-	d.sent = append(d.sent, e.Task.Name)
+	d.sent = append(d.sent, name)
 }
 
 // taskDone moves on to the next task on its way; if none is known, what was done last has to do.
@@ -70,7 +83,7 @@ func (p *progress) taskDone(e runner.Event) {
 	}
 	d := p.hosts[e.Host]
 	if d == nil || e.Status != runner.NotRun {
-		d = p.at(e, "after "+e.Task.Name)
+		d = p.at(e, "after "+taskName(*e.Task))
 	}
 	if len(d.sent) > 0 {
 		d.sent = d.sent[1:]

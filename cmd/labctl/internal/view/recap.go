@@ -85,6 +85,9 @@ func (w *work) String() string {
 	if w.done > 0 {
 		out = fmt.Sprintf("%s done, %d changed, the last was [%s]", plural(w.done, "task"), w.changed, clean(w.last))
 	}
+	if w.interrupted != "" {
+		out += "; interrupted: [" + clean(w.interrupted) + "]"
+	}
 	if len(w.notRun) == 0 {
 		return out
 	}

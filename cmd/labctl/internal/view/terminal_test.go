@@ -127,6 +127,28 @@ func TestTerminalRegion(t *testing.T) {
 	})
 }
 
+// Tasks travel behind the connection: once that is there, the region says which one the host is at.
+func TestTerminalRegionBehindConnection(t *testing.T) {
+	p := newProgress()
+	one, two := &runner.Task{Name: "one"}, &runner.Task{Name: "two", Key: "k"}
+	for _, c := range []struct {
+		event runner.Event
+		want  string
+	}{
+		{runner.Event{Kind: runner.Connecting}, "connecting"},
+		{runner.Event{Kind: runner.TaskSent, Task: one}, "connecting"},
+		{runner.Event{Kind: runner.TaskSent, Task: two}, "connecting"},
+		{runner.Event{Kind: runner.Connected}, "one"},
+		{runner.Event{Kind: runner.TaskDone, Task: one, Status: runner.OK}, "two (item=k)"},
+	} {
+		c.event.Host = "a"
+		p.event(c.event)
+		if got := p.hosts["a"].what; got != c.want {
+			t.Errorf("%s: %q, want %q", c.event.Kind, got, c.want)
+		}
+	}
+}
+
 // TestTerminalThrottle: however many events there are, the screen is redrawn ten times a second and the region stays small.
 func TestTerminalThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
