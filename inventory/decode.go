@@ -96,12 +96,6 @@ func (d *decoder) block(b *hcl.Block) {
 	}
 }
 
-func (d *decoder) content(b *hcl.Block, schema *hcl.BodySchema) *hcl.BodyContent {
-	c, diags := b.Body.Content(schema)
-	d.diags = append(d.diags, diags...)
-	return c
-}
-
 func (d *decoder) ssh(b *hcl.Block) {
 	if d.sshRange != nil {
 		d.fault(b.DefRange, "Duplicate ssh block", "The defaults for SSH were given already at %s. Say all in one block.", d.sshRange)

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 
@@ -41,7 +42,7 @@ func (d *decoder) membership() {
 			if g := d.inv.groups[ref.name]; g != nil {
 				g.direct = append(g.direct, reference{h.Name, ref.rng})
 			} else {
-				d.fault(ref.rng, "Unknown group", "No group %q is declared.%s", ref.name, DidYouMean(ref.name, d.groupNames()))
+				d.fault(ref.rng, "Unknown group", "No group %q is declared.%s", ref.name, d.groupHint(ref.name))
 			}
 		}
 	}
@@ -58,6 +59,14 @@ func (d *decoder) membership() {
 			}
 		}
 	}
+}
+
+// groupHint says what to do about a group that is not there, with a blank before it.
+func (d *decoder) groupHint(name string) string {
+	if s := Suggest(name, d.groupNames()); s != "" {
+		return fmt.Sprintf(" Did you mean %q?", s)
+	}
+	return fmt.Sprintf(" Add: group %q {}", name)
 }
 
 // children resolves the names of child groups, and of hosts that stand where groups do or the other way round.

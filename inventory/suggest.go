@@ -8,6 +8,9 @@ import (
 
 // Suggest returns the name among known that was probably meant by given, or "".
 func Suggest(given string, known []string) string {
+	if s := completion(given, known); s != "" {
+		return s
+	}
 	best, distance := "", 3 // further away is another word
 	switch {
 	case len(given) < 3:
@@ -24,6 +27,22 @@ func Suggest(given string, known []string) string {
 		}
 		if d := distanceOf(given, k); d < distance {
 			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// completion returns the shortest of known that begins with given, or "": a word cut short is meant as a whole.
+func completion(given string, known []string) string {
+	best := ""
+	for _, k := range known {
+		if len(given) >= 3 && len(given) < len(k) && strings.EqualFold(given, k[:len(given)]) && (best == "" || len(k) < len(best)) {
+			best = k
+		}
+	}
+	for _, k := range known {
+		if best != "" && strings.EqualFold(given, k) {
+			return k
 		}
 	}
 	return best

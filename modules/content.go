@@ -21,8 +21,8 @@ const maxShown = 64 << 10
 // content is embedded by the modules that put a file with a content in place.
 type content struct {
 	Content *string `json:"content,omitempty" lab:"text" doc:"The content itself."`
-	SHA256  string  `json:"sha256,omitempty" doc:"SHA-256 of the content in hexadecimal; filled in from src."`
-	Size    int64   `json:"size,omitempty" lab:"option" doc:"Size of the content in bytes; filled in from src."`
+	SHA256  string  `json:"sha256,omitempty" lab:"filled" doc:"SHA-256 of the content in hexadecimal; filled in from src."`
+	Size    int64   `json:"size,omitempty" lab:"option,filled" doc:"Size of the content in bytes; filled in from src."`
 	fileAttrs
 	Force  *bool `json:"force,omitempty" lab:"option" default:"true" doc:"Replace a file that is there; false: only make one that is missing."`
 	Backup bool  `json:"backup,omitempty" lab:"option" doc:"Keep the file that is replaced beside it, as NAME.YYYYMMDD-HHMMSS~."`

@@ -47,6 +47,8 @@ type node struct {
 	args   []argument
 	blocks []nested
 	rng    hcl.Range
+
+	incomplete bool // an argument in it is misspelt: another one may seem to be missing
 }
 
 // argument is one attribute = expression.
@@ -171,7 +173,7 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 	c.meta(t, b.Body, outer)
 	t.node = c.body(m.Schema(), b.Body, b.DefRange(), m.Name(), t)
 	if key := m.Schema().Key(); key != nil && t.key == nil {
-		c.fault(b.DefRange(), "Missing label", "A %s task is labelled with its %s: %s \"...\" { }.", m.Name(), key.Name, m.Name())
+		c.fault(b.DefRange(), "Missing label", "%s task is labelled with its %s: %s \"...\" { }.", inventory.Article(m.Name()), key.Name, m.Name())
 	}
 	t.deps = c.dependencies(t, b)
 	return t
@@ -185,8 +187,23 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	if err == nil {
 		return m
 	}
+	switch {
+	case b.Type == "play":
+		c.fault(b.TypeRange, "Play in a play", "Plays do not contain each other. Probably a closing brace } is missing above.")
+		return nil
+	case slices.ContainsFunc(topSchema.Blocks, func(t hcl.BlockHeaderSchema) bool { return t.Type == b.Type }) && (c.handler != "" || b.Type != "handler"):
+		c.fault(b.TypeRange, "Unknown module", "A %s is declared outside of plays. Or is a closing brace } missing above?", b.Type)
+		return nil
+	case slices.Contains(playArguments, b.Type):
+		c.fault(b.TypeRange, "Unsupported block", "%q is an argument, not a block: %s", b.Type, argumentForm(b.Type))
+		return nil
+	}
 	if slices.Contains(laterBlocks, b.Type) {
 		c.fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type)
+		return nil
+	}
+	if h := moduleHabit(b.Type); h != "" {
+		c.fault(b.TypeRange, "Unknown module", "%s", h)
 		return nil
 	}
 	known := c.site.registry.Names()
@@ -195,6 +212,14 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	}
 	c.fault(b.TypeRange, "Unknown module", "There is no module %q.%s", b.Type, didYouMeanLong(b.Type, known))
 	return nil
+}
+
+// argumentForm shows how an argument of a play is written.
+func argumentForm(name string) string {
+	if name == "vars" {
+		return "vars = { name = value, ... }"
+	}
+	return name + " = ..."
 }
 
 func didYouMeanLong(given string, known []string) string {

@@ -3,6 +3,7 @@ package playbooks
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -24,13 +25,16 @@ func (c *compiler) body(b *schema.Block, body *hclsyntax.Body, rng hcl.Range, wh
 			}
 			t.key, t.keyRange = a.Expr, a.Expr.Range()
 			c.refs(a.Expr)
+		case attr != nil && attr.Filled:
+			c.fault(a.NameRange, "Unsupported argument", "%q is filled in from src; it cannot be given.", a.Name)
 		case attr != nil && !attr.Computed && (!attr.Key || t == nil):
 			c.refs(a.Expr)
 			n.args = append(n.args, argument{attr, a.Expr, a.NameRange})
 		case t != nil && slices.Contains(metaArguments, a.Name):
 		case attr != nil && attr.Computed:
-			c.fault(a.NameRange, "Unsupported argument", "%q is in the result of a %s; it cannot be given.", a.Name, what)
+			c.fault(a.NameRange, "Unsupported argument", "%q is in the result of %s; it cannot be given.", a.Name, lower(inventory.Article(what)))
 		default:
+			n.incomplete = true
 			c.unsupported(a, b, what, t != nil)
 		}
 	}
@@ -54,21 +58,22 @@ func (c *compiler) unsupported(a *hclsyntax.Attribute, b *schema.Block, what str
 		return
 	}
 	known := argumentNames(b, task)
-	c.fault(a.NameRange, "Unsupported argument", "%s has no argument %q.%s", article(what), a.Name, inventory.DidYouMean(a.Name, known))
+	hint := blockHabit(a.Name, b)
+	if hint == "" {
+		hint = argumentHabit(a.Name, known)
+	}
+	if hint == "" {
+		hint = inventory.DidYouMean(a.Name, known)
+	}
+	c.fault(a.NameRange, "Unsupported argument", "%s has no argument %q.%s", inventory.Article(what), a.Name, hint)
 }
 
-func article(what string) string {
-	switch what[0] {
-	case 'a', 'e', 'i', 'o', 'u':
-		return "An " + what
-	}
-	return "A " + what
-}
+func lower(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 func argumentNames(b *schema.Block, task bool) []string {
 	var out []string
 	for i := range b.Attributes {
-		if a := &b.Attributes[i]; !a.Computed && (!a.Key || !task) {
+		if a := &b.Attributes[i]; !a.Computed && !a.Filled && (!a.Key || !task) {
 			out = append(out, a.Name)
 		}
 	}
@@ -92,11 +97,12 @@ func blockNames(b *schema.Block) []string {
 func (c *compiler) block(n *node, b *hclsyntax.Block, what string, seen map[string]bool) {
 	attr := n.block.Find(b.Type)
 	if attr == nil || attr.Kind != schema.Object || attr.Computed {
+		n.incomplete = true
 		detail := inventory.DidYouMean(b.Type, blockNames(n.block))
-		if attr != nil && !attr.Computed {
+		if attr != nil && !attr.Computed || slices.Contains(metaArguments, b.Type) {
 			detail = fmt.Sprintf(" It is an argument: %s = ...", b.Type)
 		}
-		c.fault(b.TypeRange, "Unsupported block", "%s has no block %q.%s", article(what), b.Type, detail)
+		c.fault(b.TypeRange, "Unsupported block", "%s has no block %q.%s", inventory.Article(what), b.Type, detail)
 		return
 	}
 	if len(b.Labels) > 0 {
@@ -117,7 +123,7 @@ func (c *compiler) dynamic(n *node, b *hclsyntax.Block, what string) {
 	}
 	attr := n.block.Find(b.Labels[0])
 	if attr == nil || attr.Kind != schema.Object || attr.Computed {
-		c.fault(b.LabelRanges[0], "Unsupported block", "%s has no block %q.%s", article(what), b.Labels[0], inventory.DidYouMean(b.Labels[0], blockNames(n.block)))
+		c.fault(b.LabelRanges[0], "Unsupported block", "%s has no block %q.%s", inventory.Article(what), b.Labels[0], inventory.DidYouMean(b.Labels[0], blockNames(n.block)))
 		return
 	}
 	k := nested{attr: attr, iterator: b.Labels[0]}

@@ -194,9 +194,10 @@ func encodeScalar(k schema.Kind, v cty.Value) (any, error) {
 		}
 		return json.Number(v.AsBigFloat().Text('g', -1)), nil
 	case schema.Bool:
+		given := v
 		v, err := convert.Convert(v, cty.Bool)
 		if err != nil {
-			return nil, fmt.Errorf("is not true or false: %w", err)
+			return nil, fmt.Errorf("is not true or false: %w.%s", err, truthHint(given, cty.Bool))
 		}
 		return v.True(), nil
 	}

@@ -87,8 +87,9 @@ func evaluate(t *testing.T, dir, comment string) string {
 		}
 	}
 	s, diags := Load(path, o)
-	if !diags.HasErrors() {
-		diags = append(diags, s.Validate(limit)...)
+	diags = append(diags, s.Validate(limit)...)
+	if !diags.HasErrors() && len(env.Tags)+len(env.SkipTags) > 0 {
+		diags = append(diags, s.CheckRun(env.Tags, env.SkipTags)...)
 	}
 	if diags.HasErrors() {
 		return render(t, s, diags)

@@ -207,11 +207,21 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 	if s.registry == nil {
 		s.registry = modules.Default
 	}
-	var blocks hcl.Blocks
+	var parsed []*syntax.File
+	broken := false
 	for _, src := range sources {
 		f, diags := syntax.Parse(src.Name, src.Text)
 		s.files[src.Name] = f
 		c.add(diags...)
+		broken = broken || diags.HasErrors()
+		parsed = append(parsed, f)
+	}
+	if broken { // what else is wrong may follow from that
+		s.Inventory, _ = inventory.Decode(inventory.Input{})
+		return s, c.diags()
+	}
+	var blocks hcl.Blocks
+	for _, f := range parsed {
 		blocks = append(blocks, s.topBlocks(f)...)
 	}
 	byType := blocks.ByType()
@@ -234,7 +244,7 @@ func (s *Site) loadInventory(blocks hcl.Blocks, list []string) {
 		s.diags.add(s.checkRefs(s.expressions(b.Body), staticScope{names: s.static, where: "the inventory"})...)
 	}
 	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, List: list})
-	s.diags.add(diags...)
+	s.untold(s.diags)(diags)
 	s.Inventory = inv
 	s.checkNames()
 	s.finishLocals()

@@ -70,8 +70,8 @@ type tCopy struct {
 	Dest    string         `json:"dest" lab:"key" doc:"Destination."`
 	Src     string         `json:"src" lab:"option" doc:"Source."`
 	Content *string        `json:"content" doc:"Content."`
-	SHA256  string         `json:"sha256" doc:"Hash."`
-	Size    int64          `json:"size" lab:"option" doc:"Size."`
+	SHA256  string         `json:"sha256" lab:"filled" doc:"Hash."`
+	Size    int64          `json:"size" lab:"option,filled" doc:"Size."`
 	Mode    string         `json:"mode" doc:"Mode."`
 	Vars    map[string]any `json:"vars" lab:"option" doc:"Variables."`
 }

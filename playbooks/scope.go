@@ -55,7 +55,7 @@ func (sc staticScope) inScope() []string {
 
 // checkRefs reports the names in expressions that are not in scope.
 func (s *Site) checkRefs(exprs []hcl.Expression, sc staticScope) hcl.Diagnostics {
-	var diags hcl.Diagnostics
+	diags := s.checkTree(exprs)
 	for _, e := range exprs {
 		for _, t := range e.Variables() {
 			if d := sc.check(t); d != nil {
@@ -148,11 +148,34 @@ func (sc staticScope) unknown(t hcl.Traversal, root string) *hcl.Diagnostic {
 	if sc.locals[root] {
 		return fault(t.SourceRange(), "Unknown name", "Nothing is called %q here. Did you mean \"local.%s\"?", root, root)
 	}
-	hint := inventory.DidYouMean(root, known)
+	if sc.isResult(root) {
+		return fault(t.SourceRange(), "Unknown name", "Nothing is called %q here. Did you mean \"result.%s\"?", root, root)
+	}
+	hint := nameHabit(root)
+	if hint == "" {
+		hint = inventory.DidYouMean(root, known)
+	}
 	if hint == "" && len(known) > 0 {
 		hint = " In scope are " + strings.Join(known, ", ") + "."
 	}
+	if strings.HasPrefix(hint, " Known: ") || hint == "" || strings.HasPrefix(hint, " In scope are ") {
+		hint += quoted(t)
+	}
 	return fault(t.SourceRange(), "Unknown name", "Nothing is called %q in %s.%s", root, sc.where, strings.Replace(hint, " Known: ", " In scope are ", 1))
+}
+
+// isResult reports whether a task registers name, before or after.
+func (sc staticScope) isResult(name string) bool {
+	_, later := sc.later[name]
+	return later || sc.results[name]
+}
+
+// quoted is the hint for a name that stands alone and may be meant as a text.
+func quoted(t hcl.Traversal) string {
+	if len(t) > 1 {
+		return ""
+	}
+	return fmt.Sprintf(" A text is written in quotes: %q.", t.RootName())
 }
 
 // expressions lists all expressions in a body, nested blocks included.

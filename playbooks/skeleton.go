@@ -42,9 +42,39 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 			kept.Blocks = append(kept.Blocks, b)
 		}
 	}
+	kept.Blocks = slices.DeleteFunc(kept.Blocks, s.unknownTop)
+	for _, a := range sortedAttributes(kept.Attributes) {
+		s.diags.add(fault(a.NameRange, "Argument outside of a block", "%q stands in no block. A site is made of blocks: %s.", a.Name, strings.Join(topNames(), ", ")))
+	}
+	kept.Attributes = nil
 	content, diags := kept.Content(topSchema)
 	s.diags.add(diags...)
 	return content.Blocks
+}
+
+func topNames() []string {
+	var out []string
+	for _, b := range topSchema.Blocks {
+		out = append(out, b.Type)
+	}
+	return out
+}
+
+// unknownTop reports a block that no site has.
+func (s *Site) unknownTop(b *hclsyntax.Block) bool {
+	known := topNames()
+	if slices.Contains(known, b.Type) {
+		return false
+	}
+	hint := " " + moduleHabits[b.Type]
+	if hint == " " {
+		hint = inventory.DidYouMean(b.Type, append(known, s.registry.Names()...))
+	}
+	if strings.HasPrefix(hint, " Known: ") || hint == "" {
+		hint = " Known: " + strings.Join(known, ", ") + "."
+	}
+	s.diags.add(fault(b.TypeRange, "Unsupported block type", "A site has no block %q.%s", b.Type, hint))
+	return true
 }
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
@@ -151,7 +181,11 @@ func (s *Site) play(b *hcl.Block) *Play {
 func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	for _, a := range sortedAttributes(body.Attributes) {
 		if !slices.Contains(playArguments, a.Name) {
-			s.diags.add(fault(a.NameRange, "Unsupported argument", "A play has no argument %q.%s", a.Name, inventory.DidYouMean(a.Name, playArguments)))
+			hint := playHabit(a.Name)
+			if hint == "" {
+				hint = inventory.DidYouMean(a.Name, playArguments)
+			}
+			s.diags.add(fault(a.NameRange, "Unsupported argument", "A play has no argument %q.%s", a.Name, hint))
 		}
 	}
 	attr := body.Attributes
@@ -202,6 +236,10 @@ func sortedAttributes(attrs hclsyntax.Attributes) []*hclsyntax.Attribute {
 
 // constant evaluates an argument that is the same for every host.
 func (s *Site) constant(a *hclsyntax.Attribute, want cty.Type) (cty.Value, bool) {
+	if name := hcl.ExprAsKeyword(a.Expr); name != "" && want != cty.Bool && !slices.Contains(scopeRoots, name) {
+		s.diags.add(fault(a.Expr.Range(), "Missing quotes", "Write it in quotes: %s = %q.", a.Name, name))
+		return cty.NilVal, false
+	}
 	if diags := s.checkRefs([]hcl.Expression{a.Expr}, staticScope{names: s.static, groups: true, where: "an argument that is the same for all hosts"}); diags.HasErrors() {
 		s.diags.add(diags...)
 		return cty.NilVal, false
@@ -212,10 +250,11 @@ func (s *Site) constant(a *hclsyntax.Attribute, want cty.Type) (cty.Value, bool)
 		return cty.NilVal, false
 	}
 	v, _ = v.UnmarkDeep()
+	given := v
 	v, err := convert.Convert(v, want)
 	if err != nil {
-		s.diags.add(fault(a.Expr.Range(), "Wrong type", "The argument %q is not as it should be: %s.", a.Name, err))
-		return v, false
+		s.diags.add(fault(a.Expr.Range(), "Wrong type", "The argument %q is not as it should be: %s.%s", a.Name, err, truthHint(given, want)))
+		return cty.NilVal, false
 	}
 	return v, !v.IsNull() && v.IsWhollyKnown()
 }

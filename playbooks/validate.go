@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,19 +56,96 @@ func (b *body) locate(path string) hcl.Range {
 // wrong. Nothing but files is touched. limit is a pattern, or "".
 func (s *Site) Validate(limit string) hcl.Diagnostics {
 	c := &collector{}
+	add := s.untold(c)
 	matched := limit == ""
 	for _, p := range s.plays {
+		if p.pattern == "" && p.hostsRange.Filename == "" {
+			continue // told by Load
+		}
 		hosts, diags := p.Hosts(limit)
-		c.add(diags...)
+		add(diags)
 		matched = matched || len(hosts) > 0
 		for _, h := range hosts {
-			c.add(p.validate(h)...)
+			add(p.validate(h))
 		}
 	}
-	if !matched && len(s.plays) > 0 && !c.diags().HasErrors() {
+	if !matched && len(s.plays) > 0 && !s.diags.diags().HasErrors() && !c.diags().HasErrors() {
 		c.add(fault(nowhere, "No hosts", "The limit %q leaves no host in any play.", limit))
 	}
 	return c.diags()
+}
+
+// untold adds to c the diagnostics that Load has not told already, about the same source: what is wrong in itself is wrong
+// when it is evaluated, too.
+func (s *Site) untold(c *collector) func(hcl.Diagnostics) {
+	var told []hcl.Range
+	for _, d := range s.diags.diags() {
+		if d.Severity == hcl.DiagError && d.Subject != nil {
+			told = append(told, *d.Subject)
+		}
+	}
+	return func(diags hcl.Diagnostics) {
+		for _, d := range diags {
+			if d.Subject == nil || !slices.ContainsFunc(told, d.Subject.Overlaps) {
+				c.add(d)
+			}
+		}
+	}
+}
+
+// seeming takes out of faults that an argument is missing where one is misspelt.
+func (n *node) seeming(faults hcl.Diagnostics) hcl.Diagnostics {
+	if n.incomplete {
+		faults = slices.DeleteFunc(faults, func(d *hcl.Diagnostic) bool { return d.Subject != nil && *d.Subject == n.rng })
+	}
+	for _, b := range n.blocks {
+		faults = b.node.seeming(faults)
+	}
+	return faults
+}
+
+// CheckRun reports what is wrong with playing the site with these tags: no play at all, a tag that no task has.
+func (s *Site) CheckRun(tags, skip []string) hcl.Diagnostics {
+	if len(s.plays) == 0 {
+		return hcl.Diagnostics{fault(nowhere, "No play", "The site has no play: play \"name\" { hosts = \"all\"  ... }.")}
+	}
+	known := s.tags()
+	var diags hcl.Diagnostics
+	for i, tag := range slices.Concat(tags, skip) {
+		if known[tag] || slices.Contains([]string{"all", "always", "never", "tagged", "untagged"}, tag) {
+			continue
+		}
+		hint := inventory.DidYouMean(tag, sortedKeys(known))
+		if len(known) == 0 {
+			hint = " No task has any."
+		}
+		d := fault(nowhere, "Unknown tag", "No task has the tag %q.%s", tag, hint)
+		if i >= len(tags) { // to leave out what is not there does no harm
+			d.Severity = hcl.DiagWarning
+		}
+		diags = append(diags, d)
+	}
+	return diags
+}
+
+// CheckPlays warns of a site that is an inventory alone.
+func (s *Site) CheckPlays() hcl.Diagnostics {
+	if len(s.plays) > 0 {
+		return nil
+	}
+	return hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "No play", Detail: "The site has no play: there is nothing to do on its hosts."}}
+}
+
+func (s *Site) tags() map[string]bool {
+	known := map[string]bool{}
+	for _, p := range s.plays {
+		for _, t := range p.tasks {
+			for _, tag := range t.tags {
+				known[tag] = true
+			}
+		}
+	}
+	return known
 }
 
 // validate evaluates all tasks, those of handlers too, without stopping at faults.
@@ -83,7 +161,7 @@ func (p *Play) validate(h *inventory.Host) hcl.Diagnostics {
 			}
 			for _, in := range instances {
 				_, faults := r.step(t, in)
-				diags = append(diags, faults...)
+				diags = append(diags, t.node.seeming(faults)...)
 			}
 		}
 	}

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"syscall"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"labctl/cmd/labctl/internal/view"
+	"labctl/playbooks"
 	"labctl/runner"
 )
 
@@ -93,7 +98,8 @@ func (a *app) planCmd() *cobra.Command {
 		Short: "Show exactly what play would change",
 		Long: `Runs the modules on a copy of each host in memory, so that a task sees what the
 tasks before it would have done. Nothing is changed. With --against FILE, a
-snapshot written by 'labctl facts HOST -o json' stands in for the host.
+snapshot written by 'labctl facts HOST -o json' stands in for the host; hosts
+without one are left out.
 
 Exit codes: 0 done, 1 error, 99 interrupted; with --detailed-exitcode 2 if there
 are changes.`,
@@ -120,22 +126,53 @@ func exitWith(code int) error {
 }
 
 // runOpener is opener, or snapshots where those are asked for.
-func (a *app) runOpener(ctx context.Context, s *site, f *runFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
+func (a *app) runOpener(s *site, f *runFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
 	if len(f.against) == 0 {
-		return a.opener(ctx, s, &f.connectFlags, logf)
+		return a.opener(s, &f.connectFlags, logf)
 	}
 	o, err := snapshots(f.against)
+	if err == nil {
+		err = a.leaveOut(s, f, o)
+	}
 	return o, "", func() {}, err
+}
+
+// leaveOut narrows the limit to the hosts that have a snapshot, and says which have none.
+func (a *app) leaveOut(s *site, f *runFlags, o *runner.Against) error {
+	var with, without []string
+	for _, p := range s.Plays() {
+		hosts, _ := p.Hosts(f.limit) // which has been tried before
+		for _, h := range hosts {
+			list := &with
+			if o.Snapshots[h.Name] == nil {
+				list = &without
+			}
+			if !slices.Contains(*list, h.Name) {
+				*list = append(*list, h.Name)
+			}
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	have := slices.Sorted(maps.Keys(o.Snapshots))
+	if len(with) == 0 {
+		return fmt.Errorf("no snapshot of %s was given, only of %s: labctl facts %s --site %s -o json > %s.json takes one",
+			strings.Join(without, ", "), strings.Join(have, ", "), without[0], s.path, without[0])
+	}
+	f.limit = strings.Join(with, ",")
+	fmt.Fprintf(a.err, "Left out, since no snapshot of them was given: %s.\n", strings.Join(without, ", "))
+	return nil
 }
 
 // runSite loads and validates a site and runs it.
 func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
-	s, err := a.loadValid(path, &f.siteFlags, f.limit)
+	s, err := a.loadValid(path, &f.siteFlags, f.limit, func(s *playbooks.Site) hcl.Diagnostics { return s.CheckRun(f.tags, f.skipTags) })
 	if err != nil {
 		return nil, err
 	}
 	var r *runner.Runner
-	opener, name, done, err := a.runOpener(ctx, s, f, func(format string, args ...any) { r.Debugf(1, format, args...) })
+	opener, name, done, err := a.runOpener(s, f, func(format string, args ...any) { r.Debugf(1, format, args...) })
 	if err != nil {
 		return nil, err
 	}

@@ -44,10 +44,14 @@ func (a *app) load(path string, s *siteFlags) (*site, error) {
 }
 
 // loadValid reads a site and evaluates it for every host as far as is known without one, and shows all faults of both at
-// once. limit is a pattern, or "".
-func (a *app) loadValid(path string, s *siteFlags, limit string) (*site, error) {
+// once. limit is a pattern, or "". more checks what a verb asks of
+// a site without faults.
+func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*playbooks.Site) hcl.Diagnostics) (*site, error) {
 	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars})
 	diags = append(diags, loaded.Validate(limit)...)
+	if !diags.HasErrors() {
+		diags = append(diags, more(loaded)...)
+	}
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (a *app) validateCmd() *cobra.Command {
 		Short: "Check a site without touching any host",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := a.loadValid(sitePath(args), &s, ""); err != nil {
+			if _, err := a.loadValid(sitePath(args), &s, "", (*playbooks.Site).CheckPlays); err != nil {
 				return err
 			}
 			_, err := a.out.Write([]byte("The site is valid.\n"))

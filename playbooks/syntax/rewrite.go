@@ -26,6 +26,7 @@ type rewriter struct {
 	i      int
 	edits  []edit
 	labels []label
+	faults hcl.Diagnostics
 }
 
 func (rw *rewriter) rewrite() []byte {
@@ -80,6 +81,7 @@ func (rw *rewriter) body(depth int) bool {
 		if !rw.item(depth) {
 			return false
 		}
+		rw.comma()
 		if !rw.endsLine() {
 			rw.newline()
 		}
@@ -104,6 +106,9 @@ func (rw *rewriter) item(depth int) bool {
 	if rw.peek() == hclsyntax.TokenEqual {
 		rw.i++
 		return rw.expression()
+	}
+	if rw.peek() == hclsyntax.TokenColon {
+		return rw.colon()
 	}
 	for {
 		switch rw.peek() {
@@ -156,7 +161,7 @@ func (rw *rewriter) expression() bool {
 			return nesting == 0
 		}
 		if nesting == 0 {
-			if rw.endsLine() || t == hclsyntax.TokenCBrace || operand && rw.startsItem() {
+			if rw.endsLine() || t == hclsyntax.TokenCBrace || t == hclsyntax.TokenComma || operand && rw.startsItem() {
 				return true
 			}
 		}

@@ -47,6 +47,8 @@ func Parse(name string, src []byte) (*File, hcl.Diagnostics) {
 		p.diagnostics(diags) // first: some point into the tree
 		p.place(parsed.Body)
 	}
+	rw.unclosed(diags)
+	diags = append(rw.faults, diags...)
 	f.File.Body, f.File.Nav = parsed.Body, parsed.Nav
 	f.labels = rw.labels
 	for i := range f.labels {
@@ -67,6 +69,9 @@ func refuse(name string, src []byte) hcl.Diagnostics {
 	if i := invalidUTF8(src); i >= 0 {
 		return fault(name, src, i, "Invalid character encoding",
 			fmt.Sprintf("Byte %d of this file is not UTF-8. Save the file as UTF-8.", i))
+	}
+	if diags := yaml(name, src); diags != nil {
+		return diags
 	}
 	if i := bytes.IndexFunc(src, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }); i >= 0 {
 		return fault(name, src, i, "Invalid character", fmt.Sprintf("The control character %q does not belong into a text file.", src[i]))

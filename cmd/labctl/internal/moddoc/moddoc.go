@@ -34,7 +34,7 @@ func Page(m modules.Module) string {
 func rows(b *strings.Builder, s *schema.Block, prefix string) {
 	for i := range s.Attributes {
 		a := &s.Attributes[i]
-		if a.Computed {
+		if a.Computed || a.Filled {
 			continue
 		}
 		fmt.Fprintf(b, "| `%s%s` | %s | %s |\n", prefix, a.Name, kind(a), cell(a.Doc)+notes(a))

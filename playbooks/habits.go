@@ -1,0 +1,260 @@
+package playbooks
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"labctl/inventory"
+	"labctl/modules/schema"
+)
+
+// Whoever comes from Ansible, Terraform or ip(8) writes what is right there. These tables say what it is called here.
+
+// argumentHabits are arguments of tasks elsewhere. A hint that names another argument counts only where there is one.
+var argumentHabits = map[string]struct{ instead, hint string }{
+	"state":         {"ensure", `Write ensure = "present" or ensure = "absent".`},
+	"loop":          {"for_each", "Write for_each = [...]; the element is each.value."},
+	"with_items":    {"for_each", "Write for_each = [...]; the element is each.value."},
+	"with_dict":     {"for_each", "Write for_each = {...}; there are each.key and each.value."},
+	"count":         {"for_each", "Write for_each = range(n); the number is each.value."},
+	"depends_on":    {"", "It is not needed: tasks run in order, from top to bottom."},
+	"gateway":       {"via", "Write via = \"...\"."},
+	"nexthop":       {"via", "Write via = \"...\"."},
+	"gw":            {"via", "Write via = \"...\"."},
+	"msg":           {"", "There is no module that only prints; -v shows what a task returned."},
+	"listen":        {"", "A task names the handlers it tells: notify = [\"...\"]."},
+	"sudo":          {"become", "Write become = true."},
+	"delegate_to":   {"", "A task runs on the hosts of its play; write a play for the other host."},
+	"environment":   {"", "Only command takes an environment."},
+	"cmd":           {"shell", "Write shell = \"...\"."},
+	"ip":            {"cidr", "Write cidr = [\"192.0.2.1/24\"]."},
+	"addresses":     {"cidr", "Write cidr = [...]."},
+	"id":            {"vni", "Write vni = ..."},
+	"port":          {"dstport", "Write dstport = ..."},
+	"target":        {"jump", "Write jump = \"...\"."},
+	"permissions":   {"mode", "Write mode = \"0644\"."},
+	"source":        {"src", "Write src = \"...\"."},
+	"interfaces":    {"ports", "Write ports = [...]."},
+	"members":       {"ports", "Write ports = [...]."},
+	"slaves":        {"ports", "Write ports = [...]."},
+	"namespace":     {"netns", "Write netns = \"...\"."},
+	"ignore_errors": {"", "It is not supported yet."},
+}
+
+// moduleHabits are tasks elsewhere.
+var moduleHabits = map[string]string{
+	"shell":      `Write command "what it does" { shell = "..." }.`,
+	"script":     `Write command "what it does" { shell = file("...") }.`,
+	"raw":        `Write command "what it does" { shell = "..." }.`,
+	"lineinfile": `Write line "/path/of/the/file" { line = "..." }.`,
+	"service":    noneYet("systemctl enable --now NAME"),
+	"systemd":    noneYet("systemctl enable --now NAME"),
+	"apt":        noneYet("apt-get install -y NAME"),
+	"yum":        noneYet("dnf install -y NAME"),
+	"dnf":        noneYet("dnf install -y NAME"),
+	"package":    noneYet("apt-get install -y NAME"),
+	"user":       noneYet("id -u NAME || useradd NAME"),
+	"debug":      "There is none yet. labctl play -v shows what tasks return.",
+	"assert":     "There is none yet. ping, tcp and http check what is reached; a validation checks a variable.",
+	"set_fact":   "There is none yet. Name a value in the vars of the play, or in locals: vars = { name = value }.",
+	"include":    "There is none yet. Put the plays in files of one directory and play the directory.",
+	"iptables":   `Write iptables_rule "NAME" { ... } for one rule, iptables_chain "NAME" { rule { ... } } for a whole chain.`,
+	"interface":  `Write link "NAME" { ... }.`,
+	"ip_address": `Write address "DEVICE" { cidr = [...] }.`,
+	"ip":         `Write link, address, route, rule or netns for what the object is.`,
+	"resource":   `Write the task itself, by its module: bridge "br0" { ... }.`,
+	"tasks":      "The tasks stand in the play itself, without a block around them.",
+	"pre_tasks":  "Tasks run in order, from top to bottom: put them first.",
+	"post_tasks": "Tasks run in order, from top to bottom: put them last.",
+	"handlers":   `Write handler "NAME" { ... } for each of them.`,
+	"provider":   "There are none: hosts are reached by SSH. Write host \"NAME\" { address = \"...\" }.",
+	"output":     "There are none yet. labctl play --json tells what came of each task.",
+	"data":       "Write a task that reads, such as command, with register; or facts.",
+	"terraform":  "It is not needed: a site says only hosts and plays.",
+	"module":     "There are none yet. Put files in one directory and play the directory.",
+	"task":       "A task begins with the name of its module: bridge \"br0\" { ... }.",
+	"playbook":   `Write play "NAME" { hosts = ... }.`,
+	"hosts":      `Write host "NAME" { address = "..." } for each.`,
+	"vars":       `Write variable "NAME" { default = ... }, locals { ... }, or vars = { ... } in a play, a group or a host.`,
+	"var":        `Write variable "NAME" { default = ... }.`,
+	"local":      "Write locals { NAME = ... }.",
+	"inventory":  "Write host and group blocks, here or in inventory.hcl.",
+	"block":      "It is not supported yet.",
+	"roles":      "There are none yet. Put the plays in files of one directory and play the directory.",
+}
+
+func noneYet(shell string) string {
+	return fmt.Sprintf("There is none yet. Write command \"...\" { shell = %q }, with creates or when if it must not run each time.", shell)
+}
+
+// nameHabits are names in expressions elsewhere.
+var nameHabits = map[string]string{
+	"inventory_hostname":   "Write host.name.",
+	"ansible_hostname":     "Write facts.hostname.",
+	"ansible_host":         "Write host.address.",
+	"ansible_facts":        "Write facts.",
+	"ansible_default_ipv4": "Write facts.default_ipv4.",
+	"hostvars":             "Write hosts[\"NAME\"], and hosts[\"NAME\"].vars for its variables.",
+	"item":                 "Write each.value, in a task with for_each.",
+	"self":                 "Write host.",
+	"data":                 "Results of tasks are result.NAME, what is known of the host is in facts.",
+	"yes":                  "Write true.",
+	"on":                   "Write true.",
+	"no":                   "Write false.",
+	"off":                  "Write false.",
+	"True":                 "Write true.",
+	"False":                "Write false.",
+	"None":                 "Write null.",
+	"omit":                 "Write null: the argument is then left alone.",
+}
+
+// nameHabit is the hint for a name, with a blank before it, or "".
+func nameHabit(name string) string {
+	if h := nameHabits[name]; h != "" {
+		return " " + h
+	}
+	if strings.HasPrefix(name, "ansible_") {
+		return " What is known of the host is in facts."
+	}
+	return ""
+}
+
+// argumentHabit is the hint for an argument, with a blank before it, or "".
+func argumentHabit(name string, known []string) string {
+	h, ok := argumentHabits[name]
+	if !ok || h.instead != "" && !slices.Contains(known, h.instead) {
+		return ""
+	}
+	return " " + h.hint
+}
+
+// blockHabit is the hint where an argument is meant to be a nested block: rules = [...] for rule { }.
+func blockHabit(name string, b *schema.Block) string {
+	for _, k := range blockNames(b) {
+		if name == k+"s" {
+			return fmt.Sprintf(" Write %s blocks, one for each: %s { ... }", k, k)
+		}
+	}
+	return ""
+}
+
+// jinja is a template of Ansible's: two braces around a name, with filters or without.
+var jinja = regexp.MustCompile(`\{\{-?\s*[A-Za-z_][\w.\[\]'"]*\s*(\|[^}]*)?-?\}\}`)
+
+// checkTree looks for what the names in expressions do not show: functions that do not exist, templates of another language.
+func (s *Site) checkTree(exprs []hcl.Expression) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	enter := func(n hclsyntax.Node) hcl.Diagnostics {
+		if once, ok := n.(*onceExpr); ok {
+			n = once.Expression
+		}
+		switch e := n.(type) {
+		case *hclsyntax.FunctionCallExpr:
+			return s.checkFunction(e)
+		case *hclsyntax.TemplateExpr:
+			return s.checkTemplate(e)
+		}
+		return nil
+	}
+	for _, e := range exprs {
+		if n, ok := e.(hclsyntax.Node); ok {
+			diags = append(diags, hclsyntax.VisitAll(n, enter)...)
+		}
+	}
+	return diags
+}
+
+func (s *Site) checkFunction(e *hclsyntax.FunctionCallExpr) hcl.Diagnostics {
+	if _, ok := s.scope.Functions[e.Name]; ok {
+		return nil
+	}
+	hint := " docs/language.md lists them all."
+	if f := inventory.Suggest(e.Name, sortedKeys(s.scope.Functions)); f != "" {
+		hint = fmt.Sprintf(" Did you mean %q?", f)
+	}
+	return hcl.Diagnostics{fault(e.NameRange, "Unknown function", "There is no function %q.%s", e.Name, hint)}
+}
+
+func (s *Site) checkTemplate(e *hclsyntax.TemplateExpr) hcl.Diagnostics {
+	f := s.files[e.SrcRange.Filename]
+	if f == nil {
+		return nil
+	}
+	found := jinja.Find(e.SrcRange.SliceBytes(f.Bytes))
+	if found == nil {
+		return nil
+	}
+	name, _, _ := strings.Cut(strings.Trim(string(found), "{}-"), "|")
+	name = strings.TrimSpace(name)
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagWarning, Summary: "Template of another language", Subject: e.SrcRange.Ptr(),
+		Detail: fmt.Sprintf("%s stays as it is written. %s", found, interpolation(name)),
+	}}
+}
+
+// interpolation says how the value of a name gets into a text.
+func interpolation(name string) string {
+	if h := nameHabit(name); h != "" {
+		return "The value of an expression is written ${ ... }." + h
+	}
+	return fmt.Sprintf("For the value of %s write ${%s}.", name, name)
+}
+
+// moduleHabit says in whole sentences that there is no such module, and what to write, or "".
+func moduleHabit(name string) string {
+	h := moduleHabits[name]
+	if h == "" {
+		return ""
+	}
+	if rest, yet := strings.CutPrefix(h, "There is none yet. "); yet {
+		return fmt.Sprintf("There is no module %q yet. %s", name, rest)
+	}
+	return fmt.Sprintf("There is no module %q. %s", name, h)
+}
+
+// playHabits are arguments of plays elsewhere.
+var playHabits = map[string]string{
+	"gather_facts":        "It is not needed: the facts are there.",
+	"tasks":               "The tasks stand in the play itself, as blocks: bridge \"br0\" { ... }.",
+	"roles":               "There are none yet. Put the plays in files of one directory and play the directory.",
+	"handlers":            "Write handler \"NAME\" { ... } blocks.",
+	"name":                "The name is the label: play \"NAME\" { ... }.",
+	"remote_user":         "Write ssh { user = \"...\" }, or user in the host or group.",
+	"user":                "Write ssh { user = \"...\" }, or user in the host or group.",
+	"connection":          "Write connection in the host or group.",
+	"when":                "Conditions are for tasks; hosts = \"a:!b\" chooses hosts.",
+	"serial":              "It is not supported yet; --limit takes a part of the hosts.",
+	"strategy":            "Hosts do not wait for each other inside of a play.",
+	"any_errors_fatal":    "It is not supported yet.",
+	"max_fail_percentage": "It is not supported yet.",
+	"notify":              "It is for tasks.",
+	"for_each":            "It is for tasks.",
+}
+
+// playHabit is the hint for an argument of a play, with a blank before it, or "".
+func playHabit(name string) string {
+	if h := playHabits[name]; h != "" {
+		return " " + h
+	}
+	return ""
+}
+
+// truthHint says how a truth value written in words is written here, with a blank before it.
+func truthHint(v cty.Value, want cty.Type) string {
+	if want != cty.Bool || v == cty.NilVal || v.Type() != cty.String || v.IsNull() || !v.IsKnown() || v.IsMarked() {
+		return ""
+	}
+	switch strings.ToLower(v.AsString()) {
+	case "yes", "on", "y", "true":
+		return " Write true, without quotes."
+	case "no", "off", "n", "false":
+		return " Write false, without quotes."
+	}
+	return ""
+}
