@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -24,12 +23,12 @@ func (a *app) viewOptions() view.Options {
 
 // opener decides how the hosts of a site are reached. It returns the name of the sandbox, if that is where they are, and what
 // is to be called at the end.
-func (a *app) opener(ctx context.Context, s *site, f *connectFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
+func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
 	c := &runner.Connector{Agents: agentbin.Default()}
 	name := ""
 	switch {
 	case f.sandbox:
-		st, err := sandboxState(ctx, s.path)
+		st, err := sandboxState(s.path)
 		if err != nil {
 			return nil, "", nil, err
 		}

@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"labctl/inventory"
 	"labctl/modules/host"
 	"labctl/runner"
 )
@@ -26,7 +28,8 @@ func (a *app) factsCmd() *cobra.Command {
 		Short: "Show what a host is, or write all of it as a snapshot (-o json)",
 		Long: `Without -o, prints the facts that a playbook may use as facts.NAME. With
 -o json, writes a snapshot of the whole host, which 'labctl plan --against'
-reads; files that a plan will look at are added with --file.
+reads. Of its files it holds those that the site's tasks name for the host,
+with their text, and those of --file.
 
 A host shows all of itself to root only, hence the default of --become. With
 --become=false the login user looks.`,
@@ -43,7 +46,7 @@ A host shows all of itself to root only, hence the default of --become. With
 			if len(hosts) != 1 {
 				return fmt.Errorf("%q names %d hosts: facts shows one", args[0], len(hosts))
 			}
-			opener, _, done, err := a.opener(cmd.Context(), st, &c, a.logf(c.verbose))
+			opener, _, done, err := a.opener(st, &c, a.logf(c.verbose))
 			if err != nil {
 				return err
 			}
@@ -51,6 +54,9 @@ A host shows all of itself to root only, hence the default of --become. With
 			become := ""
 			if sudo {
 				become = "root"
+			}
+			if out == "json" {
+				files = append(files, st.paths(hosts[0])...)
 			}
 			snap, err := runner.TakeSnapshot(cmd.Context(), opener, hosts[0], become, out == "json", files)
 			if err != nil {
@@ -66,6 +72,18 @@ A host shows all of itself to root only, hence the default of --become. With
 	cmd.Flags().StringArrayVar(&files, "file", nil, "file to put into the snapshot (repeatable)")
 	cmd.Flags().BoolVarP(&sudo, "become", "b", true, "look as root, by sudo")
 	return cmd
+}
+
+// paths lists the files that the site's tasks name for a host, each once.
+func (s *site) paths(h *inventory.Host) []string {
+	var out []string
+	for _, p := range s.Plays() {
+		if hosts, diags := p.Hosts(""); !diags.HasErrors() && slices.Contains(hosts, h) {
+			out = append(out, p.Paths(h)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (a *app) printFacts(s *host.Snapshot, as string) error {

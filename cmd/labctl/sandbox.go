@@ -2,10 +2,10 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,7 +103,16 @@ func (a *app) sandboxDown() *cobra.Command {
 
 func (a *app) downNames(args []string, all bool) ([]string, error) {
 	if !all {
-		return []string{sandboxArg(args)}, nil
+		s, err := findSandbox(args)
+		if err == nil {
+			return []string{s.Name}, nil
+		}
+		// One that an interrupted up has left half made has no state yet.
+		rest := sandboxName(sitePath(args))
+		if _, missing := os.Stat(filepath.Join(sandbox.DefaultDir, rest)); missing == nil {
+			return []string{rest}, nil
+		}
+		return nil, err
 	}
 	states, err := sandbox.List(sandbox.DefaultDir)
 	var names []string
@@ -129,7 +138,7 @@ func (a *app) sandboxStatus() *cobra.Command {
 				}
 				return err
 			}
-			s, err := sandbox.Load(sandbox.DefaultDir, sandboxArg(args))
+			s, err := findSandbox(args)
 			if err != nil {
 				return err
 			}
@@ -166,7 +175,7 @@ func (a *app) sandboxSSHConfig() *cobra.Command {
 		Short: "Print a configuration for OpenSSH (ssh -F FILE HOST)",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := sandbox.Load(sandbox.DefaultDir, sandboxArg(args))
+			s, err := findSandbox(args)
 			if err != nil {
 				return err
 			}
@@ -178,16 +187,26 @@ func (a *app) sandboxSSHConfig() *cobra.Command {
 func (a *app) sandboxExec() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
-		Use:   "exec HOST [COMMAND [ARG...]]",
-		Short: "Run a command in a host, without SSH; a shell if none is given",
-		Args:  cobra.MinimumNArgs(1),
+		Use:                   "exec [-s SANDBOX] HOST [--] [COMMAND...]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run a command in a host, without SSH; a shell if none is given",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o := sandbox.ExecOptions{Argv: args[1:], Stdin: a.in, Stdout: a.out, Stderr: a.err}
 			var which []string
 			if name != "" {
 				which = []string{name}
 			}
-			code, err := sandbox.Exec(cmd.Context(), sandbox.DefaultDir, sandboxArg(which), args[0], o)
+			s, err := findSandbox(which)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return fmt.Errorf("in which host? The sandbox %s has: %s\nSee '%s --help'", s.Name, hostList(s), cmd.CommandPath())
+			}
+			o := sandbox.ExecOptions{Argv: args[1:], Stdin: a.in, Stdout: a.out, Stderr: a.err}
+			if len(o.Argv) > 0 && o.Argv[0] == "--" {
+				o.Argv = o.Argv[1:]
+			}
+			code, err := sandbox.Exec(cmd.Context(), sandbox.DefaultDir, s.Name, args[0], o)
 			if err == nil && code != 0 {
 				err = exitError(code)
 			}
@@ -199,22 +218,46 @@ func (a *app) sandboxExec() *cobra.Command {
 	return cmd
 }
 
-// sandboxArg turns the argument of a verb into the name of a sandbox: an existing name, or the path of a site. Without one it
-// is that of the working directory or, where that has none, the only one there is.
-func sandboxArg(args []string) string {
+// findSandbox loads the sandbox that the argument of a verb names: by its name, or by the path of its site. Without an argument
+// it is that of the working directory or, where that has none, the only one there is.
+func findSandbox(args []string) (*sandbox.State, error) {
 	if len(args) == 0 {
-		if _, err := sandbox.Load(sandbox.DefaultDir, sandboxName(".")); err == nil {
-			return sandboxName(".")
-		}
-		if all, err := sandbox.List(sandbox.DefaultDir); err == nil && len(all) == 1 {
-			return all[0].Name
-		}
-		return sandboxName(".")
+		return defaultSandbox()
 	}
-	if _, err := sandbox.Load(sandbox.DefaultDir, args[0]); err == nil {
-		return args[0]
+	s, err := sandbox.Load(sandbox.DefaultDir, args[0])
+	if errors.Is(err, sandbox.ErrNotUp) {
+		return sandboxState(args[0])
 	}
-	return sandboxName(args[0])
+	return s, withSudo(err)
+}
+
+func defaultSandbox() (*sandbox.State, error) {
+	s, err := sandboxState(".")
+	if !errors.Is(err, sandbox.ErrNotUp) {
+		return s, err
+	}
+	all, err := sandbox.List(sandbox.DefaultDir)
+	switch {
+	case len(all) == 1:
+		return all[0], nil
+	case err != nil:
+		return nil, withSudo(err)
+	case len(all) == 0:
+		return nil, errors.New("no sandbox is up: labctl sandbox up SITE")
+	}
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.Name
+	}
+	return nil, fmt.Errorf("which sandbox? Up are: %s", strings.Join(names, ", "))
+}
+
+// withSudo says what to do about files that only root, or who has brought the sandbox up, may read.
+func withSudo(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: run labctl with sudo", err)
+	}
+	return err
 }
 
 // sandboxName derives the name of a site's sandbox from its directory, so that all playbooks beside one inventory have the same
@@ -309,11 +352,20 @@ func sandboxTarget(h sandbox.HostState, via *transport.Target) *transport.Target
 	return t
 }
 
-// sandboxState loads the sandbox of a site and says what to do when it is not up.
-func sandboxState(_ context.Context, site string) (*sandbox.State, error) {
+// sandboxState loads the sandbox of a site. The error wraps sandbox.ErrNotUp when it is not up, and says what to do.
+func sandboxState(site string) (*sandbox.State, error) {
 	st, err := sandbox.Load(sandbox.DefaultDir, sandboxName(site))
 	if errors.Is(err, sandbox.ErrNotUp) {
-		return nil, fmt.Errorf("the sandbox of %s is not up: labctl sandbox up %s", site, site)
+		return nil, notUpError(site)
 	}
-	return st, err
+	return st, withSudo(err)
 }
+
+// notUpError names the site whose sandbox is not up, not the sandbox: its name is not of the user's making.
+type notUpError string
+
+func (e notUpError) Error() string {
+	return fmt.Sprintf("the sandbox of %s is not up: labctl sandbox up %s", string(e), string(e))
+}
+
+func (e notUpError) Unwrap() error { return sandbox.ErrNotUp }
