@@ -156,12 +156,19 @@ func (n *Net) resolveHopsLocked(op string, r *host.Route) (err error) {
 	return nil
 }
 
+// tentativeLocked reports whether IPv6 has not looked for duplicates of an address yet, since its device is down
+// (addrconf_dad_begin, net/ipv6/addrconf.c).
+func (n *Net) tentativeLocked(a host.Addr) bool {
+	d := n.findLocked(a.Link)
+	return strings.Contains(a.CIDR, ":") && !a.NoDAD && d != nil && !*d.Up && !d.Loopback && !is(d.ARP, false)
+}
+
 func (n *Net) checkSourceLocked(op string, r host.Route) error {
 	if r.Src == "" {
 		return nil
 	}
 	for _, a := range n.addrs {
-		if text, _, _ := strings.Cut(a.CIDR, "/"); text == r.Src {
+		if text, _, _ := strings.Cut(a.CIDR, "/"); text == r.Src && !n.tentativeLocked(a) {
 			return nil
 		}
 	}
