@@ -38,7 +38,7 @@ runner/agentbin/bin/labctl-agent-linux-%.xz: $(AGENT_SOURCES)
 install: agents ## Install labctl where "go install" puts programs.
 	CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' ./cmd/labctl
 
-demo: setup build ## Bring up a jump host and three hosts, play through the jump twice, take them down.
+demo: setup build ## Bring up a jump host and three hosts, plan, play through the jump twice, take them down.
 	@$(SUDO) .ci/demo $(DEMO)
 
 test: setup agents ## Run every test, those that need root and namespaces included.

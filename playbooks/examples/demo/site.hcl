@@ -33,6 +33,7 @@ play "an overlay" {
   address "br0" { cidr = ["10.100.0.${host.index + 1}/24"] }
 
   iptables_chain "INPUT" {
+    exclusive = true # these rules and no others
     rule { in_interface = "br0"  protocol = "icmp"  jump = "ACCEPT" }
     rule { in_interface = "br0"  ctstate = ["RELATED", "ESTABLISHED"]  jump = "ACCEPT" }
     rule { in_interface = "br0"  jump = "DROP" }
