@@ -239,6 +239,9 @@ func (c *compiler) label(t *Task, b *hclsyntax.Block) {
 		return
 	}
 	t.Label = f.Source(b.Labels[0])
+	if !f.IsTemplate(b.Labels[0]) { // an expression is looked into with all others
+		c.site.diags.add(foreign([]byte(t.Label), b.LabelRanges[0], "")...)
+	}
 	if t.Module.Schema().Key() == nil {
 		return // free text
 	}

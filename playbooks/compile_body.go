@@ -31,7 +31,7 @@ func (c *compiler) body(b *schema.Block, body *hclsyntax.Body, rng hcl.Range, wh
 			c.refs(a.Expr)
 			n.args = append(n.args, argument{attr, a.Expr, a.NameRange})
 		case t != nil && slices.Contains(metaArguments, a.Name):
-		case attr != nil && attr.Computed:
+		case attr != nil && attr.Computed && blockHabit(a.Name, b) == "":
 			c.fault(a.NameRange, "Unsupported argument", "%q is in the result of %s; it cannot be given.", a.Name, lower(inventory.Article(what)))
 		default:
 			n.incomplete = true

@@ -53,12 +53,14 @@ type contents struct {
 	parsed    map[string]hcl.Expression
 	faults    map[string]hcl.Diagnostics
 	templated map[string]*hcl.File
+	warned    map[string]bool
 }
 
 func newContents() *contents {
 	return &contents{
 		files: map[string]fileContent{}, errs: map[string]error{}, parsed: map[string]hcl.Expression{},
 		faults: map[string]hcl.Diagnostics{}, templated: map[string]*hcl.File{},
+		warned: map[string]bool{},
 	}
 }
 
@@ -150,6 +152,17 @@ func (c *contents) template(path string) (hcl.Expression, hcl.Diagnostics) {
 	return e, diags
 }
 
+// foreign warns, once, of a template file in another language, at the place that names it.
+func (c *contents) foreign(path string, rng hcl.Range) hcl.Diagnostics {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.templated[path]; f != nil && !c.warned[path] {
+		c.warned[path] = true
+		return foreign(f.Bytes, rng, path+": ")
+	}
+	return nil
+}
+
 // sourced reports whether the task takes the content of a file of this machine.
 func (t *Task) sourced() bool {
 	b := t.Module.Schema()
@@ -234,6 +247,7 @@ func (e *evaluation) render(path string, b *body, ctx *hcl.EvalContext, rng hcl.
 		e.diags = append(e.diags, diags...)
 		return nil
 	}
+	e.diags = append(e.diags, e.site.contents.foreign(path, rng)...)
 	ctx = ctx.NewChild()
 	ctx.Variables = e.templateVars
 	if ctx.Variables == nil {

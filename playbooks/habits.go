@@ -18,33 +18,39 @@ import (
 
 // argumentHabits are arguments of tasks elsewhere. A hint that names another argument counts only where there is one.
 var argumentHabits = map[string]struct{ instead, hint string }{
-	"state":         {"ensure", `Write ensure = "present" or ensure = "absent".`},
-	"loop":          {"for_each", "Write for_each = [...]; the element is each.value."},
-	"with_items":    {"for_each", "Write for_each = [...]; the element is each.value."},
-	"with_dict":     {"for_each", "Write for_each = {...}; there are each.key and each.value."},
-	"count":         {"for_each", "Write for_each = range(n); the number is each.value."},
-	"depends_on":    {"", "It is not needed: tasks run in order, from top to bottom."},
-	"gateway":       {"via", "Write via = \"...\"."},
-	"nexthop":       {"via", "Write via = \"...\"."},
-	"gw":            {"via", "Write via = \"...\"."},
-	"msg":           {"", "There is no module that only prints; -v shows what a task returned."},
-	"listen":        {"", "A task names the handlers it tells: notify = [\"...\"]."},
-	"sudo":          {"become", "Write become = true."},
-	"delegate_to":   {"", "A task runs on the hosts of its play; write a play for the other host."},
-	"environment":   {"", "Only command takes an environment."},
-	"cmd":           {"shell", "Write shell = \"...\"."},
-	"ip":            {"cidr", "Write cidr = [\"192.0.2.1/24\"]."},
-	"addresses":     {"cidr", "Write cidr = [...]."},
-	"id":            {"vni", "Write vni = ..."},
-	"port":          {"dstport", "Write dstport = ..."},
-	"target":        {"jump", "Write jump = \"...\"."},
-	"permissions":   {"mode", "Write mode = \"0644\"."},
-	"source":        {"src", "Write src = \"...\"."},
-	"interfaces":    {"ports", "Write ports = [...]."},
-	"members":       {"ports", "Write ports = [...]."},
-	"slaves":        {"ports", "Write ports = [...]."},
-	"namespace":     {"netns", "Write netns = \"...\"."},
-	"ignore_errors": {"", "It is not supported yet."},
+	"state":       {"ensure", `Write ensure = "present" or ensure = "absent".`},
+	"loop":        {"for_each", "Write for_each = [...]; the element is each.value."},
+	"with_items":  {"for_each", "Write for_each = [...]; the element is each.value."},
+	"with_dict":   {"for_each", "Write for_each = {...}; there are each.key and each.value."},
+	"count":       {"for_each", "Write for_each = range(n); the number is each.value."},
+	"depends_on":  {"", "It is not needed: tasks run in order, from top to bottom."},
+	"gateway":     {"via", "Write via = \"...\"."},
+	"nexthop":     {"via", "Write via = \"...\"."},
+	"gw":          {"via", "Write via = \"...\"."},
+	"msg":         {"", "There is no module that only prints; -v shows what a task returned."},
+	"listen":      {"", "A task names the handlers it tells: notify = [\"...\"]."},
+	"sudo":        {"become", "Write become = true."},
+	"delegate_to": {"", "A task runs on the hosts of its play; write a play for the other host."},
+	"environment": {"", "Only command takes an environment."},
+	"cmd":         {"shell", "Write shell = \"...\"."},
+	"ip":          {"cidr", "Write cidr = [\"192.0.2.1/24\"]."},
+	"addresses":   {"cidr", "Write cidr = [...]."},
+	"id":          {"vni", "Write vni = ..."},
+	"port":        {"dstport", "Write dstport = ..."},
+	"dport":       {"destination_port", "Write destination_port = ..."},
+	"sport":       {"source_port", "Write source_port = ..."},
+	"iface":       {"dev", "Write dev = \"...\"."},
+	"interface":   {"dev", "Write dev = \"...\"."},
+	"device":      {"dev", "Write dev = \"...\"."},
+	"local_ip":    {"local", "Write local = \"...\"."},
+	"remote_ip":   {"remote", "Write remote = \"...\"."},
+	"target":      {"jump", "Write jump = \"...\"."},
+	"permissions": {"mode", "Write mode = \"0644\"."},
+	"source":      {"src", "Write src = \"...\"."},
+	"interfaces":  {"ports", "Write ports = [...]."},
+	"members":     {"ports", "Write ports = [...]."},
+	"slaves":      {"ports", "Write ports = [...]."},
+	"namespace":   {"netns", "Write netns = \"...\"."},
 }
 
 // moduleHabits are tasks elsewhere.
@@ -127,6 +133,9 @@ func nameHabit(name string) string {
 
 // argumentHabit is the hint for an argument, with a blank before it, or "".
 func argumentHabit(name string, known []string) string {
+	if name == "state" && slices.Contains(known, "up") {
+		return ` Write up = true or up = false; or ensure = "absent" for what is not to be there.`
+	}
 	h, ok := argumentHabits[name]
 	if !ok || h.instead != "" && !slices.Contains(known, h.instead) {
 		return ""
@@ -186,15 +195,20 @@ func (s *Site) checkTemplate(e *hclsyntax.TemplateExpr) hcl.Diagnostics {
 	if f == nil {
 		return nil
 	}
-	found := jinja.Find(e.SrcRange.SliceBytes(f.Bytes))
+	return foreign(e.SrcRange.SliceBytes(f.Bytes), e.SrcRange, "")
+}
+
+// foreign warns of a template of Ansible's in text at rng, which in names for the message, with a blank behind, or "".
+func foreign(text []byte, rng hcl.Range, in string) hcl.Diagnostics {
+	found := jinja.Find(text)
 	if found == nil {
 		return nil
 	}
 	name, _, _ := strings.Cut(strings.Trim(string(found), "{}-"), "|")
 	name = strings.TrimSpace(name)
 	return hcl.Diagnostics{{
-		Severity: hcl.DiagWarning, Summary: "Template of another language", Subject: e.SrcRange.Ptr(),
-		Detail: fmt.Sprintf("%s stays as it is written. %s", found, interpolation(name)),
+		Severity: hcl.DiagWarning, Summary: "Template of another language", Subject: rng.Ptr(),
+		Detail: fmt.Sprintf("%s%s stays as it is written. %s", in, found, interpolation(name)),
 	}}
 }
 
