@@ -1,7 +1,6 @@
 package playbooks
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -177,56 +176,6 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 	}
 	t.deps = c.dependencies(t, b)
 	return t
-}
-
-// laterBlocks are parts of the language that are designed but not there yet.
-var laterBlocks = []string{"block", "rescue", "always", "role", "use", "import", "sync"}
-
-func (c *compiler) module(b *hclsyntax.Block) modules.Module {
-	m, err := c.site.registry.Lookup(b.Type)
-	if err == nil {
-		return m
-	}
-	switch {
-	case b.Type == "play":
-		c.fault(b.TypeRange, "Play in a play", "Plays do not contain each other. Probably a closing brace } is missing above.")
-		return nil
-	case slices.ContainsFunc(topSchema.Blocks, func(t hcl.BlockHeaderSchema) bool { return t.Type == b.Type }) && (c.handler != "" || b.Type != "handler"):
-		c.fault(b.TypeRange, "Unknown module", "A %s is declared outside of plays. Or is a closing brace } missing above?", b.Type)
-		return nil
-	case slices.Contains(playArguments, b.Type):
-		c.fault(b.TypeRange, "Unsupported block", "%q is an argument, not a block: %s", b.Type, argumentForm(b.Type))
-		return nil
-	}
-	if slices.Contains(laterBlocks, b.Type) {
-		c.fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type)
-		return nil
-	}
-	if h := moduleHabit(b.Type); h != "" {
-		c.fault(b.TypeRange, "Unknown module", "%s", h)
-		return nil
-	}
-	known := c.site.registry.Names()
-	if c.handler == "" {
-		known = append(known, "handler")
-	}
-	c.fault(b.TypeRange, "Unknown module", "There is no module %q.%s", b.Type, didYouMeanLong(b.Type, known))
-	return nil
-}
-
-// argumentForm shows how an argument of a play is written.
-func argumentForm(name string) string {
-	if name == "vars" {
-		return "vars = { name = value, ... }"
-	}
-	return name + " = ..."
-}
-
-func didYouMeanLong(given string, known []string) string {
-	if s := inventory.Suggest(given, known); s != "" {
-		return fmt.Sprintf(" Did you mean %q?", s)
-	}
-	return " labctl doc lists them all."
 }
 
 // label takes the key from the block label.

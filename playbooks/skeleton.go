@@ -14,68 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"labctl/inventory"
-	"labctl/playbooks/syntax"
 )
-
-var topSchema = &hcl.BodySchema{Blocks: append([]hcl.BlockHeaderSchema{
-	{Type: "variable", LabelNames: []string{"name"}},
-	{Type: "locals"},
-	{Type: "play", LabelNames: []string{"name"}},
-	{Type: "handler", LabelNames: []string{"name"}},
-}, inventory.BlockTypes...)}
-
-// laterTop are top-level blocks of the design that are not there yet.
-var laterTop = []string{"source", "role", "import"}
-
-// topBlocks returns the top-level blocks of a file.
-func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
-	body := f.Body.(*hclsyntax.Body)
-	kept := *body
-	kept.Blocks = nil
-	for _, b := range body.Blocks {
-		switch {
-		case slices.Contains(laterTop, b.Type):
-			s.diags.add(fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type))
-		case s.registry[b.Type] != nil:
-			s.diags.add(fault(b.TypeRange, "Task outside of a play", "Tasks belong into a play: play \"name\" { hosts = ...  %s ... }.", b.Type))
-		default:
-			kept.Blocks = append(kept.Blocks, b)
-		}
-	}
-	kept.Blocks = slices.DeleteFunc(kept.Blocks, s.unknownTop)
-	for _, a := range sortedAttributes(kept.Attributes) {
-		s.diags.add(fault(a.NameRange, "Argument outside of a block", "%q stands in no block. A site is made of blocks: %s.", a.Name, strings.Join(topNames(), ", ")))
-	}
-	kept.Attributes = nil
-	content, diags := kept.Content(topSchema)
-	s.diags.add(diags...)
-	return content.Blocks
-}
-
-func topNames() []string {
-	var out []string
-	for _, b := range topSchema.Blocks {
-		out = append(out, b.Type)
-	}
-	return out
-}
-
-// unknownTop reports a block that no site has.
-func (s *Site) unknownTop(b *hclsyntax.Block) bool {
-	known := topNames()
-	if slices.Contains(known, b.Type) {
-		return false
-	}
-	hint := " " + moduleHabits[b.Type]
-	if hint == " " {
-		hint = inventory.DidYouMean(b.Type, append(known, s.registry.Names()...))
-	}
-	if strings.HasPrefix(hint, " Known: ") || hint == "" {
-		hint = " Known: " + strings.Join(known, ", ") + "."
-	}
-	s.diags.add(fault(b.TypeRange, "Unsupported block type", "A site has no block %q.%s", b.Type, hint))
-	return true
-}
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
 var playArguments = []string{"hosts", "become", "become_user", "vars", "tags"}
