@@ -24,6 +24,7 @@ type playView struct {
 
 // work is what a host has done, for the account of an interrupted run.
 type work struct {
+	begun         bool // there was something to do, and a session was asked for
 	done, changed int
 	last          string
 	interrupted   string // the task it was at
@@ -41,6 +42,9 @@ func (v *playView) event(e runner.Event) {
 	switch e.Kind {
 	case runner.PlayStarted:
 		v.playStarted(e)
+	case runner.Connecting:
+		v.host(e.Host).begun = true
+		v.common.event(e)
 	case runner.TaskDone:
 		v.task(e)
 	case runner.Unreachable:
@@ -143,6 +147,7 @@ func (v *playView) task(e runner.Event) {
 
 func (v *playView) account(e runner.Event) {
 	w := v.host(e.Host)
+	w.begun = true
 	switch e.Status {
 	case runner.NotRun:
 		w.notRun = append(w.notRun, taskName(*e.Task))

@@ -81,6 +81,9 @@ func after(d time.Duration) string {
 
 // String says what was done and what was not, as the account of an interrupted run does.
 func (w *work) String() string {
+	if !w.begun {
+		return "not begun"
+	}
 	out := "nothing was done"
 	if w.done > 0 {
 		out = fmt.Sprintf("%s done, %d changed, the last was [%s]", plural(w.done, "task"), w.changed, clean(w.last))
