@@ -19,7 +19,7 @@ func TestSuggest(t *testing.T) {
 
 func TestArgumentsOfOtherTools(t *testing.T) {
 	for given, want := range map[string]string{
-		"username": "Write user = ...", "key": "Write identity_file = ...", "nic": "It is a block", "adress": `Did you mean "address"?`,
+		"username": "Write user = ...", "key": "Write identity_file = ...", "nic": "It is a block", "addresss": `Did you mean "address"?`,
 		"xyzzy": "Known: ",
 	} {
 		args, blocks := argumentNames(hostSchema)

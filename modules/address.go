@@ -156,19 +156,19 @@ func addAddresses(ctx context.Context, n host.Net, want *Address, have []string)
 }
 
 // remove removes addresses; those that went with another one are gone already.
-func (w *Address) remove(ctx context.Context, h host.Host, n host.Net, cidrs []string) error {
-	all, err := n.Addrs().List(ctx, w.Dev)
+func (a *Address) remove(ctx context.Context, h host.Host, n host.Net, cidrs []string) error {
+	all, err := n.Addrs().List(ctx, a.Dev)
 	if err != nil {
 		return err
 	}
-	if err := w.keepSession(h, all, cidrs); err != nil {
+	if err := a.keepSession(h, all, cidrs); err != nil {
 		return err
 	}
-	for _, a := range all {
-		if !slices.Contains(cidrs, a.CIDR) {
+	for _, e := range all {
+		if !slices.Contains(cidrs, e.CIDR) {
 			continue
 		}
-		if err := n.Addrs().Delete(ctx, a); err != nil && !errors.Is(err, host.ErrNotExist) {
+		if err := n.Addrs().Delete(ctx, e); err != nil && !errors.Is(err, host.ErrNotExist) {
 			return err
 		}
 	}
@@ -176,16 +176,16 @@ func (w *Address) remove(ctx context.Context, h host.Host, n host.Net, cidrs []s
 }
 
 // keepSession refuses to take away the address that the session came in on.
-func (w *Address) keepSession(h host.Host, all []host.Addr, cidrs []string) error {
+func (a *Address) keepSession(h host.Host, all []host.Addr, cidrs []string) error {
 	ip := host.SessionIP(h)
-	if ip == "" || w.NetNS != "" {
+	if ip == "" || a.NetNS != "" {
 		return nil
 	}
 	goes, stays := "", false
-	for _, a := range all {
-		if addr, _, _ := strings.Cut(a.CIDR, "/"); addr == ip {
-			if slices.Contains(cidrs, a.CIDR) {
-				goes = a.CIDR
+	for _, e := range all {
+		if addr, _, _ := strings.Cut(e.CIDR, "/"); addr == ip {
+			if slices.Contains(cidrs, e.CIDR) {
+				goes = e.CIDR
 			} else {
 				stays = true
 			}
@@ -194,6 +194,6 @@ func (w *Address) keepSession(h host.Host, all []host.Addr, cidrs []string) erro
 	if goes == "" || stays {
 		return nil
 	}
-	return &host.Error{Op: "remove address", Object: goes + " dev " + w.Dev, Kind: host.ErrRefused,
+	return &host.Error{Op: "remove address", Object: goes + " dev " + a.Dev, Kind: host.ErrRefused,
 		Err: errSession}
 }

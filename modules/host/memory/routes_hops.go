@@ -31,9 +31,9 @@ func (n *Net) hopLocked(op, object string, r host.Route, h host.NextHop) (string
 	var ack string
 	switch {
 	case r.Family == 6 || gw.IsValid() && gw.Is6():
-		out, cause, ack = n.hop6Locked(d, gw, h.OnLink, r.Table)
+		out, ack, cause = n.hop6Locked(d, gw, h.OnLink, r.Table)
 	default:
-		out, cause, ack = n.hop4Locked(d, gw, h.OnLink, r.Table)
+		out, ack, cause = n.hop4Locked(d, gw, h.OnLink, r.Table)
 	}
 	if cause != nil {
 		return "", refused(op, object, cause, ack)
@@ -42,31 +42,31 @@ func (n *Net) hopLocked(op, object string, r host.Route, h host.NextHop) (string
 }
 
 // hop4Locked does as fib_check_nh (net/ipv4/fib_semantics.c).
-func (n *Net) hop4Locked(d *link, gw netip.Addr, onlink bool, table int) (dev string, cause error, ack string) {
+func (n *Net) hop4Locked(d *link, gw netip.Addr, onlink bool, table int) (dev, ack string, cause error) {
 	switch {
 	case !gw.IsValid() && onlink:
-		return "", errInvalid, "Invalid flags for nexthop - PERVASIVE and ONLINK can not be set"
+		return "", "Invalid flags for nexthop - PERVASIVE and ONLINK can not be set", errInvalid
 	case !gw.IsValid() && !*d.Up:
-		return "", errDown, "Device for nexthop is not up"
+		return "", "Device for nexthop is not up", errDown
 	case !gw.IsValid():
-		return d.Name, nil, ""
+		return d.Name, "", nil
 	case !onlink:
 		name := ""
 		if d != nil {
 			name = d.Name
 		}
 		if dev = n.reachedByLocked(gw, name, table); dev == "" {
-			return "", errNetwork, "Nexthop has invalid gateway"
+			return "", "Nexthop has invalid gateway", errNetwork
 		}
-		return dev, nil, ""
+		return dev, "", nil
 	case d == nil:
-		return "", errNoDevice, "Nexthop device required for onlink"
+		return "", "Nexthop device required for onlink", errNoDevice
 	case !*d.Up:
-		return "", errDown, "Nexthop device is not up"
+		return "", "Nexthop device is not up", errDown
 	case !n.localTableLocked(), n.ownLocked(gw, d):
-		return "", errInvalid, "Nexthop has invalid gateway"
+		return "", "Nexthop has invalid gateway", errInvalid
 	}
-	return d.Name, nil, ""
+	return d.Name, "", nil
 }
 
 // localTableLocked reports whether IPv4 has made the table of local addresses, as it does for the first of them: without it
@@ -84,56 +84,56 @@ func (n *Net) ownLocked(a netip.Addr, d *link) bool {
 }
 
 // hop6Locked does as fib6_nh_init and ip6_validate_gw (net/ipv6/route.c).
-func (n *Net) hop6Locked(d *link, gw netip.Addr, onlink bool, table int) (dev string, cause error, ack string) {
+func (n *Net) hop6Locked(d *link, gw netip.Addr, onlink bool, table int) (dev, ack string, cause error) {
 	switch {
 	case d != nil && narrow(d):
-		return "", errNoDevice, ""
+		return "", "", errNoDevice
 	case onlink && d == nil:
-		return "", errNoDevice, "Nexthop device required for onlink"
+		return "", "Nexthop device required for onlink", errNoDevice
 	case onlink && !*d.Up:
-		return "", errDown, "Nexthop device is not up"
+		return "", "Nexthop device is not up", errDown
 	}
 	if gw.IsValid() {
-		if d, cause, ack = n.gateway6Locked(d, gw, onlink, table); cause != nil {
-			return "", cause, ack
+		if d, ack, cause = n.gateway6Locked(d, gw, onlink, table); cause != nil {
+			return "", ack, cause
 		}
 	}
 	switch {
 	case n.deviceSysctlLocked("net.ipv6.conf", d.Name, "disable_ipv6") == "1":
-		return "", errDenied, "IPv6 is disabled on nexthop device"
+		return "", "IPv6 is disabled on nexthop device", errDenied
 	case !*d.Up:
-		return "", errDown, "Nexthop device is not up"
+		return "", "Nexthop device is not up", errDown
 	}
-	return d.Name, nil, ""
+	return d.Name, "", nil
 }
 
-func (n *Net) gateway6Locked(d *link, gw netip.Addr, onlink bool, table int) (out *link, cause error, ack string) {
+func (n *Net) gateway6Locked(d *link, gw netip.Addr, onlink bool, table int) (out *link, ack string, cause error) {
 	name := ""
 	if d != nil {
 		name = d.Name
 	}
 	switch {
 	case n.ownLocked(gw, nil):
-		return nil, errInvalid, "Gateway can not be a local address"
+		return nil, "Gateway can not be a local address", errInvalid
 	case gw.IsLinkLocalUnicast():
 	case onlink:
 		if n.elsewhereLocked(gw, name) {
-			return nil, errInvalid, "Nexthop has invalid gateway or device mismatch"
+			return nil, "Nexthop has invalid gateway or device mismatch", errInvalid
 		}
 	default:
 		dev := n.reachedByLocked(gw, name, table)
 		if dev == "" {
-			return nil, errNoRoute, ""
+			return nil, "", errNoRoute
 		}
 		d = n.findLocked(dev)
 	}
 	switch {
 	case d == nil:
-		return nil, errInvalid, "Egress device not specified"
+		return nil, "Egress device not specified", errInvalid
 	case d.Loopback:
-		return nil, errInvalid, "Egress device can not be loopback device for this route"
+		return nil, "Egress device can not be loopback device for this route", errInvalid
 	}
-	return d, nil, ""
+	return d, "", nil
 }
 
 // elsewhereLocked reports whether the main table has a route to a, other than the default one, and by other devices only
