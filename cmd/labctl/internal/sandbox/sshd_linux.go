@@ -62,9 +62,11 @@ func findSSHD() (string, error) {
 }
 
 // awaitListener returns once something listens on the port in this network namespace. It reads the
-// kernel's tables: a connection that says nothing would count as an offence (PerSourcePenalties).
+// kernel's tables: a connection that says nothing would count as an offence (PerSourcePenalties). It is patient: while the
+// kernel takes down a namespace with a thousand bridges, which it does for half a minute with the rtnetlink lock held, sshd
+// stands still in its first look at the addresses.
 func awaitListener(port int, gone func() bool) error {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if listening("/proc/net/tcp", port) || listening("/proc/net/tcp6", port) {
 			return nil
 		}
