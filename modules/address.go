@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"labctl/modules/host"
 )
@@ -175,25 +174,21 @@ func (a *Address) remove(ctx context.Context, h host.Host, n host.Net, cidrs []s
 	return nil
 }
 
-// keepSession refuses to take away the address that the session came in on.
+// keepSession refuses to take away the address that the session came in on, with whatever prefix lengths it is there.
 func (a *Address) keepSession(h host.Host, all []host.Addr, cidrs []string) error {
-	ip := host.SessionIP(h)
-	if ip == "" || a.NetNS != "" {
-		return nil
-	}
+	ip := sessionIP(h, a.NetNS)
 	goes, stays := "", false
 	for _, e := range all {
-		if addr, _, _ := strings.Cut(e.CIDR, "/"); addr == ip {
-			if slices.Contains(cidrs, e.CIDR) {
-				goes = e.CIDR
-			} else {
-				stays = true
-			}
+		switch {
+		case ip == "" || !isIP(e, ip):
+		case slices.Contains(cidrs, e.CIDR):
+			goes = e.CIDR
+		default:
+			stays = true
 		}
 	}
 	if goes == "" || stays {
 		return nil
 	}
-	return &host.Error{Op: "remove address", Object: goes + " dev " + a.Dev, Kind: host.ErrRefused,
-		Err: errSession}
+	return &host.Error{Op: "remove address", Object: goes + " dev " + a.Dev, Kind: host.ErrRefused, Err: errSession}
 }

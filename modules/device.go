@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"labctl/modules/host"
@@ -184,20 +185,32 @@ var errSession = errors.New("it carries the SSH session that this comes through,
 
 // keepSession refuses to do op to the device that has the address which the session came in on.
 func keepSession(ctx context.Context, h host.Host, at host.Net, op, netns, dev string) error {
-	ip := host.SessionIP(h)
-	if ip == "" || netns != "" {
+	ip := sessionIP(h, netns)
+	if ip == "" {
 		return nil
 	}
 	all, err := at.Addrs().List(ctx, dev)
 	if err != nil {
 		return err
 	}
-	for _, a := range all {
-		if addr, _, _ := strings.Cut(a.CIDR, "/"); addr == ip {
-			return &host.Error{Op: op, Object: dev, Kind: host.ErrRefused, Err: errSession}
-		}
+	if slices.ContainsFunc(all, func(a host.Addr) bool { return isIP(a, ip) }) {
+		return &host.Error{Op: op, Object: dev, Kind: host.ErrRefused, Err: errSession}
 	}
 	return nil
+}
+
+// sessionIP is the address that the session came in on, "" unless it is in the namespace that netns names.
+func sessionIP(h host.Host, netns string) string {
+	if netns != "" {
+		return ""
+	}
+	return host.SessionIP(h)
+}
+
+// isIP reports whether a, whatever its prefix length, is the address ip.
+func isIP(a host.Addr, ip string) bool {
+	addr, _, _ := strings.Cut(a.CIDR, "/")
+	return addr == ip
 }
 
 func kindName(l host.Link) string {
