@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -32,6 +33,9 @@ type Task struct {
 	sensitive                                        bool
 	node                                             *node
 	deps                                             deps
+
+	headed  sync.Once // guards heading
+	heading string    // see Play.Heading
 }
 
 // deps are what the expressions of a task wait for.

@@ -1,0 +1,39 @@
+package playbooks
+
+import (
+	"path"
+	"strings"
+
+	"labctl/inventory"
+)
+
+// Paths lists the files that the tasks of the play name for a host, as far as that is known without the host, sorted.
+func (p *Play) Paths(h *inventory.Host) []string {
+	r := p.Start(h, Env{Plan: true})
+	seen := map[string]bool{}
+	for _, tasks := range p.lists() {
+		for _, t := range tasks {
+			instances, _ := r.instances(t)
+			for _, in := range instances {
+				if s, _ := r.step(t, in); s.body != nil {
+					s.body.paths(seen)
+				}
+			}
+		}
+	}
+	return sortedKeys(seen)
+}
+
+// paths notes the absolute paths among the arguments. One that ends with a slash may stand for a file in that directory.
+func (b *body) paths(seen map[string]bool) {
+	for _, name := range []string{"path", "dest", "persist", "creates", "removes"} {
+		file, _ := b.params[name].(string)
+		if !strings.HasPrefix(file, "/") {
+			continue
+		}
+		seen[path.Clean(file)] = true
+		if src, ok := b.params["src"].(string); ok && strings.HasSuffix(file, "/") {
+			seen[path.Join(file, strings.TrimSuffix(path.Base(src), ".tpl"))] = true
+		}
+	}
+}
