@@ -327,7 +327,7 @@ func (n *Net) detachLocked(name string) {
 	n.addrs = slices.DeleteFunc(n.addrs, func(a host.Addr) bool { return a.Link == name })
 	n.neighs = slices.DeleteFunc(n.neighs, func(e host.Neigh) bool { return e.Link == name })
 	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == name || e.Master == name })
-	n.dropRoutesLocked(name, true)
+	n.dropRoutesLocked(name, true, 4, 6)
 	n.forgetSysctlsLocked(name)
 }
 

@@ -317,7 +317,7 @@ func (n *Net) flippedLocked(d *link) {
 	if n.deviceSysctlLocked("net.ipv6.conf", d.Name, "keep_addr_on_down") != "1" {
 		n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
 	}
-	n.dropRoutesLocked(d.Name, false)
+	n.dropRoutesLocked(d.Name, false, 4, 6)
 }
 
 func (n *Net) loopbackUpLocked(d *link) {

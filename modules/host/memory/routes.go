@@ -246,12 +246,12 @@ func uses(r host.Route, dev string) bool {
 }
 
 // dropRoutesLocked removes the routes of a device that went down or away. A multipath route survives a path that is down
-// while another is up; when the device is gone, IPv4 drops it as a whole and IPv6 the path.
-func (n *Net) dropRoutesLocked(dev string, gone bool) {
+// while another is up; when the device is gone, IPv4 drops it as a whole and IPv6 the path. Other families are left alone.
+func (n *Net) dropRoutesLocked(dev string, gone bool, families ...int) {
 	kept := n.routes[:0]
 	for _, r := range n.routes {
 		switch {
-		case !uses(r, dev):
+		case !uses(r, dev), !slices.Contains(families, r.Family):
 		case len(r.NextHops) == 0, gone && r.Family == 4, n.allDownLocked(r, dev):
 			continue
 		case gone:

@@ -157,7 +157,12 @@ func (n *Net) propagateLocked(key, before, value string) {
 		n.followDefaultLocked(leaf, before, value)
 	}
 	if tree, dev, leaf, ok := ofDevice(key); (ok || dev == "all") && tree == "net.ipv6.conf" && leaf == "disable_ipv6" && value == "1" {
-		n.dropAddrsLocked(func(a host.Addr) bool { return strings.Contains(a.CIDR, ":") && (dev == "all" || dev == a.Link) })
+		for _, d := range n.links {
+			if dev == "all" || dev == d.Name { // as if it went down, for IPv6 alone (addrconf_ifdown)
+				n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
+				n.dropRoutesLocked(d.Name, false, 6)
+			}
+		}
 	}
 }
 
