@@ -4,54 +4,95 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"labctl/cmd/labctl/internal/sandbox"
 	"labctl/runner"
 )
 
-// TestLabs plays every ready playbook in a sandbox of its own: what the plan lists is what the play does, the second play
-// changes nothing and writes nothing, and the plan is empty then.
+// TestLabs runs the script of every ready playbook, lab.txtar beside its site.hcl: a shell session in a copy of the lab's
+// directory that brings it up, proves what it is to show, damages it and mends it. Its command converge is what any lab must
+// hold, see there.
 func TestLabs(t *testing.T) {
-	sites, err := filepath.Glob("../../playbooks/*/*/site.hcl")
+	sites, err := filepath.Glob("../../playbooks/labs/*/site.hcl")
 	if err != nil || len(sites) == 0 {
 		t.Fatalf("no playbooks found: %v", err)
 	}
 	for _, site := range sites {
-		t.Run(filepath.Base(filepath.Dir(site)), func(t *testing.T) {
+		dir := filepath.Dir(abs(t, site))
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			for _, part := range []string{"lab.txtar", "README.md"} {
+				if _, err := os.Stat(filepath.Join(dir, part)); err != nil {
+					t.Fatalf("a lab has a script that proves it and a page that says what to look at: %v", err)
+				}
+			}
 			if canSandbox(t) {
-				playLab(t, filepath.Dir(site))
+				labScript(t, dir)
 			}
 		})
 	}
 }
 
-func playLab(t *testing.T, dir string) {
-	st := bringUp(t, dir)
-	planned := events(t, 2, "plan", "--sandbox", "--detailed-exitcode", "--json", dir)
-	played := events(t, 0, "play", "--sandbox", "--json", dir)
-	if diff := cmp.Diff(changes(planned), changes(played)); diff != "" {
-		t.Errorf("the plan is not what the play did (-plan +play):\n%s", diff)
+func labScript(t *testing.T, dir string) {
+	testscript.Run(t, testscript.Params{
+		Files:               []string{filepath.Join(dir, "lab.txtar")},
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Cd = filepath.Join(env.WorkDir, filepath.Base(dir))
+			env.Defer(func() { downBelow(env.WorkDir) })
+			if err := os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700); err != nil {
+				return err
+			}
+			return os.CopyFS(env.Cd, os.DirFS(dir))
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab},
+	})
+}
+
+// convergeLab is the command converge [ARGUMENT...] holds of the lab in the working directory, whatever state it is in: what the plan lists is what the
+// play does, byte for byte; the second play changes nothing, and the kernels see no write; the plan is empty then. With "!" it
+// demands that there was nothing to do in the first place. (What a lab proves by probes, its plays do.)
+func convergeLab(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(".")
+	st, err := sandbox.Load(sandbox.DefaultDir, sandboxName(dir))
+	ts.Check(err)
+	verb := func(want int, name string, more ...string) []runner.Event {
+		all, err := runEvents(want, slices.Concat([]string{name, "--sandbox", "--json"}, more, args, []string{dir})...)
+		ts.Check(err)
+		return all
 	}
-	monitors := watch(t, st)
-	for _, e := range events(t, 0, "play", "--sandbox", "--json", dir) {
+	pending := 2
+	if neg {
+		pending = 0
+	}
+	planned := verb(pending, "plan", "--detailed-exitcode")
+	if diff := cmp.Diff(changes(planned), changes(verb(0, "play"))); diff != "" {
+		ts.Fatalf("the plan is not what the play did (-plan +play):\n%s", diff)
+	}
+	monitors, err := watch(st)
+	ts.Check(err)
+	for _, e := range verb(0, "play") {
 		if e.Kind == runner.TaskDone && e.Status != runner.OK && e.Status != runner.Skipped {
-			t.Errorf("second play: %s on %s is %s: %+v", e.Task.Address, e.Host, e.Status, e.Diff)
+			ts.Fatalf("second play: %s on %s is %s: %+v", e.Task.Address, e.Host, e.Status, e.Diff)
 		}
 	}
 	for name, m := range monitors {
 		if text := m(); text != "" {
-			t.Errorf("second play: the kernel of %s has seen changes:\n%s", name, text)
+			ts.Fatalf("second play: the kernel of %s has seen changes:\n%s", name, text)
 		}
 	}
-	events(t, 0, "plan", "--sandbox", "--detailed-exitcode", "--json", dir)
+	verb(0, "plan", "--detailed-exitcode")
 }
 
 // bringUp makes the sandbox of a site and takes it down at the end of the test.
@@ -76,7 +117,15 @@ func bringUp(t *testing.T, dir string) *sandbox.State {
 // events runs labctl with --json and returns what it said.
 func events(t *testing.T, want int, args ...string) []runner.Event {
 	t.Helper()
-	code, out, errs := labctl(t, args...)
+	all, err := runEvents(want, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func runEvents(want int, args ...string) ([]runner.Event, error) {
+	code, out, errs := runLabctl(args...)
 	if code != want {
 		human := append([]string(nil), args...)
 		for i, a := range human {
@@ -84,19 +133,19 @@ func events(t *testing.T, want int, args ...string) []runner.Event {
 				human[i] = "-vv"
 			}
 		}
-		_, text, more := labctl(t, human...)
-		t.Fatalf("labctl %s exits %d, not %d\n%s\nin words:\n%s%s", strings.Join(args, " "), code, want, errs, text, more)
+		_, text, more := runLabctl(human...)
+		return nil, fmt.Errorf("labctl %s exits %d, not %d\n%s\nin words:\n%s%s", strings.Join(args, " "), code, want, errs, text, more)
 	}
 	var all []runner.Event
 	dec := json.NewDecoder(strings.NewReader(out))
 	for dec.More() {
 		var e runner.Event
 		if err := dec.Decode(&e); err != nil {
-			t.Fatalf("event %d: %v", len(all), err)
+			return nil, fmt.Errorf("event %d: %w", len(all), err)
 		}
 		all = append(all, e)
 	}
-	return all
+	return all, nil
 }
 
 // changes lists, host by host in order, every change that events tell of.
@@ -116,15 +165,15 @@ func changes(all []runner.Event) map[string][]string {
 
 // watch listens to the kernel of every host. Each function returned stops one and returns what it has seen; neighbours are
 // left out, since probes make those.
-func watch(t *testing.T, st *sandbox.State) map[string]func() string {
-	t.Helper()
+func watch(st *sandbox.State) (map[string]func() string, error) {
 	out := map[string]func() string{}
 	for _, h := range st.Hosts {
+		settle(h.NetNS)
 		var text bytes.Buffer
 		cmd := exec.Command("nsenter", "--net="+h.NetNS, "ip", "-o", "monitor", "link", "address", "route", "rule", "netconf")
 		cmd.Stdout, cmd.Stderr = &text, os.Stderr
 		if err := cmd.Start(); err != nil {
-			t.Fatalf("ip monitor: %v", err)
+			return out, fmt.Errorf("ip monitor: %w", err)
 		}
 		out[h.Name] = func() string {
 			_ = cmd.Process.Signal(os.Interrupt)
@@ -133,5 +182,16 @@ func watch(t *testing.T, st *sandbox.State) map[string]func() string {
 		}
 	}
 	time.Sleep(200 * time.Millisecond) // until they listen
-	return out
+	return out, nil
+}
+
+// settle waits until the addresses that a play has made are past duplicate address detection, of which the kernel tells, too.
+func settle(netns string) {
+	for range 100 {
+		out, err := exec.Command("nsenter", "--net="+netns, "ip", "-6", "-o", "address", "show", "tentative").Output()
+		if err != nil || len(out) == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { downBelow(env.WorkDir) })
 			return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700)
 		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sandbox" {
 				return canSandbox(t), nil
@@ -82,6 +83,10 @@ func abs(t *testing.T, path string) string {
 // labctl runs one command in this process.
 func labctl(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return runLabctl(args...)
+}
+
+func runLabctl(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	a := &app{in: os.Stdin, out: &out, err: &errs}
 	code = a.run(context.Background(), args)
