@@ -15,6 +15,7 @@ import (
 // Env says how a play is evaluated for a host.
 type Env struct {
 	Plan     bool     // results of commands and probes are never known: what depends on them becomes a Step with Unknown
+	Verify   bool     // probes alone are taken part in, and one that fails does not end the run
 	Tags     []string // only tasks with one of these, and those tagged "always"
 	SkipTags []string // no tasks with one of these
 }
@@ -39,7 +40,7 @@ type Step struct {
 	Key       string // for_each key, or ""
 	Call      modules.Call
 	Skip      bool          // when is false: there is nothing to send
-	Unknown   bool          // planning: what it does depends on results that are known only after an apply; nothing to send
+	Unknown   bool          // planning, verifying: it depends on results that only a play has; nothing to send
 	Unknowns  []string      // the arguments that are not known, or "when", "for_each"
 	Become    string        // the user to become, or ""
 	Timeout   time.Duration // 0: none
@@ -150,7 +151,7 @@ func (r *HostRun) SetOutcome(id int, o Outcome) {
 			r.notified[n] = true
 		}
 	}
-	r.failed = r.failed || o.Failed
+	r.failed = r.failed || o.Failed && !r.env.Verify
 	if s.Task.Register == "" { // nobody will ask for the value, which is costly to make
 		return
 	}

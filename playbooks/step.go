@@ -22,6 +22,10 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 		r.skipped(t)
 		return nil, false, nil
 	}
+	if r.env.Verify && t.Module.Kind() != modules.Probe {
+		r.untaken(t)
+		return nil, false, nil
+	}
 	instances, e := r.instances(t)
 	steps = make([]Step, 0, len(instances))
 	unknown := len(e.unknown) > 0
@@ -38,7 +42,7 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	if unknown && !diags.HasErrors() && r.waits(t) {
 		return nil, true, nil
 	}
-	if unknown && !r.env.Plan && !diags.HasErrors() {
+	if unknown && !r.env.Plan && !r.env.Verify && !diags.HasErrors() {
 		diags = append(diags, fault(t.Range, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, unknowns(steps)))
 	}
 	if !diags.HasErrors() {
@@ -112,6 +116,14 @@ func (r *HostRun) skipped(t *Task) {
 	}
 	r.results[t.Register] = v
 	r.publish()
+}
+
+// untaken leaves the result of a task open that only a play takes part in.
+func (r *HostRun) untaken(t *Task) {
+	if t.Register != "" {
+		r.results[t.Register] = cty.DynamicVal
+		r.publish()
+	}
 }
 
 // title is the name of a task that says nothing else about itself.

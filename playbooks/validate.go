@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
+	"labctl/modules"
 )
 
 // Fault makes a diagnostic of what a module, here or in the agent, says about the argument at path ("rule[2].log_prefix", or
@@ -126,6 +127,18 @@ func (s *Site) CheckRun(tags, skip []string) hcl.Diagnostics {
 		diags = append(diags, d)
 	}
 	return diags
+}
+
+// CheckVerify reports a site that has nothing to verify.
+func (s *Site) CheckVerify() hcl.Diagnostics {
+	for _, p := range s.plays {
+		for _, t := range p.tasks {
+			if t.Module.Kind() == modules.Probe {
+				return nil
+			}
+		}
+	}
+	return hcl.Diagnostics{fault(nowhere, "No probe", "No task of the site is a probe, such as ping or tcp: there is nothing to verify.")}
 }
 
 // CheckPlays warns of a site that is an inventory alone.

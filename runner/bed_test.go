@@ -49,6 +49,13 @@ type act struct {
 	Same *bool  `json:"same" doc:"Nothing changes."`
 }
 
+// look is a probe; one named bad fails. What it says comes back.
+type look struct {
+	Name string `json:"name" lab:"key" doc:"What to look at."`
+	Say  string `json:"say" doc:"What to return."`
+	Out  string `json:"out" lab:"computed" doc:"What was said."`
+}
+
 // note is a resource that each session has one of. It warns.
 type note struct {
 	Name string `json:"name" lab:"key" doc:"Name."`
@@ -87,6 +94,10 @@ func (b *bed) registry(name, user string) modules.Registry {
 		modules.New(modules.Spec[act]{
 			Name: "act", Doc: "For tests.",
 			Run: func(ctx context.Context, _ host.Host, a *act) (*act, bool, error) { return b.act(ctx, name, where, a) },
+		}),
+		modules.New(modules.Spec[look]{
+			Name: "look", Doc: "For tests.",
+			Probe: func(_ context.Context, _ host.Host, l *look) (*look, error) { return b.look(where, l) },
 		}),
 		modules.New(modules.Spec[note]{
 			Name: "note", Doc: "For tests.",
@@ -132,6 +143,17 @@ func (b *bed) act(ctx context.Context, name, where string, a *act) (*act, bool, 
 		cut()
 	}
 	return a, a.Same == nil || !*a.Same, nil
+}
+
+func (b *bed) look(where string, l *look) (*look, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = append(b.done, where+": look "+l.Name)
+	l.Out = l.Say
+	if l.Name == "bad" {
+		return l, errors.New("it looks bad")
+	}
+	return l, nil
 }
 
 func (b *bed) noted(where string) *note {

@@ -83,7 +83,12 @@ const (
 	Play  Mode = "play"
 	Plan  Mode = "plan"
 	Check Mode = "check" // plan, shown as a play
+
+	Verify Mode = "verify" // the probes of a play alone
 )
+
+// planning reports whether nothing is done on the hosts themselves.
+func (m Mode) planning() bool { return m == Plan || m == Check }
 
 // Task identifies a task, or one iteration of it.
 type Task struct {

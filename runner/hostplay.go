@@ -113,7 +113,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				x.flush()
 				return
 			}
-			x.report(st, statusOf(st), nil, nil)
+			x.report(st, x.statusOf(st), nil, nil)
 		case x.cur == nil || x.user(st.Become) != x.become:
 			if len(x.sent) > 0 {
 				x.flush()
@@ -136,8 +136,8 @@ func (x *hostPlay) follows() bool {
 	return len(x.waiting) > 1 && !x.waiting[1].Skip && !x.waiting[1].Unknown && x.user(x.waiting[1].Become) == x.become
 }
 
-func statusOf(st playbooks.Step) Status {
-	if st.Skip {
+func (x *hostPlay) statusOf(st playbooks.Step) Status {
+	if st.Skip || x.r.o.Mode == Verify {
 		return Skipped
 	}
 	return UnknownYet
@@ -147,11 +147,14 @@ func statusOf(st playbooks.Step) Status {
 func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	x.cur.requests++
 	op := wire.Apply
-	if x.r.o.Mode != Play {
+	if x.r.o.Mode.planning() {
 		op = wire.Plan
 	}
 	call := st.Call
 	req := &wire.Request{ID: x.cur.requests, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
+	if x.r.o.Mode == Verify { // what one probe sees is no reason to drop the next
+		req.Epoch = req.ID
+	}
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
 		return false
@@ -173,7 +176,7 @@ func (x *hostPlay) flush() {
 // user is whose session a step goes to. A play has one for each user. A plan has one for all of them: the copy of the host in
 // which a task sees what those before it would have done lives in one agent.
 func (x *hostPlay) user(become string) string {
-	if x.r.o.Mode == Play {
+	if !x.r.o.Mode.planning() {
 		return become
 	}
 	return x.r.planAs[x.host.Name]
@@ -234,7 +237,7 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 		x.report(st, NotRun, nil, nil)
 	case rep.Error != nil:
 		x.report(st, Failed, rep, x.taskError(st, rep.Error))
-		x.failed = true
+		x.failed = x.r.o.Mode != Verify
 		x.eval.SetOutcome(st.ID, playbooks.Outcome{Failed: true, Error: rep.Error.Msg})
 	default:
 		x.report(st, resultStatus(rep.Result), rep, nil)

@@ -36,13 +36,19 @@ func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fau
 			e.Diff, e.Result = &rep.Result.Diff, rep.Result
 		}
 	}
-	if status == UnknownYet {
+	switch {
+	case status == UnknownYet:
 		e.Message = "known after apply: " + join(st.Unknowns)
+	case st.Unknown: // verifying
+		e.Message = fmt.Sprintf("not verified: %s depends on what only a play knows", join(st.Unknowns))
 	}
 	if st.Sensitive {
 		withhold(&e)
 	}
 	x.r.sink.event(e)
+	if st.Unknown && status == Skipped {
+		x.r.sink.event(Event{Kind: Warning, Play: e.Play, Host: e.Host, Task: e.Task, Message: e.Task.Address + ": " + e.Message})
+	}
 	if rep == nil || rep.Result == nil {
 		return
 	}

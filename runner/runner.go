@@ -166,7 +166,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode != Play, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
 			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env)}
 			goesOn := x.run(ctx)
 			if !goesOn {

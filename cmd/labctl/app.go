@@ -33,6 +33,7 @@ on them but sshd.
 
   labctl plan site.hcl         show what would change
   labctl play site.hcl         change it
+  labctl verify site.hcl       see whether it works
   labctl sandbox up site.hcl   make the site's hosts machines on this computer,
                                to try it on (then: labctl play --sandbox)`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -47,7 +48,7 @@ on them but sshd.
 	})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetHelpCommand(helpCmd(root))
-	root.AddCommand(a.playCmd(), a.planCmd(), a.validateCmd(), a.factsCmd(), a.sandboxCmd(), a.docCmd(), a.versionCmd())
+	root.AddCommand(a.playCmd(), a.planCmd(), a.verifyCmd(), a.validateCmd(), a.factsCmd(), a.sandboxCmd(), a.docCmd(), a.versionCmd())
 	return root
 }
 

@@ -167,7 +167,13 @@ func (a *app) leaveOut(s *site, f *runFlags, o *runner.Against) error {
 
 // runSite loads and validates a site and runs it.
 func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
-	s, err := a.loadValid(path, &f.siteFlags, f.limit, func(s *playbooks.Site) hcl.Diagnostics { return s.CheckRun(f.tags, f.skipTags) })
+	s, err := a.loadValid(path, &f.siteFlags, f.limit, func(s *playbooks.Site) hcl.Diagnostics {
+		diags := s.CheckRun(f.tags, f.skipTags)
+		if mode == runner.Verify && !diags.HasErrors() {
+			diags = append(diags, s.CheckVerify()...)
+		}
+		return diags
+	})
 	if err != nil {
 		return nil, err
 	}
