@@ -34,6 +34,7 @@ func TestWords(t *testing.T) {
 // scripted is a host whose commands and probes answer as told.
 type scripted struct {
 	host.Host
+	host.Probes
 	run   host.ExecResult
 	pings []host.PingResult
 	tcp   []error

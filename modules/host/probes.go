@@ -31,6 +31,12 @@ type PingResult struct {
 	RTT            time.Duration // mean of those received
 }
 
+// RouteQuery is a packet whose way is asked for. All but Dst may be empty.
+type RouteQuery struct {
+	Dst, From, IIF string
+	Mark           uint32
+}
+
 // Probes look at the network from inside a namespace; they need no tool on the host.
 type Probes interface {
 	// Ping sends ICMP echo requests to an address (a name is resolved, IPv4 first; IPv6 link-local as fe80::1%eth0). What
@@ -41,4 +47,8 @@ type Probes interface {
 	// HTTP sends one GET over TCP (http:// only, redirects are not followed) and returns the status and the body (first
 	// 64 KiB). The errors are those of TCP, and of an answer that is not HTTP.
 	HTTP(ctx context.Context, url string, timeout time.Duration) (status int, body []byte, err error)
+	// RouteGet asks the kernel which route a packet would take, and from which address. ErrUnreachable says why there is none.
+	RouteGet(ctx context.Context, q RouteQuery) (Route, error)
+	// Proc returns the text of a file of /proc/net as the namespace shows it; "" when this kernel has none.
+	Proc(ctx context.Context, name string) (string, error)
 }

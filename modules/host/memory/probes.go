@@ -23,3 +23,11 @@ func (probes) TCP(_ context.Context, address string, _ time.Duration) error {
 func (probes) HTTP(_ context.Context, url string, _ time.Duration) (int, []byte, error) {
 	return 0, nil, &host.Error{Op: "get", Object: url, Kind: host.ErrUnsupported}
 }
+
+func (probes) RouteGet(_ context.Context, q host.RouteQuery) (host.Route, error) {
+	return host.Route{}, &host.Error{Op: "get route to", Object: q.Dst, Kind: host.ErrUnsupported}
+}
+
+func (probes) Proc(_ context.Context, name string) (string, error) {
+	return "", &host.Error{Op: "read", Object: "/proc/net/" + name, Kind: host.ErrUnsupported}
+}
