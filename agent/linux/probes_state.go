@@ -46,7 +46,9 @@ func (n *Net) routeGet(q host.RouteQuery) (host.Route, error) {
 	}
 	header := make([]byte, unix.SizeofRtMsg)
 	header[0], header[1] = familyOf(dst), byte(dst.BitLen())
-	rtnl.Put32(header[8:], unix.RTM_F_LOOKUP_TABLE) // name the table, not the main one whatever it is
+	if dst.Is4() { // name the table, not the main one whatever it is; IPv6 does so anyway, and refuses the flag
+		rtnl.Put32(header[8:], unix.RTM_F_LOOKUP_TABLE)
+	}
 	m := rtnl.New(unix.RTM_GETROUTE, 0, header).Attr(unix.RTA_DST, dst.AsSlice())
 	if q.From != "" {
 		from, err := netip.ParseAddr(q.From)
