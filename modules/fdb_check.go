@@ -50,7 +50,7 @@ func probeFDB(ctx context.Context, h host.Host, want *FDBCheck) (*FDBCheck, erro
 		for _, e := range all {
 			if e.MAC == want.LLAddr {
 				found = append(found, &FDBCheck{LLAddr: e.MAC, Dev: &e.Link, Master: &e.Master, Dst: &e.Dst, VNI: &e.VNI, VLAN: &e.VLAN,
-					Learned: ptr(!e.Permanent), Presence: want.Presence})
+					Learned: ptr(e.State == "dynamic"), Presence: want.Presence})
 			}
 		}
 		return found, why, err

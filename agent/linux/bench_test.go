@@ -44,6 +44,13 @@ var benchCases = []benchCase{
 			return benchCall("route", `{"dst":"10.%d.%d.0/24","via":"10.0.0.2"}`, 1+i/250, i%250)
 		},
 		func(i int) string { return fmt.Sprintf("route add 10.%d.%d.0/24 via 10.0.0.2", 1+i/250, i%250) }},
+	{"neighs", []string{"link add v type veth peer name w", "link set v up"},
+		func(i int) modules.Call {
+			return benchCall("neigh", `{"address":"10.%d.%d.2","dev":"v","lladdr":"02:00:00:00:%02x:%02x"}`, 1+i/250, i%250, i>>8, i&255)
+		},
+		func(i int) string {
+			return fmt.Sprintf("neigh add 10.%d.%d.2 dev v lladdr 02:00:00:00:%02x:%02x", 1+i/250, i%250, i>>8, i&255)
+		}},
 }
 
 // BenchmarkThousand applies a thousand objects one call at a time, does it again, and does the same with ip -batch: the
@@ -70,9 +77,45 @@ func BenchmarkThousand(b *testing.B) {
 	}
 }
 
-func (c benchCase) apply(b *testing.B, h host.Host, want modules.Action) time.Duration {
-	start := time.Now()
+// BenchmarkForwarding gives a VXLAN a thousand addresses, one task each, and one address a thousand remotes, in one.
+func BenchmarkForwarding(b *testing.B) {
+	var remotes []string
 	for i := range objects {
+		remotes = append(remotes, fmt.Sprintf("10.%d.%d.2", 1+i/250, i%250))
+	}
+	list, _ := json.Marshal(remotes) // plain data
+	flood := modules.Call{Module: "fdb", Params: []byte(`{"lladdr":"00:00:00:00:00:00","dev":"vx0","exclusive":true,"dst":` + string(list) + `}`)}
+	addresses := benchCase{calls: func(i int) modules.Call {
+		return benchCall("fdb", `{"lladdr":"02:fd:00:00:%02x:%02x","dev":"vx0","dst":["10.0.0.2"]}`, i>>8, i&255)
+	}}
+	for b.Loop() {
+		h := freshHost(b)
+		run(b, h, []string{"link add vx0 type vxlan id 5 dstport 4789"})
+		one := benchCase{calls: func(int) modules.Call { return flood }}
+		for _, c := range []struct {
+			name string
+			benchCase
+			n int
+		}{{"remotes", one, 1}, {"addresses", addresses, objects}} {
+			first := c.applyN(b, h, modules.Create, c.n)
+			before := h.Writes()
+			second := c.applyN(b, h, modules.None, c.n)
+			if n := h.Writes() - before; n != 0 {
+				b.Fatalf("second run wrote %d times", n)
+			}
+			b.ReportMetric(float64(first.Milliseconds()), "ms-first-"+c.name)
+			b.ReportMetric(float64(second.Milliseconds()), "ms-second-"+c.name)
+		}
+	}
+}
+
+func (c benchCase) apply(b *testing.B, h host.Host, want modules.Action) time.Duration {
+	return c.applyN(b, h, want, objects)
+}
+
+func (c benchCase) applyN(b *testing.B, h host.Host, want modules.Action, n int) time.Duration {
+	start := time.Now()
+	for i := range n {
 		call := c.calls(i)
 		m, err := modules.Default.Lookup(call.Module)
 		if err != nil {

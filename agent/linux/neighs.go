@@ -2,6 +2,7 @@ package linux
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -40,17 +41,19 @@ func (n neighs) List(ctx context.Context, link string) ([]host.Neigh, error) {
 	d := n.newDecoder()
 	out := []host.Neigh{}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		m := rtnl.New(unix.RTM_GETNEIGH, 0, ndmsg(family, 0, 0, 0))
-		if index != 0 {
-			m.U32(unix.NDA_IFINDEX, uint32(index))
-		}
-		replies, err := n.conn.Dump(ctx, m)
-		if err != nil {
-			return nil, failed("list neighbours", link, err)
-		}
-		for _, r := range replies {
-			if r.Data[0] == family && (index == 0 || rtnl.U32(r.Data[4:]) == uint32(index)) {
-				out = append(out, d.neigh(r.Data))
+		for _, ntf := range []uint8{0, unix.NTF_PROXY} { // either the cache or what is answered for
+			m := rtnl.New(unix.RTM_GETNEIGH, 0, ndmsg(family, 0, 0, ntf))
+			if index != 0 {
+				m.U32(unix.NDA_IFINDEX, uint32(index))
+			}
+			replies, err := n.conn.Dump(ctx, m)
+			if err != nil {
+				return nil, failed("list neighbours", link, err)
+			}
+			for _, r := range replies {
+				if r.Data[0] == family && (index == 0 || rtnl.U32(r.Data[4:]) == uint32(index)) {
+					out = append(out, d.neigh(r.Data))
+				}
 			}
 		}
 	}
@@ -58,7 +61,10 @@ func (n neighs) List(ctx context.Context, link string) ([]host.Neigh, error) {
 }
 
 func (d *decoder) neigh(b []byte) host.Neigh {
-	out := host.Neigh{Link: d.name(rtnl.U32(b[4:])), State: neighStates[uint8(rtnl.U16(b[8:]))], Proxy: b[10]&unix.NTF_PROXY != 0}
+	out := host.Neigh{Link: d.name(rtnl.U32(b[4:])), State: neighStates[uint8(rtnl.U16(b[8:]))], Proxy: b[10]&unix.NTF_PROXY != 0, Router: b[10]&unix.NTF_ROUTER != 0}
+	if out.Proxy {
+		out.State = ""
+	}
 	for typ, v := range rtnl.Attrs(b[unix.SizeofNdMsg:]) {
 		switch typ {
 		case unix.NDA_DST:
@@ -70,6 +76,30 @@ func (d *decoder) neigh(b []byte) host.Neigh {
 		}
 	}
 	return out
+}
+
+// Get asks for one entry. Kernels before 5.0 have only lists.
+func (n neighs) Get(ctx context.Context, want host.Neigh) (host.Neigh, error) {
+	m, err := n.message(unix.RTM_GETNEIGH, 0, host.Neigh{Link: want.Link, IP: want.IP, Proxy: want.Proxy})
+	if err == nil {
+		var b []byte
+		if b, err = n.conn.Get(m); err == nil {
+			return n.newDecoder().neigh(b), nil
+		}
+	}
+	if !errors.Is(err, unix.EOPNOTSUPP) {
+		return host.Neigh{}, failed("get neighbour", want.IP+" dev "+want.Link, err)
+	}
+	all, err := n.List(ctx, want.Link)
+	for _, e := range all {
+		if e.IP == want.IP && e.Proxy == want.Proxy {
+			return e, nil
+		}
+	}
+	if err == nil {
+		err = failed("get neighbour", want.IP+" dev "+want.Link, unix.ENOENT)
+	}
+	return host.Neigh{}, err
 }
 
 func (n neighs) Set(_ context.Context, want host.Neigh) error {
@@ -104,7 +134,13 @@ func (n neighs) message(typ, flags uint16, want host.Neigh) (*rtnl.Message, erro
 	}
 	var ntf uint8
 	if want.Proxy {
-		ntf = unix.NTF_PROXY
+		ntf, state = unix.NTF_PROXY, 0
+	}
+	if want.Router {
+		ntf |= unix.NTF_ROUTER
+	}
+	if typ == unix.RTM_GETNEIGH {
+		state = 0 // it refuses any
 	}
 	m := rtnl.New(typ, flags, ndmsg(familyOf(ip), index, uint16(state), ntf)).Attr(unix.NDA_DST, ip.AsSlice())
 	if want.MAC != "" {
@@ -113,112 +149,6 @@ func (n neighs) message(typ, flags uint16, want host.Neigh) (*rtnl.Message, erro
 			return nil, fmt.Errorf("lladdr %q: %w", want.MAC, unix.EINVAL)
 		}
 		m.Attr(unix.NDA_LLADDR, mac)
-	}
-	return m, nil
-}
-
-// FDB returns what the device holds itself and what its bridge holds for it; of a bridge, all that it holds.
-func (n neighs) FDB(ctx context.Context, link string) ([]host.FDBEntry, error) {
-	replies, err := n.conn.Dump(ctx, rtnl.New(unix.RTM_GETNEIGH, 0, ndmsg(unix.AF_BRIDGE, 0, 0, 0)))
-	if err != nil {
-		return nil, failed("list fdb", link, err)
-	}
-	d := n.newDecoder()
-	out := []host.FDBEntry{}
-	for _, r := range replies {
-		if r.Data[0] != unix.AF_BRIDGE {
-			continue
-		}
-		if e := d.fdb(r.Data); link == "" || e.Link == link || e.Master == link {
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-func (d *decoder) fdb(b []byte) host.FDBEntry {
-	flags, state := b[10], rtnl.U16(b[8:])
-	out := host.FDBEntry{Link: d.name(rtnl.U32(b[4:])), Self: flags&unix.NTF_SELF != 0, Permanent: state&(unix.NUD_PERMANENT|unix.NUD_NOARP) != 0}
-	for typ, v := range rtnl.Attrs(b[unix.SizeofNdMsg:]) {
-		switch typ {
-		case unix.NDA_LLADDR:
-			out.MAC = host.MAC(v)
-		case unix.NDA_MASTER:
-			out.Master = d.name(rtnl.U32(v))
-		case unix.NDA_DST:
-			if a, ok := netip.AddrFromSlice(v); ok {
-				out.Dst = a.String()
-			}
-		case unix.NDA_PORT:
-			out.Port = int(rtnl.U16BE(v))
-		case unix.NDA_VNI:
-			out.VNI = int(rtnl.U32(v))
-		case unix.NDA_VLAN:
-			out.VLAN = int(rtnl.U16(v))
-		case unix.NDA_IFINDEX:
-			out.Via = d.name(rtnl.U32(v))
-		}
-	}
-	return out
-}
-
-// AddFDB appends, so that an all-zero MAC may have many destinations.
-func (n neighs) AddFDB(_ context.Context, e host.FDBEntry) error {
-	return n.fdb("add fdb", unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_APPEND, e)
-}
-
-func (n neighs) DeleteFDB(_ context.Context, e host.FDBEntry) error {
-	return n.fdb("delete fdb", unix.RTM_DELNEIGH, 0, e)
-}
-
-func (n neighs) fdb(op string, typ, flags uint16, e host.FDBEntry) error {
-	m, err := n.fdbMessage(typ, flags, e)
-	if err == nil {
-		err = n.conn.Do(m)
-	}
-	return failed(op, e.MAC+" dev "+e.Link, err)
-}
-
-func (n neighs) fdbMessage(typ, flags uint16, e host.FDBEntry) (*rtnl.Message, error) {
-	index, err := n.index(e.Link)
-	if err != nil {
-		return nil, err
-	}
-	mac, ok := host.ParseMAC(e.MAC)
-	if !ok {
-		return nil, fmt.Errorf("lladdr %q: %w", e.MAC, unix.EINVAL)
-	}
-	state := uint16(unix.NUD_NOARP) // static, in bridge(8)'s words
-	if e.Permanent {
-		state = unix.NUD_PERMANENT | unix.NUD_NOARP
-	}
-	ntf := uint8(unix.NTF_MASTER)
-	if e.Self || e.Master == "" {
-		ntf = unix.NTF_SELF
-	}
-	m := rtnl.New(typ, flags, ndmsg(unix.AF_BRIDGE, index, state, ntf)).Attr(unix.NDA_LLADDR, mac)
-	if e.Dst != "" {
-		dst, err := netip.ParseAddr(e.Dst)
-		if err != nil {
-			return nil, fmt.Errorf("dst %q: %w", e.Dst, unix.EINVAL)
-		}
-		m.Attr(unix.NDA_DST, dst.AsSlice())
-	}
-	if e.Port != 0 {
-		m.U16BE(unix.NDA_PORT, uint16(e.Port))
-	}
-	if e.VNI != 0 {
-		m.U32(unix.NDA_VNI, uint32(e.VNI))
-	}
-	if e.VLAN != 0 {
-		m.U16(unix.NDA_VLAN, uint16(e.VLAN))
-	}
-	if e.Via != "" {
-		via, err := n.index(e.Via)
-		if err != nil {
-			return nil, fmt.Errorf("via %q: %w", e.Via, err)
-		}
-		m.U32(unix.NDA_IFINDEX, uint32(via))
 	}
 	return m, nil
 }

@@ -19,7 +19,7 @@ type NetState struct {
 	Addrs     []Addr             `json:"addresses,omitempty"`
 	Routes    []Route            `json:"routes,omitempty"` // all tables
 	Rules     []Rule             `json:"rules,omitempty"`
-	Neighs    []Neigh            `json:"neighbours,omitempty"` // permanent ones
+	Neighs    []Neigh            `json:"neighbours,omitempty"` // those that somebody put there
 	FDB       []FDBEntry         `json:"fdb,omitempty"`
 	Sysctls   map[string]string  `json:"sysctls,omitempty"`
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"

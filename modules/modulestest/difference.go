@@ -95,8 +95,29 @@ func objects(ctx context.Context, n host.Net) ([]any, error) {
 	for _, r := range rules {
 		out = append(out, r)
 	}
+	neighs, err := n.Neighs().List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range neighs {
+		if e.Configured() {
+			out = append(out, e)
+		}
+	}
+	fdb, err := n.Neighs().FDB(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range fdb {
+		if e.State != "dynamic" && (e.Dst != "" || strings.HasPrefix(e.MAC, testMAC)) {
+			out = append(out, e)
+		}
+	}
 	return append(out, sysctls(ctx, n)...), nil
 }
+
+// testMAC starts the MAC addresses of entries in forwarding databases that tests make. Others are those of devices.
+const testMAC = "02:fd:"
 
 // sysctl is a parameter as an object.
 type sysctl struct{ Key, Value string }

@@ -325,7 +325,7 @@ func orEmpty(s *string) *string {
 // detachLocked drops what a device takes with it when it leaves the namespace.
 func (n *Net) detachLocked(name string) {
 	n.addrs = slices.DeleteFunc(n.addrs, func(a host.Addr) bool { return a.Link == name })
-	n.neighs = slices.DeleteFunc(n.neighs, func(e host.Neigh) bool { return e.Link == name })
+	n.dropNeighsLocked(name, 0, true)
 	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == name || e.Master == name })
 	n.dropRoutesLocked(name, true, 4, 6)
 	n.forgetSysctlsLocked(name)

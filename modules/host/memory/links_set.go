@@ -32,6 +32,9 @@ func (n *Net) setLocked(ctx context.Context, d *link, want host.Link, op string)
 	if err := n.checkSetLocked(d, want, op); err != nil {
 		return err
 	}
+	if want.Address != nil || want.ARP != nil && !is(d.ARP, *want.ARP) && *d.Up {
+		n.dropNeighsLocked(d.Name, 0, false)
+	}
 	assign(&d.Address, lower(want.Address))
 	assign(&d.Promisc, want.Promisc)
 	assign(&d.AllMulti, want.AllMulti)
@@ -41,7 +44,9 @@ func (n *Net) setLocked(ctx context.Context, d *link, want host.Link, op string)
 	assign(&d.Group, want.Group)
 	setBridge(d, want.Bridge)
 	if want.VXLAN != nil && d.VXLAN != nil {
-		d.VXLAN = withVXLAN(*d.VXLAN, *want.VXLAN)
+		was := *d.VXLAN
+		d.VXLAN = withVXLAN(was, *want.VXLAN)
+		n.remoteChangedLocked(d, was)
 	}
 	if want.Macvlan != nil && d.Macvlan != nil {
 		assign(&d.Macvlan.Mode, want.Macvlan.Mode)
@@ -260,6 +265,7 @@ func (n *Net) changeMTULocked(d *link, mtu int) {
 		return
 	}
 	d.fresh6 = true
+	n.dropNeighsLocked(d.Name, 6, true)
 	n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
 	n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool { return r.Family == 6 && uses(r, d.Name) })
 	maps.DeleteFunc(n.sysctls, func(key, _ string) bool {
@@ -272,6 +278,7 @@ func (n *Net) setMasterLocked(d *link, master *string) {
 	if master == nil || is(d.Master, *master) {
 		return
 	}
+	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == d.Name && e.Master != "" })
 	before := n.findLocked(*orEmpty(d.Master))
 	d.Master = ptr(*master)
 	for _, m := range []*link{before, n.findLocked(*master)} {
@@ -318,6 +325,8 @@ func (n *Net) flippedLocked(d *link) {
 		n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
 	}
 	n.dropRoutesLocked(d.Name, false, 4, 6)
+	n.dropNeighsLocked(d.Name, 0, true)
+	n.quietFDBLocked(d.Name)
 }
 
 func (n *Net) loopbackUpLocked(d *link) {

@@ -2,8 +2,8 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 
 	"labctl/modules/host"
 )
@@ -30,16 +30,41 @@ func (n neighs) List(ctx context.Context, link string) ([]host.Neigh, error) {
 
 func sameNeigh(a, b host.Neigh) bool { return a.Link == b.Link && a.IP == b.IP && a.Proxy == b.Proxy }
 
+func (n neighs) Get(ctx context.Context, want host.Neigh) (host.Neigh, error) {
+	const op = "get neighbour"
+	unlock, err := n.open(ctx)
+	if err != nil {
+		return host.Neigh{}, err
+	}
+	defer unlock()
+	if n.findLocked(want.Link) == nil {
+		return host.Neigh{}, noDevice(op, object(want))
+	}
+	if at := slices.IndexFunc(n.neighs, func(e host.Neigh) bool { return sameNeigh(e, want) }); at >= 0 {
+		return n.neighs[at], nil
+	}
+	return host.Neigh{}, refused(op, object(want), errNoFile, "")
+}
+
+func object(n host.Neigh) string { return n.IP + " dev " + n.Link }
+
 func (n neighs) Set(ctx context.Context, want host.Neigh) error {
 	unlock, err := n.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if n.findLocked(want.Link) == nil {
-		return noDevice("set neighbour", want.IP+" dev "+want.Link)
+	d := n.findLocked(want.Link)
+	switch {
+	case d == nil:
+		return noDevice("set neighbour", object(want))
+	case !want.Proxy && strings.Contains(want.IP, ":") && (narrow(d) || n.deviceSysctlLocked("net.ipv6.conf", d.Name, "disable_ipv6") == "1"): // ndisc_allow_add
+		return invalid("set neighbour", object(want), "IPv6 is disabled on this device")
 	}
-	if want.State == "" {
+	switch {
+	case want.Proxy:
+		want.MAC, want.State = "", ""
+	case want.State == "":
 		want.State = "permanent"
 	}
 	n.neighs = slices.DeleteFunc(n.neighs, func(e host.Neigh) bool { return sameNeigh(e, want) })
@@ -56,58 +81,17 @@ func (n neighs) Delete(ctx context.Context, want host.Neigh) error {
 	defer unlock()
 	at := slices.IndexFunc(n.neighs, func(e host.Neigh) bool { return sameNeigh(e, want) })
 	if at < 0 {
-		return &host.Error{Op: "delete neighbour", Object: want.IP + " dev " + want.Link, Kind: host.ErrNotExist, Err: fmt.Errorf("no such file or directory")}
+		return refused("delete neighbour", object(want), errNoFile, "")
 	}
 	n.neighs = slices.Delete(n.neighs, at, at+1)
 	n.h.wrote()
 	return nil
 }
 
-func (n neighs) FDB(ctx context.Context, link string) ([]host.FDBEntry, error) {
-	unlock, err := n.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	out := []host.FDBEntry{}
-	for _, e := range n.fdb {
-		if link == "" || e.Link == link || e.Master == link {
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-func (n neighs) AddFDB(ctx context.Context, e host.FDBEntry) error {
-	unlock, err := n.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if n.findLocked(e.Link) == nil {
-		return noDevice("add fdb", e.MAC+" dev "+e.Link)
-	}
-	if slices.Contains(n.fdb, e) {
-		return &host.Error{Op: "add fdb", Object: e.MAC + " dev " + e.Link, Kind: host.ErrExist, Err: fmt.Errorf("file exists")}
-	}
-	n.fdb = append(n.fdb, e)
-	n.h.wrote()
-	return nil
-}
-
-func (n neighs) DeleteFDB(ctx context.Context, e host.FDBEntry) error {
-	unlock, err := n.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	at := slices.IndexFunc(n.fdb, func(o host.FDBEntry) bool {
-		return o.Link == e.Link && o.MAC == e.MAC && o.Dst == e.Dst && o.VLAN == e.VLAN && (o.Master == "") == (e.Master == "")
+// dropNeighsLocked forgets the neighbours of a device in one family, 0 for both. Entries that are answered for (proxy) stay
+// when only the address of the device changed (neigh_changeaddr, net/core/neighbour.c).
+func (n *Net) dropNeighsLocked(dev string, family int, proxies bool) {
+	n.neighs = slices.DeleteFunc(n.neighs, func(e host.Neigh) bool {
+		return e.Link == dev && (!e.Proxy || proxies) && (family == 0 || (family == 6) == strings.Contains(e.IP, ":"))
 	})
-	if at < 0 {
-		return &host.Error{Op: "delete fdb", Object: e.MAC + " dev " + e.Link, Kind: host.ErrNotExist, Err: fmt.Errorf("no such file or directory")}
-	}
-	n.fdb = slices.Delete(n.fdb, at, at+1)
-	n.h.wrote()
-	return nil
 }

@@ -223,6 +223,9 @@ func (n *Net) disconnectLocked(a host.Addr) {
 	n.routes = slices.DeleteFunc(n.routes, func(r host.Route) bool {
 		return source && r.Family == 4 && r.Src == gone.Src || lastV4 && r.Family == 4 && uses(r, a.Link)
 	})
+	if lastV4 { // fib_disable_ip
+		n.dropNeighsLocked(a.Link, 4, true)
+	}
 	if shared && source {
 		n.connectAgainLocked(a.Link, gone)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"labctl/modules/host"
 )
@@ -57,13 +58,7 @@ func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
 	if err != nil {
 		return nil, err
 	}
-	permanent := s.Neighs[:0]
-	for _, e := range s.Neighs {
-		if e.State == "permanent" || e.Proxy {
-			permanent = append(permanent, e)
-		}
-	}
-	s.Neighs = permanent
+	s.Neighs = slices.DeleteFunc(s.Neighs, func(e host.Neigh) bool { return !e.Configured() })
 	if s.Sysctls, err = n.Sysctls().All(ctx, ""); err != nil {
 		return nil, err
 	}

@@ -161,6 +161,7 @@ func (n *Net) propagateLocked(key, before, value string) {
 			if dev == "all" || dev == d.Name { // as if it went down, for IPv6 alone (addrconf_ifdown)
 				n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
 				n.dropRoutesLocked(d.Name, false, 6)
+				n.dropNeighsLocked(d.Name, 6, true)
 			}
 		}
 	}

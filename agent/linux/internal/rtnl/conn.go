@@ -82,6 +82,61 @@ func (c *Conn) Do(m *Message) error {
 	return err
 }
 
+// batch is how many requests go out at once: their acknowledgements must fit the receive buffer, whatever its limit.
+const batch = 64
+
+// DoAll is Do for many requests, in few datagrams. It stops at the first that is refused, and says which; a few behind it
+// may have been done.
+func (c *Conn) DoAll(ms []*Message) (int, error) {
+	for from := 0; from < len(ms); from += batch {
+		if i, err := c.doSome(ms[from:min(from+batch, len(ms))]); err != nil {
+			return from + i, err
+		}
+	}
+	return 0, nil
+}
+
+func (c *Conn) doSome(ms []*Message) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return 0, fmt.Errorf("netlink socket: %w", unix.EBADF)
+	}
+	var b []byte
+	first := c.seq + 1
+	for _, m := range ms {
+		if c.OnChange != nil {
+			c.OnChange()
+		}
+		c.seq++
+		b = append(b, m.bytes(unix.NLM_F_REQUEST|unix.NLM_F_ACK, c.seq)...)
+		for len(b)%4 != 0 {
+			b = append(b, 0)
+		}
+	}
+	if err := c.send(b); err != nil {
+		return 0, err
+	}
+	at, fault := 0, error(nil)
+	for done := 0; done < len(ms); {
+		b, err := c.receive()
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range appendMessages(nil, b) {
+			i := int(r.Seq - first)
+			if r.Type != unix.NLMSG_ERROR || i < 0 || i >= len(ms) {
+				continue
+			}
+			done++
+			if err := refusal(r.Data, r.Flags); err != nil && fault == nil {
+				at, fault = i, err
+			}
+		}
+	}
+	return at, fault
+}
+
 // Echo sends a change and returns the notification that the kernel sends of it to listeners.
 func (c *Conn) Echo(m *Message) ([]Reply, error) {
 	return c.exchange(m, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_ECHO)

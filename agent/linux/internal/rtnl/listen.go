@@ -55,7 +55,7 @@ func appendMessages(out []Reply, b []byte) []Reply {
 		if n < headerLen || n > len(b) {
 			break
 		}
-		out = append(out, Reply{Type: native.Uint16(b[4:]), Flags: native.Uint16(b[6:]), Data: append([]byte(nil), b[headerLen:n]...)})
+		out = append(out, Reply{Type: native.Uint16(b[4:]), Flags: native.Uint16(b[6:]), Seq: native.Uint32(b[8:]), Data: append([]byte(nil), b[headerLen:n]...)})
 		b = b[min(len(b), (n+3)&^3):]
 	}
 	return out

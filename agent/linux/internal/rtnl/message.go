@@ -23,6 +23,7 @@ type Message struct {
 type Reply struct {
 	Type  uint16
 	Flags uint16
+	Seq   uint32 // of the request, where it answers one of several
 	Data  []byte
 }
 
