@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -144,7 +145,10 @@ func (p *portOf) into(l *host.Link, diff *Diff) {
 }
 
 // empty reports whether a Set of l would change nothing.
-func empty(l host.Link) bool { return l == host.Link{Name: l.Name, Kind: l.Kind} }
+func empty(l host.Link) bool {
+	l.Name, l.Kind = "", ""
+	return reflect.ValueOf(l).IsZero()
+}
 
 // getDevice returns a device that must be of one kind; nil when it does not exist.
 func getDevice(ctx context.Context, n host.Net, name, kind string) (*host.Link, error) {

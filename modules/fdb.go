@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"labctl/modules/host"
+	"labctl/modules/host/kinds"
 )
 
 func init() {
@@ -110,15 +111,15 @@ func (f *FDB) held(ctx context.Context, h host.Host) (host.Net, []host.FDBEntry,
 		return n, all, err
 	}
 	l, err := n.Links().Get(ctx, f.Dev)
-	if err != nil || l.VXLAN == nil {
+	if err != nil || l.Kind != "vxlan" {
 		return n, all, err
 	}
 	for i := range all { // what is the device's own is not told
-		if all[i].Port == 0 && l.VXLAN.DstPort != nil {
-			all[i].Port = *l.VXLAN.DstPort
+		if all[i].Port == 0 {
+			all[i].Port = kinds.Of("vxlan").Int(l.Data, "dstport")
 		}
-		if all[i].VNI == 0 && l.VXLAN.VNI != nil {
-			all[i].VNI = *l.VXLAN.VNI
+		if all[i].VNI == 0 {
+			all[i].VNI = kinds.Of("vxlan").Int(l.Data, "vni")
 		}
 	}
 	return n, all, nil

@@ -65,7 +65,7 @@ func readLinkIn(ctx context.Context, h host.Host, want *Link, netns string) (*Li
 
 func applyLink(ctx context.Context, h host.Host, have, want *Link, d Diff) error {
 	if have == nil {
-		return fmt.Errorf("device %s: %w: link manages devices that are there; make it with veth, bridge, vxlan, macvlan or tuntap", want.Name, host.ErrNotExist)
+		return fmt.Errorf("device %s: %w: link manages devices that are there; make it with the module of its kind: veth, bridge, vlan, vxlan, ...", want.Name, host.ErrNotExist)
 	}
 	at, err := h.Net(ctx, have.NetNS)
 	if err != nil {

@@ -1,16 +1,13 @@
 package modules
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strings"
-
-	"labctl/modules/host"
 )
 
 func init() {
-	Register(Spec[VXLAN]{
+	registerDevice("vxlan", Spec[VXLAN]{
 		Name: "vxlan",
 		Doc:  "Manages a VXLAN tunnel device: to one remote address, to a multicast group, or to what the forwarding database tells.",
 		Example: `vxlan "vxlan0" {
@@ -18,17 +15,13 @@ func init() {
   remote = "192.168.50.5"
   dev    = "enp0s8"
 }`,
-		Validate: (*VXLAN).validate, Warn: (*VXLAN).warn, Read: readVXLAN, Apply: applyVXLAN, Fixed: fixedVXLAN,
+		Validate: (*VXLAN).validate, Warn: (*VXLAN).warn, Fixed: fixedVXLAN,
 	})
 }
 
 // VXLAN is a VXLAN tunnel device (RFC 7348).
 type VXLAN struct {
-	InNetNS
-	Name string `json:"name" lab:"key" doc:"Device name."`
-	madeUp
-	device
-	portOf
+	virtual
 	VNI        *int    `json:"vni,omitempty" lab:"required,immutable" doc:"VXLAN network identifier, 0 to 16777215."`
 	Remote     *string `json:"remote,omitempty" doc:"Unicast address of the other end, where frames of unknown destination go."`
 	Group      *string `json:"group,omitempty" lab:"immutable" doc:"Multicast address where frames of unknown destination go; needs dev."`
@@ -44,7 +37,6 @@ type VXLAN struct {
 }
 
 func (v *VXLAN) validate() error {
-	v.madeUp.validate()
 	if v.DstPort == nil {
 		v.DstPort = ptr(4789)
 	}
@@ -57,7 +49,7 @@ func (v *VXLAN) validate() error {
 	if v.SrcPortMin != nil && *v.SrcPortMin > *v.SrcPortMax {
 		return argf("srcport_max", "%d is less than srcport_min", *v.SrcPortMax)
 	}
-	return firstFault(validDevice("name", v.Name), v.device.validate(), v.portOf.validate(), v.validDev(), v.validAddresses(),
+	return firstFault(v.virtual.validate(), v.validDev(), v.validAddresses(),
 		inRange("vni", v.VNI, 0, 1<<24-1), inRange("dstport", v.DstPort, 1, 65535), inRange("ttl", v.TTL, 0, 255), inRange("tos", v.TOS, 0, 255),
 		inRange("ageing", v.Ageing, 0, 1<<31-1), inRange("srcport_min", v.SrcPortMin, 0, 65535), inRange("srcport_max", v.SrcPortMax, 0, 65535))
 }
@@ -114,21 +106,6 @@ func (v *VXLAN) warn() []string {
 	return nil
 }
 
-func readVXLAN(ctx context.Context, h host.Host, want *VXLAN) (*VXLAN, error) {
-	l, err := want.findDevice(ctx, h, want.Name, "vxlan")
-	if err != nil || l == nil {
-		return nil, err
-	}
-	v := l.VXLAN
-	have := &VXLAN{InNetNS: want.InNetNS, Name: want.Name, madeUp: madeUp{l.Up}, device: readDevice(*l), portOf: portOf{l.Master}, VNI: v.VNI,
-		Remote: v.Remote, Group: v.Group, Local: v.Local, DstPort: v.DstPort, TTL: v.TTL, TOS: v.TOS, Learning: v.Learning, Ageing: v.Ageing,
-		SrcPortMin: v.PortLow, SrcPortMax: v.PortHigh}
-	if l.Parent != nil {
-		have.Dev = &l.Parent.Name
-	}
-	return have, nil
-}
-
 // fixedVXLAN: a tunnel is made for one address family, IPv4 where nothing tells, and keeps it (vxlan_nl2conf,
 // drivers/net/vxlan/vxlan_core.c).
 func fixedVXLAN(have, want *VXLAN) []string {
@@ -147,57 +124,4 @@ func (v *VXLAN) over6() bool {
 		}
 	}
 	return false
-}
-
-func applyVXLAN(ctx context.Context, h host.Host, have, want *VXLAN, d Diff) error {
-	if want == nil {
-		return have.deleteDevice(ctx, h, have.Name)
-	}
-	n, err := want.net(ctx, h)
-	if err != nil {
-		return err
-	}
-	l := host.Link{Name: want.Name, Kind: "vxlan"}
-	if have != nil {
-		want.link(&l, &d)
-		return setDevice(ctx, n, l)
-	}
-	want.link(&l, nil)
-	if want.Dev != nil {
-		l.Parent = &host.LinkRef{Name: *want.Dev}
-	}
-	return n.Links().Create(ctx, l)
-}
-
-// link fills l with what differs; d == nil: with all that is set.
-func (v *VXLAN) link(l *host.Link, d *Diff) {
-	differs := func(path string) bool { return d == nil || d.Has(path) }
-	v.device.into(l, d)
-	v.madeUp.into(l, d)
-	v.portOf.into(l, d)
-	var own host.VXLAN
-	if d == nil {
-		own = host.VXLAN{VNI: v.VNI, Group: v.Group, DstPort: v.DstPort, PortLow: v.SrcPortMin, PortHigh: v.SrcPortMax}
-	}
-	if differs("remote") {
-		own.Remote = v.Remote
-	}
-	if differs("local") {
-		own.Local = v.Local
-	}
-	if differs("ttl") {
-		own.TTL = v.TTL
-	}
-	if differs("tos") {
-		own.TOS = v.TOS
-	}
-	if differs("learning") {
-		own.Learning = v.Learning
-	}
-	if differs("ageing") {
-		own.Ageing = v.Ageing
-	}
-	if own != (host.VXLAN{}) {
-		l.VXLAN = &own
-	}
 }

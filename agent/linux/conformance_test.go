@@ -28,8 +28,11 @@ func needKind(t *testing.T, kind string) {
 	want := host.Link{Name: "need0", Kind: kind}
 	switch kind {
 	case "vxlan":
-		want.VXLAN = &host.VXLAN{VNI: ptr(1)}
-	case "macvlan":
+		want.Data = host.Attrs{"vni": 1.0}
+	case "macvlan", "vlan":
+		if kind == "vlan" {
+			want.Data = host.Attrs{"id": 1.0}
+		}
 		if err := mustNet(t, h, "").Links().Create(ctxOf(t), host.Link{Name: "below0", Kind: "veth"}); err != nil {
 			t.Fatal(err)
 		}

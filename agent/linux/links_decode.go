@@ -1,19 +1,16 @@
 package linux
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"labctl/agent/linux/internal/rtnl"
 	"labctl/modules/host"
+	"labctl/modules/host/kinds"
 
 	"golang.org/x/sys/unix"
 )
-
-// userHZ is the unit of the bridge's times: clock ticks per second as user space sees them, 100 on every port of Linux.
-const userHZ = 100
 
 // decoder turns RTM_NEWLINK messages into links and remembers names, which messages give as indexes.
 type decoder struct {
@@ -41,7 +38,9 @@ func (d *decoder) link(b []byte) host.Link {
 		case unix.IFLA_MTU:
 			l.MTU = ptr(int(rtnl.U32(v)))
 		case unix.IFLA_ADDRESS:
-			l.Address = ptr(host.MAC(v))
+			if len(v) == 6 { // a tunnel has there the address that it is from
+				l.Address = ptr(host.MAC(v))
+			}
 		case unix.IFLA_IFALIAS:
 			l.Alias = ptr(rtnl.Str(v))
 		case unix.IFLA_TXQLEN:
@@ -49,14 +48,14 @@ func (d *decoder) link(b []byte) host.Link {
 		case unix.IFLA_GROUP:
 			l.Group = ptr(int(rtnl.U32(v)))
 		case unix.IFLA_LINKINFO:
-			linkInfo(&l, v)
+			d.linkInfo(&l, v)
 		}
 	}
 	d.names[uint32(l.Index)] = l.Name
 	return l
 }
 
-func linkInfo(l *host.Link, info []byte) {
+func (d *decoder) linkInfo(l *host.Link, info []byte) {
 	var data []byte
 	for typ, v := range rtnl.Attrs(info) {
 		switch typ {
@@ -66,16 +65,7 @@ func linkInfo(l *host.Link, info []byte) {
 			data = v
 		}
 	}
-	switch l.Kind {
-	case "bridge":
-		l.Bridge = decodeBridge(data)
-	case "vxlan":
-		l.VXLAN = decodeVXLAN(data)
-	case "macvlan", "macvtap":
-		l.Macvlan = decodeMacvlan(data)
-	case "tun":
-		l.Tun = decodeTun(data)
-	}
+	l.Data = d.decodeAttrs(kinds.Of(l.Kind), data)
 }
 
 // refer resolves what the message says of other devices.
@@ -91,8 +81,8 @@ func (d *decoder) refer(l *host.Link, b []byte) {
 			nsid = int32(rtnl.U32(v))
 		}
 	}
-	if l.Kind == "vxlan" && link == 0 {
-		link = vxlanDev(b)
+	if k := kinds.Of(l.Kind); link == 0 && k != nil && k.Link != 0 {
+		link = rtnl.U32(attr(attr(attr(b[unix.SizeofIfInfomsg:], unix.IFLA_LINKINFO), unix.IFLA_INFO_DATA), k.Link))
 	}
 	if link == 0 || link == uint32(l.Index) && nsid < 0 {
 		return
@@ -125,12 +115,7 @@ func (n *Net) nameOf(index uint32) string {
 	if err != nil {
 		return ""
 	}
-	for typ, v := range rtnl.Attrs(b[unix.SizeofIfInfomsg:]) {
-		if typ == unix.IFLA_IFNAME {
-			return rtnl.Str(v)
-		}
-	}
-	return ""
+	return rtnl.Str(attr(b[unix.SizeofIfInfomsg:], unix.IFLA_IFNAME))
 }
 
 // elsewhere names a device in the namespace that this one knows as nsid.
@@ -183,127 +168,18 @@ func (n *Net) nsidOf(fd int) int32 {
 	if err != nil || len(b) < 4 {
 		return -1
 	}
-	for typ, v := range rtnl.Attrs(b[4:]) {
-		if typ == unix.NETNSA_NSID {
-			return int32(rtnl.U32(v))
-		}
+	if v := attr(b[4:], unix.NETNSA_NSID); v != nil {
+		return int32(rtnl.U32(v))
 	}
 	return -1
 }
 
-func decodeBridge(data []byte) *host.Bridge {
-	seconds := func(v []byte) *float64 { return ptr(float64(rtnl.U32(v)) / userHZ) }
-	out := &host.Bridge{}
-	for typ, v := range rtnl.Attrs(data) {
-		switch typ {
-		case unix.IFLA_BR_STP_STATE:
-			out.STP = ptr(rtnl.U32(v) != 0)
-		case unix.IFLA_BR_FORWARD_DELAY:
-			out.ForwardDelay = seconds(v)
-		case unix.IFLA_BR_HELLO_TIME:
-			out.HelloTime = seconds(v)
-		case unix.IFLA_BR_MAX_AGE:
-			out.MaxAge = seconds(v)
-		case unix.IFLA_BR_AGEING_TIME:
-			out.AgeingTime = seconds(v)
-		case unix.IFLA_BR_PRIORITY:
-			out.Priority = ptr(int(rtnl.U16(v)))
-		case unix.IFLA_BR_VLAN_FILTERING:
-			out.VLANFiltering = ptr(rtnl.U8(v) != 0)
-		case unix.IFLA_BR_MCAST_SNOOPING:
-			out.MulticastSnooping = ptr(rtnl.U8(v) != 0)
+// attr returns the attribute num of b, nil if there is none.
+func attr(b []byte, num uint16) []byte {
+	for typ, v := range rtnl.Attrs(b) {
+		if typ == num {
+			return v
 		}
 	}
-	return out
-}
-
-func decodeVXLAN(data []byte) *host.VXLAN {
-	out := &host.VXLAN{}
-	for typ, v := range rtnl.Attrs(data) {
-		switch typ {
-		case unix.IFLA_VXLAN_ID:
-			out.VNI = ptr(int(rtnl.U32(v)))
-		case unix.IFLA_VXLAN_GROUP, unix.IFLA_VXLAN_GROUP6:
-			if a, ok := netip.AddrFromSlice(v); ok && a.IsMulticast() {
-				out.Group = ptr(a.String())
-			} else if ok && !a.IsUnspecified() {
-				out.Remote = ptr(a.String())
-			}
-		case unix.IFLA_VXLAN_LOCAL, unix.IFLA_VXLAN_LOCAL6:
-			if a, ok := netip.AddrFromSlice(v); ok && !a.IsUnspecified() {
-				out.Local = ptr(a.String())
-			}
-		case unix.IFLA_VXLAN_PORT:
-			out.DstPort = ptr(int(rtnl.U16BE(v)))
-		case unix.IFLA_VXLAN_TTL:
-			out.TTL = ptr(int(rtnl.U8(v)))
-		case unix.IFLA_VXLAN_TOS:
-			out.TOS = ptr(int(rtnl.U8(v)))
-		case unix.IFLA_VXLAN_LEARNING:
-			out.Learning = ptr(rtnl.U8(v) != 0)
-		case unix.IFLA_VXLAN_AGEING:
-			out.Ageing = ptr(int(rtnl.U32(v)))
-		case unix.IFLA_VXLAN_PORT_RANGE: // struct ifla_vxlan_port_range: two big-endian ports
-			if len(v) >= 4 {
-				out.PortLow, out.PortHigh = ptr(int(rtnl.U16BE(v))), ptr(int(rtnl.U16BE(v[2:])))
-			}
-		}
-	}
-	return out
-}
-
-// vxlanDev finds the underlying device of a VXLAN device: IFLA_VXLAN_LINK; 0: none.
-func vxlanDev(b []byte) uint32 {
-	for typ, info := range rtnl.Attrs(b[unix.SizeofIfInfomsg:]) {
-		if typ != unix.IFLA_LINKINFO {
-			continue
-		}
-		for typ, data := range rtnl.Attrs(info) {
-			if typ != unix.IFLA_INFO_DATA {
-				continue
-			}
-			for typ, v := range rtnl.Attrs(data) {
-				if typ == unix.IFLA_VXLAN_LINK {
-					return rtnl.U32(v)
-				}
-			}
-		}
-	}
-	return 0
-}
-
-var macvlanModes = map[string]uint32{"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, "source": 16}
-
-func decodeMacvlan(data []byte) *host.Macvlan {
-	out := &host.Macvlan{}
-	for typ, v := range rtnl.Attrs(data) {
-		if typ != unix.IFLA_MACVLAN_MODE {
-			continue
-		}
-		for name, mode := range macvlanModes {
-			if mode == rtnl.U32(v) {
-				out.Mode = ptr(name)
-			}
-		}
-	}
-	return out
-}
-
-func decodeTun(data []byte) *host.Tun {
-	out := &host.Tun{MultiQueue: ptr(false)}
-	for typ, v := range rtnl.Attrs(data) {
-		switch typ {
-		case unix.IFLA_TUN_TYPE:
-			mode := "tap"
-			if rtnl.U8(v) == unix.IFF_TUN {
-				mode = "tun"
-			}
-			out.Mode = &mode
-		case unix.IFLA_TUN_OWNER:
-			out.Owner = ptr(int(rtnl.U32(v)))
-		case unix.IFLA_TUN_MULTI_QUEUE:
-			out.MultiQueue = ptr(rtnl.U8(v) != 0)
-		}
-	}
-	return out
+	return nil
 }

@@ -2,14 +2,13 @@ package linux
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"labctl/agent/linux/internal/rtnl"
 	"labctl/modules/host"
+	"labctl/modules/host/kinds"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,18 +58,17 @@ func (l links) newLink(want host.Link) (*rtnl.Message, *host.Link, error) {
 	if err := l.common(m, want); err != nil {
 		return nil, nil, err
 	}
-	if want.Parent != nil && want.Kind != "vxlan" {
-		index, err := l.index(want.Parent.Name)
-		if err != nil {
+	below := 0
+	if want.Parent != nil {
+		var err error
+		if below, err = l.index(want.Parent.Name); err != nil {
 			return nil, nil, fmt.Errorf("device %q: %w", want.Parent.Name, err)
 		}
-		m.U32(unix.IFLA_LINK, uint32(index))
+		if k := kinds.Of(want.Kind); k == nil || k.Link == 0 {
+			m.U32(unix.IFLA_LINK, uint32(below))
+		}
 	}
-	var err error
-	m.Nest(unix.IFLA_LINKINFO, func() {
-		m.Str(unix.IFLA_INFO_KIND, want.Kind)
-		err = l.infoData(m, want)
-	})
+	err := l.linkInfo(m, want, nil, uint32(below))
 	if rest.Alias == nil || *rest.Alias == "" {
 		return m, nil, err
 	}
@@ -127,24 +125,25 @@ func (l links) common(m *rtnl.Message, want host.Link) error {
 	return nil
 }
 
-// infoData appends IFLA_INFO_DATA with what the kind has of its own.
-func (l links) infoData(m *rtnl.Message, want host.Link) (err error) {
-	switch {
-	case want.Bridge != nil:
-		m.Nest(unix.IFLA_INFO_DATA, func() { bridgeData(m, want.Bridge) })
-	case want.VXLAN != nil:
-		m.Nest(unix.IFLA_INFO_DATA, func() { err = l.vxlanData(m, want) })
-	case want.Macvlan != nil && want.Macvlan.Mode != nil:
-		mode, ok := macvlanModes[*want.Macvlan.Mode]
-		if !ok {
-			return fmt.Errorf("mode %q: %w", *want.Macvlan.Mode, unix.EINVAL)
-		}
-		m.Nest(unix.IFLA_INFO_DATA, func() { m.U32(unix.IFLA_MACVLAN_MODE, mode) })
-	case want.Kind == "veth" && want.Peer != nil:
+// linkInfo appends IFLA_LINKINFO with what the kind has of its own. have is what is there, nil of a new device.
+func (l links) linkInfo(m *rtnl.Message, want host.Link, have host.Attrs, index uint32) (err error) {
+	k := kinds.Of(want.Kind)
+	m.Nest(unix.IFLA_LINKINFO, func() {
+		m.Str(unix.IFLA_INFO_KIND, want.Kind)
 		m.Nest(unix.IFLA_INFO_DATA, func() {
-			m.Nest(vethInfoPeer, func() { err = l.vethPeer(m, *want.Peer) })
+			switch {
+			case want.Kind == "veth" && want.Peer != nil:
+				m.Nest(vethInfoPeer, func() { err = l.vethPeer(m, *want.Peer) })
+			case k == nil && want.Data != nil:
+				err = fmt.Errorf("attributes of a %s device: %w", want.Kind, unix.EOPNOTSUPP)
+			case k != nil:
+				if index != 0 && k.Link != 0 {
+					m.U32(k.Link, index)
+				}
+				err = l.encodeAttrs(m, k, want.Data, have)
+			}
 		})
-	}
+	})
 	return err
 }
 
@@ -160,94 +159,6 @@ func (l links) vethPeer(m *rtnl.Message, peer host.LinkRef) error {
 	return err
 }
 
-func bridgeData(m *rtnl.Message, b *host.Bridge) {
-	ticks := func(typ uint16, seconds *float64) {
-		if seconds != nil {
-			m.U32(typ, uint32(*seconds*userHZ+0.5))
-		}
-	}
-	flag := func(typ uint16, on *bool) {
-		if on != nil {
-			m.Bool(typ, *on)
-		}
-	}
-	ticks(unix.IFLA_BR_FORWARD_DELAY, b.ForwardDelay)
-	ticks(unix.IFLA_BR_HELLO_TIME, b.HelloTime)
-	ticks(unix.IFLA_BR_MAX_AGE, b.MaxAge)
-	ticks(unix.IFLA_BR_AGEING_TIME, b.AgeingTime)
-	if b.STP != nil {
-		state := uint32(0)
-		if *b.STP {
-			state = 1
-		}
-		m.U32(unix.IFLA_BR_STP_STATE, state)
-	}
-	if b.Priority != nil {
-		m.U16(unix.IFLA_BR_PRIORITY, uint16(*b.Priority))
-	}
-	flag(unix.IFLA_BR_VLAN_FILTERING, b.VLANFiltering)
-	flag(unix.IFLA_BR_MCAST_SNOOPING, b.MulticastSnooping)
-}
-
-func (l links) vxlanData(m *rtnl.Message, want host.Link) error {
-	v := want.VXLAN
-	if v.VNI != nil {
-		m.U32(unix.IFLA_VXLAN_ID, uint32(*v.VNI))
-	}
-	for _, a := range []struct {
-		v4, v6 uint16
-		text   *string
-	}{{unix.IFLA_VXLAN_GROUP, unix.IFLA_VXLAN_GROUP6, v.Remote}, {unix.IFLA_VXLAN_GROUP, unix.IFLA_VXLAN_GROUP6, v.Group}, {unix.IFLA_VXLAN_LOCAL, unix.IFLA_VXLAN_LOCAL6, v.Local}} {
-		if err := addrAttr(m, a.v4, a.v6, a.text); err != nil {
-			return err
-		}
-	}
-	if want.Parent != nil {
-		index, err := l.index(want.Parent.Name)
-		if err != nil {
-			return fmt.Errorf("device %q: %w", want.Parent.Name, err)
-		}
-		m.U32(unix.IFLA_VXLAN_LINK, uint32(index))
-	}
-	if v.DstPort != nil {
-		m.U16BE(unix.IFLA_VXLAN_PORT, uint16(*v.DstPort))
-	}
-	if v.TTL != nil {
-		m.U8(unix.IFLA_VXLAN_TTL, uint8(*v.TTL))
-	}
-	if v.TOS != nil {
-		m.U8(unix.IFLA_VXLAN_TOS, uint8(*v.TOS))
-	}
-	if v.Learning != nil {
-		m.Bool(unix.IFLA_VXLAN_LEARNING, *v.Learning)
-	}
-	if v.Ageing != nil {
-		m.U32(unix.IFLA_VXLAN_AGEING, uint32(*v.Ageing))
-	}
-	if v.PortLow != nil && v.PortHigh != nil {
-		b := binary.BigEndian.AppendUint16(nil, uint16(*v.PortLow))
-		m.Attr(unix.IFLA_VXLAN_PORT_RANGE, binary.BigEndian.AppendUint16(b, uint16(*v.PortHigh)))
-	}
-	return nil
-}
-
-// addrAttr appends an address as the attribute of its family.
-func addrAttr(m *rtnl.Message, v4, v6 uint16, text *string) error {
-	if text == nil {
-		return nil
-	}
-	a, err := netip.ParseAddr(*text)
-	if err != nil {
-		return fmt.Errorf("address %q: %w", *text, unix.EINVAL)
-	}
-	typ := v6
-	if a.Is4() {
-		typ = v4
-	}
-	m.Attr(typ, a.AsSlice())
-	return nil
-}
-
 func (l links) Set(_ context.Context, want host.Link) error {
 	return failed("set link", want.Name, naming(want, l.set(want)))
 }
@@ -256,7 +167,7 @@ func (l links) Set(_ context.Context, want host.Link) error {
 // CONFIG_BRIDGE_VLAN_FILTERING, and takes no value of it then (br_vlan_filter_toggle, net/bridge/br_private.h).
 func naming(want host.Link, err error) error {
 	var refused *rtnl.Error
-	if b := want.Bridge; b == nil || b.VLANFiltering == nil || !errors.As(err, &refused) || refused.Errno != unix.EOPNOTSUPP || refused.Text != "" {
+	if want.Data["vlan_filtering"] == nil || !errors.As(err, &refused) || refused.Errno != unix.EOPNOTSUPP || refused.Text != "" {
 		return err
 	}
 	return &rtnl.Error{Errno: refused.Errno, Text: "vlan_filtering: this kernel's bridges know nothing of VLANs"}
@@ -275,16 +186,29 @@ func (l links) set(want host.Link) error {
 	if want.Alias != nil {
 		m.Attr(unix.IFLA_IFALIAS, []byte(*want.Alias))
 	}
-	if want.Bridge != nil || want.VXLAN != nil || want.Macvlan != nil {
-		m.Nest(unix.IFLA_LINKINFO, func() {
-			m.Str(unix.IFLA_INFO_KIND, want.Kind)
-			err = l.infoData(m, want)
-		})
+	if want.Data != nil {
+		if err := l.changeData(m, want); err != nil {
+			return err
+		}
 	}
+	return l.conn.Do(m)
+}
+
+// changeData appends the changes of what the kind has of its own, or all of it where the kernel takes it as a whole only.
+func (l links) changeData(m *rtnl.Message, want host.Link) error {
+	have, err := l.Get(context.Background(), want.Name)
 	if err != nil {
 		return err
 	}
-	return l.conn.Do(m)
+	want.Kind = have.Kind
+	k, below := kinds.Of(want.Kind), 0
+	if k != nil && k.Whole {
+		want.Data = k.All(k.With(have.Data, want.Data))
+		if have.Parent != nil {
+			below, _ = l.index(have.Parent.Name) // elsewhere: it has no number here
+		}
+	}
+	return l.linkInfo(m, want, have.Data, uint32(below))
 }
 
 func (l links) Move(_ context.Context, name, netns string) error {
@@ -302,11 +226,10 @@ func (l links) Move(_ context.Context, name, netns string) error {
 // createTun makes a persistent tun or tap device: the driver takes no netlink request for that (drivers/net/tun.c).
 func (l links) createTun(want host.Link) error {
 	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_TUN_EXCL)
-	t := want.Tun
-	if t != nil && t.Mode != nil && *t.Mode == "tun" {
+	if want.Data["mode"] == "tun" {
 		flags = unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_TUN_EXCL
 	}
-	if t != nil && t.MultiQueue != nil && *t.MultiQueue {
+	if want.Data["multi_queue"] == true {
 		flags |= unix.IFF_MULTI_QUEUE
 	}
 	err := l.h.inNetNS(l.fd, func() error {
@@ -315,17 +238,17 @@ func (l links) createTun(want host.Link) error {
 			return fmt.Errorf("open /dev/net/tun: %w", err)
 		}
 		defer unix.Close(fd)
-		return persistTun(fd, want.Name, flags, t)
+		return persistTun(fd, want.Name, flags, want.Data["owner"])
 	})
 	if err != nil {
 		return err
 	}
 	rest := want
-	rest.Tun = nil
+	rest.Data = nil
 	return l.complete(rest)
 }
 
-func persistTun(fd int, name string, flags uint16, t *host.Tun) error {
+func persistTun(fd int, name string, flags uint16, owner any) error {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
 		return err
@@ -337,8 +260,8 @@ func persistTun(fd int, name string, flags uint16, t *host.Tun) error {
 		}
 		return err
 	}
-	if t != nil && t.Owner != nil {
-		if err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, *t.Owner); err != nil {
+	if uid, ok := owner.(float64); ok {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETOWNER, int(uid)); err != nil {
 			return os.NewSyscallError("TUNSETOWNER", err)
 		}
 	}

@@ -95,7 +95,7 @@ func TestErrorsAreTyped(t *testing.T) {
 			t.Errorf("%s: %v, want %v as *host.Error", name, c.err, c.want)
 		}
 	}
-	err := n.Links().Create(ctx, host.Link{Name: "vx0", Kind: "vxlan", VXLAN: &host.VXLAN{VNI: ptr(1 << 24)}})
+	err := n.Links().Create(ctx, host.Link{Name: "vx0", Kind: "vxlan", Data: host.Attrs{"vni": float64(1 << 24)}})
 	if he := new(host.Error); !errors.As(err, &he) || !strings.Contains(he.Ack, "16777216") {
 		t.Errorf("vxlan: %v, want the kernel's text about the limit", err)
 	}

@@ -6,7 +6,7 @@ import "context"
 type Link struct {
 	Name  string `json:"name"`
 	Index int    `json:"index,omitempty"` // ifindex; not compared, 0 in writes
-	// Kind is the kernel's IFLA_INFO_KIND ("bridge", "veth", "vxlan", "macvlan", "tun", ...), "" for a device without one.
+	// Kind is the kernel's IFLA_INFO_KIND ("bridge", "veth", "vxlan", "vlan", "tun", ...), "" for a device without one.
 	Kind     string `json:"kind,omitempty"`
 	Loopback bool   `json:"loopback,omitempty"`
 
@@ -24,11 +24,13 @@ type Link struct {
 	Parent *LinkRef `json:"parent,omitempty"` // IFLA_LINK of a stacked device
 	Peer   *LinkRef `json:"peer,omitempty"`   // other end of a veth pair
 
-	Bridge  *Bridge  `json:"bridge,omitempty"`
-	VXLAN   *VXLAN   `json:"vxlan,omitempty"`
-	Macvlan *Macvlan `json:"macvlan,omitempty"`
-	Tun     *Tun     `json:"tun,omitempty"`
+	// Data is what the kind has of its own, named and typed as package kinds does. Reads leave out what the kernel gives where
+	// nobody says otherwise.
+	Data Attrs `json:"data,omitempty"`
 }
+
+// Attrs are attributes by name: bool, float64 or string.
+type Attrs = map[string]any
 
 // LinkRef names a device, possibly in another namespace.
 type LinkRef struct {
@@ -36,46 +38,6 @@ type LinkRef struct {
 	// NetNS is as in Host.Net; "" is the namespace of the link that refers, OwnNetNS the host's own seen from another,
 	// "nsid:N" one that has no name here.
 	NetNS string `json:"netns,omitempty"`
-}
-
-// Bridge holds the attributes of ip-link(8) type bridge. Times are in seconds.
-type Bridge struct {
-	STP               *bool    `json:"stp_state,omitempty"`
-	ForwardDelay      *float64 `json:"forward_delay,omitempty"`
-	HelloTime         *float64 `json:"hello_time,omitempty"`
-	MaxAge            *float64 `json:"max_age,omitempty"`
-	AgeingTime        *float64 `json:"ageing_time,omitempty"`
-	Priority          *int     `json:"priority,omitempty"`
-	VLANFiltering     *bool    `json:"vlan_filtering,omitempty"`
-	MulticastSnooping *bool    `json:"mcast_snooping,omitempty"`
-}
-
-// VXLAN holds the attributes of ip-link(8) type vxlan. Remote and Group are one kernel attribute: a unicast or a
-// multicast address.
-type VXLAN struct {
-	VNI      *int    `json:"id,omitempty"`
-	Remote   *string `json:"remote,omitempty"`
-	Group    *string `json:"group,omitempty"`
-	Local    *string `json:"local,omitempty"`
-	DstPort  *int    `json:"dstport,omitempty"`
-	TTL      *int    `json:"ttl,omitempty"` // 0 is auto
-	TOS      *int    `json:"tos,omitempty"`
-	Learning *bool   `json:"learning,omitempty"`
-	Ageing   *int    `json:"ageing,omitempty"` // seconds
-	PortLow  *int    `json:"srcport_min,omitempty"`
-	PortHigh *int    `json:"srcport_max,omitempty"`
-}
-
-// Macvlan holds the attributes of ip-link(8) type macvlan.
-type Macvlan struct {
-	Mode *string `json:"mode,omitempty"` // private, vepa, bridge, passthru, source
-}
-
-// Tun holds the attributes of a tun or tap device (drivers/net/tun.c).
-type Tun struct {
-	Mode       *string `json:"mode,omitempty"`  // tun, tap
-	Owner      *int    `json:"owner,omitempty"` // uid
-	MultiQueue *bool   `json:"multi_queue,omitempty"`
 }
 
 // Links reads and changes the network devices of one namespace.

@@ -1,7 +1,7 @@
 package host
 
 // SnapshotVersion is raised when a snapshot written before can no longer be read.
-const SnapshotVersion = 1
+const SnapshotVersion = 2
 
 // Snapshot is a whole host as data: what labctl facts -o json writes and plan --against reads.
 type Snapshot struct {

@@ -30,11 +30,11 @@ func tunnel(name, remote string) func(context.Context, host.Host, string) error 
 		if err != nil {
 			return err
 		}
-		v := &host.VXLAN{VNI: ptr(100), DstPort: ptr(4789)}
+		data := host.Attrs{"vni": 100.0, "dstport": 4789.0}
 		if remote != "" {
-			v.Remote = &remote
+			data["remote"] = remote
 		}
-		return n.Links().Create(ctx, host.Link{Name: name, Kind: "vxlan", Up: ptr(true), VXLAN: v})
+		return n.Links().Create(ctx, host.Link{Name: name, Kind: "vxlan", Up: ptr(true), Data: data})
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // Network returns the suites of the modules that manage the kernel's network objects.
 func Network() []Suite {
 	return []Suite{
-		netnsSuite(), linkSuite(), linkMoveSuite(), vethSuite(), bridgeSuite(), vxlanSuite(), vxlanGroupSuite(), vxlan6Suite(), vxlanFamilySuite(), macvlanSuite(),
+		netnsSuite(), linkSuite(), linkMoveSuite(), vethSuite(), bridgeSuite(), vxlanSuite(), vxlanGroupSuite(), vxlan6Suite(), vxlanFamilySuite(), macvlanSuite(), vlanSuite(),
 		tuntapSuite(), addressSuite(), addressExclusiveSuite(), routeSuite(), route6Suite(), ruleSuite(), rule6Suite(), sysctlSuite(), forwardSuite(),
 		neighSuite(), neigh6Suite(), fdbFloodSuite(), fdbRemoteSuite(), fdbBridgeSuite(),
 	}
@@ -163,6 +163,16 @@ func vxlanFamilySuite() Suite {
 func macvlanSuite() Suite {
 	return Suite{Module: "macvlan", Needs: []string{"macvlan"}, Setup: wires("v", "w"), States: states("macvlan", `{"name":"mv0","dev":"v"}`, `{"name":"mv0","dev":"v","mode":"private","mtu":1400}`,
 		`{"name":"mv0","dev":"w","mode":"vepa","up":false}`), Rejects: []Reject{{`{"name":"mv0"}`, "dev"}, {`{"name":"mv0","dev":"v","mode":"x"}`, "mode"}}}
+}
+
+func vlanSuite() Suite {
+	return Suite{Module: "vlan", Needs: []string{"vlan"}, Setup: setups(wires("v", "w"), bridge("br0")), States: states("vlan", `{"name":"v.100"}`, `{"name":"v.100","mtu":1400,"up":false}`,
+		`{"name":"v.100","id":101,"egress_qos_map":["6:5","0:1"],"gvrp":true}`, `{"name":"v.100","egress_qos_map":["0:2"],"ingress_qos_map":["3:70000"],"reorder_hdr":false,"gvrp":false}`,
+		`{"name":"v.100","egress_qos_map":[],"ingress_qos_map":[],"reorder_hdr":true,"mvrp":true,"loose_binding":true}`, `{"name":"v.100","dev":"w","protocol":"802.1ad","master":"br0"}`,
+		`{"name":"v.100","loose_binding":false,"mvrp":false,"master":"","address":"02:00:00:00:00:05","alias":"service"}`),
+		Rejects: []Reject{{`{"name":"v100"}`, "dev"}, {`{"name":"v100","dev":"v"}`, "id"}, {`{"name":"v.4095"}`, "id"}, {`{"name":"v.0"}`, "id"}, {`{"name":"v.1","protocol":"x"}`, "protocol"},
+			{`{"name":"v.1","egress_qos_map":["1"]}`, "egress_qos_map[0]"}, {`{"name":"v.1","egress_qos_map":["1:2","1:3"]}`, "egress_qos_map[1]"},
+			{`{"name":"v.1","ingress_qos_map":["8:1"]}`, "ingress_qos_map[0]"}, {`{"name":"v.1","dev":"a/b"}`, "dev"}}}
 }
 
 func tuntapSuite() Suite {

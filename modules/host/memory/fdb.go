@@ -80,11 +80,11 @@ func sameRemote(a, b host.FDBEntry) bool {
 
 // plainFDB writes an entry of a VXLAN as the kernel gives it back: without what is the device's own anyway.
 func plainFDB(d *link, e host.FDBEntry) host.FDBEntry {
-	if v := d.VXLAN; v != nil {
-		if is(v.DstPort, e.Port) {
+	if d.Kind == "vxlan" {
+		if float64(e.Port) == own(d.Link, "dstport") {
 			e.Port = 0
 		}
-		if is(v.VNI, e.VNI) {
+		if float64(e.VNI) == own(d.Link, "vni") {
 			e.VNI = 0
 		}
 	}
@@ -97,13 +97,13 @@ func (n neighs) setFDBLocked(d *link, e host.FDBEntry) (error, string) {
 	switch {
 	case !e.Self && *orEmpty(d.Master) == "":
 		return errUnsupported, ""
-	case !e.Self, d.Bridge != nil:
+	case !e.Self, d.Kind == "bridge":
 		return n.setInBridgeLocked(d, e)
-	case d.VXLAN != nil && e.Dst == "":
+	case d.Kind == "vxlan" && e.Dst == "":
 		return errInvalid, ""
-	case d.VXLAN != nil && strings.Contains(e.Dst, ":") != is6(d.VXLAN):
+	case d.Kind == "vxlan" && strings.Contains(e.Dst, ":") != overIPv6(d.Data):
 		return errFamily, ""
-	case d.VXLAN == nil && e.State != "permanent":
+	case d.Kind != "vxlan" && e.State != "permanent":
 		return errInvalid, ""
 	}
 	if e.Many() {
@@ -143,8 +143,11 @@ func (n neighs) setInBridgeLocked(d *link, e host.FDBEntry) (error, string) {
 }
 
 // remoteChangedLocked keeps the entry by which a VXLAN sends what it knows no better for (vxlan_changelink).
-func (n *Net) remoteChangedLocked(d *link, was host.VXLAN) {
-	before, now := remoteOf(&was), remoteOf(d.VXLAN)
+func (n *Net) remoteChangedLocked(d *link, was host.Attrs) {
+	if d.Kind != "vxlan" {
+		return
+	}
+	before, now := remoteOf(was), remoteOf(d.Data)
 	if before == now {
 		return
 	}
@@ -159,7 +162,12 @@ func (n *Net) remoteChangedLocked(d *link, was host.VXLAN) {
 	n.fdb = slices.DeleteFunc(n.fdb, func(o host.FDBEntry) bool { return before != "" && held(o, e) && sameRemote(o, e) })
 }
 
-func remoteOf(v *host.VXLAN) string { return *orEmpty(v.Remote) + *orEmpty(v.Group) }
+// remoteOf is the address of a VXLAN's other end or ends, "" if it has none.
+func remoteOf(data host.Attrs) string {
+	remote, _ := data["remote"].(string)
+	group, _ := data["group"].(string)
+	return remote + group
+}
 
 // quietFDBLocked forgets what was learned by a device that went down, as a VXLAN, a bridge or a port of one.
 func (n *Net) quietFDBLocked(dev string) {

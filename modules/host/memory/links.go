@@ -123,7 +123,7 @@ func (n *Net) creatableLocked(want host.Link) error {
 		return invalid(op, want.Name, "device name is not valid")
 	case n.findLocked(want.Name) != nil:
 		return refused(op, want.Name, errExist, "")
-	case !slices.Contains([]string{"bridge", "veth", "vxlan", "macvlan", "tun", "ifb", "dummy"}, want.Kind):
+	case lookOf(want.Kind) == nil:
 		return &host.Error{Op: op, Object: want.Name, Kind: host.ErrUnsupported, Err: fmt.Errorf("kind %q", want.Kind)}
 	case *orEmpty(want.Master) != "" && n.findLocked(*want.Master) == nil:
 		return refused(op, want.Name, noneCalled("master", *want.Master), "")
@@ -136,74 +136,23 @@ func (n *Net) creatableLocked(want host.Link) error {
 	case want.Kind == "macvlan" && *orEmpty(n.findLocked(want.Parent.Name).Master) != "":
 		return busy(op, want.Name)
 	}
-	if v := want.VXLAN; v != nil && n.vniTakenLocked(v) {
+	if want.Kind == "vxlan" && n.vniTakenLocked(want) {
 		return refused(op, want.Name, errExist, "A VXLAN device with the specified VNI already exists")
 	}
 	return nil
 }
 
 // ethernet reports whether a device has frames with MAC addresses: a bridge, a macvlan take no others.
-func ethernet(d *link) bool { return !d.Loopback && (d.Tun == nil || !is(d.Tun.Mode, "tun")) }
+func ethernet(d *link) bool { return !d.Loopback && d.Address != nil }
 
 // vniTakenLocked says whether another device receives the same VNI on the same port.
-func (n *Net) vniTakenLocked(v *host.VXLAN) bool {
+func (n *Net) vniTakenLocked(want host.Link) bool {
 	for _, d := range n.links {
-		if o := d.VXLAN; o != nil && v.VNI != nil && is(o.VNI, *v.VNI) && (v.DstPort == nil || is(o.DstPort, *v.DstPort)) && is6(o) == is6(v) {
+		if d.Kind == "vxlan" && d.Data["vni"] == want.Data["vni"] && own(d.Link, "dstport") == own(want, "dstport") && overIPv6(d.Data) == overIPv6(want.Data) {
 			return true
 		}
 	}
 	return false
-}
-
-func is6(v *host.VXLAN) bool {
-	for _, a := range []*string{v.Remote, v.Group, v.Local} {
-		if a != nil && slices.Contains([]byte(*a), ':') {
-			return true
-		}
-	}
-	return false
-}
-
-// defaultsLocked makes a device as the kernel does when nothing is asked of it (drivers/net, net/bridge, net/core/dev.c).
-func (n *Net) defaultsLocked(want host.Link) *link {
-	n.index++
-	d := &link{fresh: true, Link: host.Link{Name: want.Name, Index: n.index, Kind: want.Kind, Up: ptr(false), MTU: ptr(1500),
-		Address: ptr(""), Promisc: ptr(false), AllMulti: ptr(false), ARP: ptr(true), Master: ptr(""), Alias: ptr(""), TxQueueLen: ptr(1000), Group: ptr(0)}}
-	parentMTU := 0
-	if want.Parent != nil {
-		d.Parent = &host.LinkRef{Name: want.Parent.Name}
-		parentMTU = *n.findLocked(want.Parent.Name).MTU
-	}
-	switch want.Kind {
-	case "bridge":
-		d.Bridge = &host.Bridge{STP: ptr(false), ForwardDelay: ptr(15.0), HelloTime: ptr(2.0), MaxAge: ptr(20.0), AgeingTime: ptr(300.0),
-			Priority: ptr(32768), VLANFiltering: ptr(false), MulticastSnooping: ptr(true)}
-	case "vxlan":
-		d.VXLAN = &host.VXLAN{DstPort: ptr(8472), TTL: ptr(0), TOS: ptr(0), Learning: ptr(true), Ageing: ptr(300), PortLow: ptr(0), PortHigh: ptr(0)}
-		if parentMTU > 0 {
-			d.MTU = ptr(parentMTU - headroom(want.VXLAN))
-		}
-	case "macvlan":
-		d.Macvlan = &host.Macvlan{Mode: ptr("vepa")}
-		d.MTU = ptr(parentMTU)
-	case "tun":
-		d.Tun = &host.Tun{Mode: ptr("tap"), MultiQueue: ptr(false)}
-		if want.Tun != nil && is(want.Tun.Mode, "tun") {
-			d.TxQueueLen, d.ARP, d.Address = ptr(500), ptr(false), nil
-		}
-	case "ifb":
-		d.TxQueueLen = ptr(32)
-	}
-	n.inheritLocked(d.Name)
-	return d
-}
-
-// headroom is what VXLAN adds to a frame (VXLAN_HEADROOM, VXLAN6_HEADROOM).
-func headroom(v *host.VXLAN) int {
-	if v != nil && is6(v) {
-		return 70
-	}
-	return 50
 }
 
 // clampMTU does what a creation does with an MTU that does not fit the device below: VXLAN takes the largest that does.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"labctl/modules/host"
+	"labctl/modules/host/kinds"
 )
 
 func (l links) Set(ctx context.Context, want host.Link) error {
@@ -42,20 +43,10 @@ func (n *Net) setLocked(ctx context.Context, d *link, want host.Link, op string)
 	assign(&d.Alias, want.Alias)
 	assign(&d.TxQueueLen, want.TxQueueLen)
 	assign(&d.Group, want.Group)
-	setBridge(d, want.Bridge)
-	if want.VXLAN != nil && d.VXLAN != nil {
-		was := *d.VXLAN
-		d.VXLAN = withVXLAN(was, *want.VXLAN)
+	if want.Data != nil {
+		was := d.Data
+		d.Data = kinds.Of(d.Kind).With(was, want.Data)
 		n.remoteChangedLocked(d, was)
-	}
-	if want.Macvlan != nil && d.Macvlan != nil {
-		assign(&d.Macvlan.Mode, want.Macvlan.Mode)
-	}
-	if t := want.Tun; t != nil && d.Tun != nil {
-		d.Tun = &host.Tun{Mode: d.Tun.Mode, Owner: d.Tun.Owner, MultiQueue: d.Tun.MultiQueue}
-		assign(&d.Tun.Mode, t.Mode)
-		assign(&d.Tun.Owner, t.Owner)
-		assign(&d.Tun.MultiQueue, t.MultiQueue)
 	}
 	n.setMTULocked(d, want.MTU)
 	n.setMasterLocked(d, want.Master)
@@ -78,10 +69,10 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 			return invalid(op, d.Name, "")
 		}
 	}
-	if want.Address != nil && d.Tun != nil && !ethernet(d) {
+	if want.Address != nil && !d.Loopback && !ethernet(d) {
 		return refused(op, d.Name, errUnsupported, "") // it has none
 	}
-	if err := n.checkVXLANLocked(d, want, op); err != nil {
+	if err := n.checkDataLocked(d, want, op); err != nil {
 		return err
 	}
 	return n.checkMasterLocked(d, want.Master, op)
@@ -89,32 +80,28 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 
 // checkVXLANLocked refuses what vxlan_nl2conf, vxlan_config_validate and vxlan_open do (drivers/net/vxlan/vxlan_core.c).
 func (n *Net) checkVXLANLocked(d *link, want host.Link, op string) error {
-	if d.VXLAN == nil {
-		return nil
-	}
-	v, has := d.VXLAN, d.VXLAN
-	if want.VXLAN != nil {
-		v = withVXLAN(*has, *want.VXLAN)
-		for _, a := range []struct {
-			text *string
-			ack  string
-		}{{want.VXLAN.Remote, "New group address family does not match old group"}, {want.VXLAN.Group, "New group address family does not match old group"},
-			{want.VXLAN.Local, "New local address family does not match old"}} {
-			if a.text != nil && op != "create link" && strings.Contains(*a.text, ":") != is6(has) {
-				return refused(op, d.Name, errUnsupported, a.ack)
-			}
+	for _, a := range []string{"remote", "group", "local"} {
+		text, _ := want.Data[a].(string)
+		if text == "" || op == "create link" || strings.Contains(text, ":") == overIPv6(d.Data) {
+			continue
 		}
+		ack := "New group address family does not match old group"
+		if a == "local" {
+			ack = "New local address family does not match old"
+		}
+		return refused(op, d.Name, errUnsupported, ack)
 	}
-	if d.Parent == nil || d.Parent.NetNS != "" || !is6(v) {
+	data := kinds.Of(d.Kind).With(d.Data, want.Data)
+	if d.Parent == nil || d.Parent.NetNS != "" || !overIPv6(data) {
 		return nil
 	}
 	below := n.findLocked(d.Parent.Name)
 	switch {
 	case below == nil:
 		return nil
-	case want.VXLAN != nil && n.deviceSysctlLocked("net.ipv6.conf", below.Name, "disable_ipv6") == "1":
+	case want.Data != nil && n.deviceSysctlLocked("net.ipv6.conf", below.Name, "disable_ipv6") == "1":
 		return refused(op, d.Name, errNotAllowed, "IPv6 support disabled by administrator")
-	case v.Group != nil && narrow(below) && is(want.Up, true) && !*d.Up:
+	case data["group"] != nil && narrow(below) && is(want.Up, true) && !*d.Up:
 		return invalid(op, d.Name, "") // cannot join the group
 	}
 	return nil
@@ -179,7 +166,7 @@ func (n *Net) maxMTULocked(d *link) int {
 		return limit
 	}
 	if p := n.findLocked(d.Parent.Name); p != nil && d.Kind == "vxlan" {
-		return *p.MTU - headroom(d.VXLAN)
+		return *p.MTU - headroom(d.Link)
 	} else if p != nil && d.Kind == "macvlan" {
 		return *p.MTU
 	}
@@ -198,41 +185,6 @@ func lower(s *string) *string {
 		return nil
 	}
 	return ptr(strings.ToLower(*s))
-}
-
-func setBridge(d *link, want *host.Bridge) {
-	if want == nil || d.Bridge == nil {
-		return
-	}
-	b := *d.Bridge
-	assign(&b.STP, want.STP)
-	assign(&b.ForwardDelay, want.ForwardDelay)
-	assign(&b.HelloTime, want.HelloTime)
-	assign(&b.MaxAge, want.MaxAge)
-	assign(&b.AgeingTime, want.AgeingTime)
-	assign(&b.Priority, want.Priority)
-	assign(&b.VLANFiltering, want.VLANFiltering)
-	assign(&b.MulticastSnooping, want.MulticastSnooping)
-	d.Bridge = &b
-}
-
-// withVXLAN is v with what want sets.
-func withVXLAN(v, want host.VXLAN) *host.VXLAN {
-	assign(&v.VNI, want.VNI)
-	if want.Remote != nil || want.Group != nil { // one attribute of the kernel
-		v.Remote, v.Group = nil, nil
-	}
-	assign(&v.Remote, want.Remote)
-	assign(&v.Group, want.Group)
-	assign(&v.Local, want.Local)
-	assign(&v.DstPort, want.DstPort)
-	assign(&v.TTL, want.TTL)
-	assign(&v.TOS, want.TOS)
-	assign(&v.Learning, want.Learning)
-	assign(&v.Ageing, want.Ageing)
-	assign(&v.PortLow, want.PortLow)
-	assign(&v.PortHigh, want.PortHigh)
-	return &v
 }
 
 func (n *Net) setMTULocked(d *link, mtu *int) {

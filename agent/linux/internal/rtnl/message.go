@@ -41,6 +41,17 @@ func (m *Message) bytes(flags uint16, seq uint32) []byte {
 	return append(b, m.buf...)
 }
 
+// Bytes returns the header and what was appended.
+func (m *Message) Bytes() []byte { return m.buf }
+
+// U64 reads eight bytes in host order; 0 when b is too short.
+func U64(b []byte) uint64 {
+	if len(b) < 8 {
+		return 0
+	}
+	return native.Uint64(b)
+}
+
 // Attr appends an attribute.
 func (m *Message) Attr(typ uint16, data []byte) *Message {
 	m.buf = native.AppendUint16(m.buf, uint16(4+len(data)))
