@@ -53,6 +53,10 @@ func (s *scripted) Net(context.Context, string) (host.Net, error) { return scrip
 func (s *scripted) Commands() host.Commands                       { return s }
 func (s *scripted) Files() host.Files                             { return memory.FromSnapshot(&host.Snapshot{}).Files() }
 
+func (s *scripted) Check(ctx context.Context, e host.Exec) (host.ExecResult, error) {
+	return s.Run(ctx, e)
+}
+
 func (s *scripted) Run(context.Context, host.Exec) (host.ExecResult, error) { return s.run, nil }
 
 func (s *scripted) Ping(context.Context, string, host.PingOptions) (host.PingResult, error) {

@@ -128,17 +128,6 @@ func applySysctl(ctx context.Context, h host.Host, have, want *Sysctl, d Diff) e
 	return nil
 }
 
-const maxSysctlFile = 1 << 20
-
-// sysctlFile returns the lines of the file, none when it does not exist.
-func sysctlFile(ctx context.Context, h host.Host, path string) ([]string, error) {
-	b, err := h.Files().Read(ctx, path, maxSysctlFile)
-	if errors.Is(err, host.ErrNotExist) || len(b) == 0 && err == nil {
-		return nil, nil
-	}
-	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n"), err
-}
-
 // assignment splits a line of sysctl.d(5): ok is false for comments and blank lines.
 func assignment(line string) (key, value string, ok bool) {
 	line = strings.TrimSpace(line)
@@ -151,7 +140,7 @@ func assignment(line string) (key, value string, ok bool) {
 
 // persisted returns the value that the file gives the key, the last one as sysctl(8) reads it; nil: none.
 func persisted(ctx context.Context, h host.Host, s *Sysctl) (*string, error) {
-	lines, err := sysctlFile(ctx, h, s.Persist)
+	lines, err := fileLines(ctx, h, s.Persist)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +155,7 @@ func persisted(ctx context.Context, h host.Host, s *Sysctl) (*string, error) {
 
 // persist puts the line in place of the first one for the key, or at the end, and drops all others for it.
 func persist(ctx context.Context, h host.Host, s *Sysctl, remove bool) error {
-	lines, err := sysctlFile(ctx, h, s.Persist)
+	lines, err := fileLines(ctx, h, s.Persist)
 	if err != nil {
 		return err
 	}
@@ -184,9 +173,5 @@ func persist(ctx context.Context, h host.Host, s *Sysctl, remove bool) error {
 	if !written {
 		out = append(out, s.Key+" = "+s.Value)
 	}
-	text := strings.Join(out, "\n")
-	if text != "" {
-		text += "\n"
-	}
-	return h.Files().Write(ctx, s.Persist, host.Content{Inline: []byte(text), Size: int64(len(text))}, host.FileAttrs{})
+	return putLines(ctx, h, s.Persist, out, host.FileAttrs{})
 }

@@ -65,7 +65,6 @@ var moduleHabits = map[string]string{
 	"yum":        noneYet("dnf install -y NAME"),
 	"dnf":        noneYet("dnf install -y NAME"),
 	"package":    noneYet("apt-get install -y NAME"),
-	"user":       noneYet("id -u NAME || useradd NAME"),
 	"debug":      "There is none yet. labctl play -v shows what tasks return.",
 	"assert":     "There is none yet. ping, tcp and http check what is reached; a validation checks a variable.",
 	"set_fact":   "There is none yet. Name a value in the vars of the play, or in locals: vars = { name = value }.",

@@ -30,7 +30,7 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 		switch {
 		case slices.Contains(laterTop, b.Type):
 			s.diags.add(fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type))
-		case s.registry[b.Type] != nil:
+		case s.registry[b.Type] != nil && !slices.Contains(topNames(), b.Type): // group is both
 			s.diags.add(fault(b.TypeRange, "Task outside of a play", "Tasks belong into a play: play \"name\" { hosts = ...  %s ... }.", b.Type))
 		default:
 			kept.Blocks = append(kept.Blocks, b)

@@ -58,6 +58,10 @@ func (c commands) Run(ctx context.Context, e host.Exec) (host.ExecResult, error)
 	return res, fileError("run", e.Argv[0], err)
 }
 
+func (c commands) Check(ctx context.Context, e host.Exec) (host.ExecResult, error) {
+	return c.Run(ctx, e)
+}
+
 func command(ctx context.Context, e host.Exec) (*exec.Cmd, error) {
 	if e.Dir != "" {
 		if info, err := os.Stat(e.Dir); err != nil {

@@ -44,7 +44,9 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		t.Errorf("snapshot of %d bytes is not the host:\n%s", len(b), d)
 	}
 	for _, c := range []modules.Call{benchCall("netns", `{"name":"b"}`), benchCall("link", `{"name":"lo","netns":"b","up":true}`),
-		benchCall("sysctl", `{"key":"net.ipv4.ip_forward","value":"1","netns":"b"}`), benchCall("bridge", `{"name":"br0","ports":[]}`)} {
+		benchCall("sysctl", `{"key":"net.ipv4.ip_forward","value":"1","netns":"b"}`), benchCall("bridge", `{"name":"br0","ports":[]}`),
+		benchCall("hostname", `{"name":"other"}`), benchCall("hosts_file", `{"address":"192.0.2.77","names":["other"]}`), benchCall("group", `{"name":"labtest"}`),
+		benchCall("user", `{"name":"labtest","create_home":false}`)} {
 		m, _ := modules.Default.Lookup(c.Module)
 		if res, err := m.Apply(ctx, model, c); err != nil || res.Diff.Action == modules.None {
 			t.Errorf("%s %s on the snapshot: %v, %v", c.Module, c.Params, res.Diff, err)

@@ -89,4 +89,6 @@ type ExecResult struct {
 // (ErrNotExist, ErrPermission), one that exits with a status other than 0 is not.
 type Commands interface {
 	Run(ctx context.Context, e Exec) (ExecResult, error)
+	// Check is Run for what only looks, such as a validator of a file's syntax: on a model it runs on the host itself.
+	Check(ctx context.Context, e Exec) (ExecResult, error)
 }

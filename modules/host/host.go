@@ -25,6 +25,7 @@ type Host interface {
 	NetNS() NetNSs
 	Files() Files
 	Commands() Commands
+	Accounts() Accounts
 	// Facts gathers what is worth knowing about the machine before a play.
 	Facts(ctx context.Context) (Facts, error)
 }

@@ -26,6 +26,8 @@ type Suite struct {
 	// States are calls for one object, so that any can follow any. @DIR@ in arguments stands for dir. One that must be there
 	// is added: the first state with ensure = "absent".
 	States []modules.Call
+	// Only: the states are all there are; the object cannot be absent.
+	Only bool
 	// Needs names link kinds that the kernel must know.
 	Needs []string
 	// Rejects are arguments that Check must refuse before any host is touched.
@@ -94,7 +96,7 @@ func (s Suite) calls(dir string) []modules.Call {
 		absent = absent || c.Absent
 		out = append(out, c)
 	}
-	if !absent && len(out) > 0 {
+	if !absent && !s.Only && len(out) > 0 {
 		c := out[0]
 		c.Absent = true
 		out = append(out, c)

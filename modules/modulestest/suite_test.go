@@ -9,3 +9,9 @@ func TestNetworkOnMemory(t *testing.T) {
 }
 
 func TestWorldOnMemory(t *testing.T) { World(t, 500, OnMemory) }
+
+func TestSystemOnMemory(t *testing.T) {
+	for _, s := range System() {
+		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMachine) })
+	}
+}

@@ -7,13 +7,13 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 
 	"labctl/modules/digest"
 	"labctl/modules/host"
+	"labctl/modules/host/accounts"
 )
 
 // files is what is known of the file system: what has been looked at in the base, and what has been written over it.
@@ -55,6 +55,7 @@ func (f hostFiles) Stat(ctx context.Context, p string, sum bool) (host.File, err
 	}
 	out := n.File
 	out.Path = p
+	f.rename(ctx, &out)
 	if !sum {
 		out.SHA256 = ""
 	}
@@ -171,7 +172,7 @@ func (f hostFiles) SetAttrs(ctx context.Context, p string, a host.FileAttrs) err
 	if n.Type == host.SymbolicLink && a.Mode != nil {
 		return &host.Error{Op: "set mode of", Object: p, Kind: host.ErrUnsupported, Err: syscall.EOPNOTSUPP}
 	}
-	n.set(a)
+	f.set(ctx, n, a)
 	f.h.wrote()
 	return nil
 }
@@ -205,12 +206,12 @@ func (f hostFiles) Remove(ctx context.Context, p string, recursive bool) error {
 func (f hostFiles) add(ctx context.Context, at string, n *node, a host.FileAttrs) {
 	n.UID, n.GID = -1, -1
 	if facts, err := f.h.Facts(ctx); err == nil && facts.User != "" {
-		n.Owner = facts.User
+		n.Owner, n.UID = f.resolve(ctx, accounts.Passwd, facts.User)
 	}
 	if n.Owner == "root" {
-		n.Group, n.UID, n.GID = "root", 0, 0
+		n.Group, n.GID = "root", 0
 	}
-	n.set(a)
+	f.set(ctx, n, a)
 	f.h.files.put(at, n)
 	f.h.wrote()
 }
@@ -220,37 +221,6 @@ func (s *files) put(at string, n *node) {
 		s.nodes = map[string]*node{}
 	}
 	s.nodes[at] = n
-}
-
-func (n *node) set(a host.FileAttrs) {
-	if a.Mode != nil {
-		n.Mode = *a.Mode & 0o7777
-	}
-	if a.Owner != "" {
-		n.Owner, n.UID = named(a.Owner), number(a.Owner)
-	}
-	if a.Group != "" {
-		n.Group, n.GID = named(a.Group), number(a.Group)
-	}
-}
-
-// named returns the name of an owner, as far as it is the same everywhere.
-func named(owner string) string {
-	if owner == "0" {
-		return "root"
-	}
-	return owner
-}
-
-// number returns the id that an owner stands for, -1 when only the host's user database knows.
-func number(owner string) int {
-	if owner == "root" {
-		return 0
-	}
-	if id, err := strconv.Atoi(owner); err == nil {
-		return id
-	}
-	return -1
 }
 
 func hash(b []byte) string {

@@ -15,6 +15,10 @@ import (
 func (f hostFiles) Read(ctx context.Context, p string, limit int64) ([]byte, error) {
 	f.h.files.mu.Lock()
 	defer f.h.files.mu.Unlock()
+	return f.readLocked(ctx, p, limit)
+}
+
+func (f hostFiles) readLocked(ctx context.Context, p string, limit int64) ([]byte, error) {
 	_, n, err := f.existing(ctx, "read", p, true)
 	switch {
 	case err != nil:
@@ -79,7 +83,7 @@ func (f hostFiles) place(ctx context.Context, op, p string, c *host.Content, ori
 	case n.Type != host.RegularFile:
 		return fail(op, p, syscall.EINVAL)
 	default:
-		n.set(a)
+		f.set(ctx, n, a)
 		f.h.wrote()
 	}
 	n.content, n.origin, n.SHA256 = c, origin, ""

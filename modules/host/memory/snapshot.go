@@ -9,6 +9,19 @@ import (
 	"labctl/modules/host"
 )
 
+// systemFiles are part of every snapshot: what modules of users, groups and names look at. Passwords are not.
+var systemFiles = []string{"/etc/passwd", "/etc/group", "/etc/login.defs", "/etc/default/useradd", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
+
+const hostnameKey = "kernel.hostname"
+
+func hostname(ctx context.Context, h host.Host) (string, error) {
+	n, err := h.Net(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	return n.Sysctls().Get(ctx, hostnameKey)
+}
+
 // FromSnapshot returns a host that starts as the snapshot tells.
 func FromSnapshot(s *host.Snapshot) *Host {
 	h := New(nil)
@@ -49,7 +62,10 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 			return nil, err
 		}
 	}
-	s.Files, err = recordFiles(ctx, h, files)
+	if name, err := hostname(ctx, h); err == nil {
+		s.NetNS[""].Sysctls[hostnameKey] = name
+	}
+	s.Files, err = recordFiles(ctx, h, slices.Concat(systemFiles, files))
 	return s, err
 }
 
