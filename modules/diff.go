@@ -89,7 +89,13 @@ func (d Diff) replacing(paths []string) Diff {
 // unknown reports whether v, read from a host, is the value of an attribute that the kernel makes up, before it has: a plan
 // has made the object.
 func unknown(a *schema.Attribute, v reflect.Value) bool {
-	return a.MadeUp && v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().IsZero()
+	switch {
+	case !a.MadeUp:
+		return false
+	case v.Kind() == reflect.Slice: // a list is one empty string
+		return v.Len() == 1 && v.Index(0).IsZero()
+	}
+	return v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().IsZero()
 }
 
 // stateful reports whether a is part of the compared state.

@@ -27,7 +27,7 @@ link "eth2" {
 
 // Link is a network device of any kind.
 type Link struct {
-	NetNS string  `json:"netns,omitempty" doc:"Network namespace: a name under /run/netns, pid:N, or a path. The host's own if unset."`
+	NetNS string  `json:"netns,omitempty" doc:"Network namespace: a name under /run/netns, pid:N, container:NAME, or a path. The host's own if unset."`
 	From  *string `json:"from,omitempty" lab:"option" doc:"Namespace that the device is moved from when it is not in netns yet, \"\" for the host's own."`
 	Name  string  `json:"name" lab:"key" doc:"Device name."`
 	Up    *bool   `json:"up,omitempty" doc:"Administrative state; left alone if unset."`

@@ -26,8 +26,9 @@ type Host struct {
 
 	writes atomic.Int64 // requests to change something, successful or not
 
-	nf    xtables
-	files files
+	nf     xtables
+	files  files
+	engine engine
 
 	session   sync.Once
 	sessionIP string // found once
@@ -41,6 +42,7 @@ var (
 // New returns the host as seen from the network namespace of the calling thread. Close releases what it holds.
 func New() *Host {
 	h := &Host{dir: "/run/netns", nets: map[string]*Net{}}
+	h.engine = engine{sockets: engineSockets, images: map[string]host.Image{}, paths: map[string]string{}}
 	h.self, h.selfErr = h.openNet("", "/proc/thread-self/ns/net")
 	return h
 }

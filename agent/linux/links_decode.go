@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"labctl/agent/linux/internal/rtnl"
 	"labctl/modules/host"
@@ -156,6 +157,18 @@ func (n *Net) byNSID(nsid int32) *Net {
 		_ = unix.Close(fd)
 		if id == nsid {
 			other, _ := n.h.net(e.Name())
+			return other
+		}
+	}
+	return n.h.container(func(other *Net) bool { return n.nsidOf(other.fd) == nsid })
+}
+
+// container returns the first namespace of a container among those in use for which is holds.
+func (h *Host) container(is func(*Net) bool) *Net {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, other := range h.nets {
+		if strings.HasPrefix(other.ref, host.ContainerNetNS) && is(other) {
 			return other
 		}
 	}

@@ -67,6 +67,9 @@ func (h *Host) nsPath(ref string) (string, error) {
 		}
 		return "/proc/" + pid + "/ns/net", nil
 	}
+	if name, ok := strings.CutPrefix(ref, host.ContainerNetNS); ok {
+		return h.containerNetNS(name)
+	}
 	if err := validName(ref); err != nil {
 		return "", err
 	}

@@ -18,14 +18,15 @@ const OwnNetNS = "/proc/self/ns/net"
 // Host is one machine.
 type Host interface {
 	// Net returns the network namespace that ref names: "" is the host's own, otherwise a name under /run/netns,
-	// "pid:N" or an absolute path. ErrNoNetNS when it does not exist. The same namespace under two references is one
-	// namespace.
+	// "pid:N", "container:NAME" or an absolute path. ErrNoNetNS when it does not exist. The same namespace under two
+	// references is one namespace.
 	Net(ctx context.Context, ref string) (Net, error)
 	// NetNS manages named network namespaces, as ip-netns(8).
 	NetNS() NetNSs
 	Files() Files
 	Commands() Commands
 	Accounts() Accounts
+	Containers() Containers
 	// Facts gathers what is worth knowing about the machine before a play.
 	Facts(ctx context.Context) (Facts, error)
 }

@@ -8,9 +8,11 @@ type Snapshot struct {
 	Version int                  `json:"version"`
 	Name    string               `json:"name"` // inventory name
 	Facts   Facts                `json:"facts"`
-	NetNS   map[string]*NetState `json:"netns"`             // "" is the host's own
+	NetNS   map[string]*NetState `json:"netns"`             // "" is the host's own, "container:NAME" that of a running container
 	Scratch *NetState            `json:"scratch,omitempty"` // a namespace just created
 	Files   map[string]FileState `json:"files,omitempty"`   // those asked for
+
+	Containers map[string]Container `json:"containers,omitempty"`
 }
 
 // NetState is one network namespace as data.

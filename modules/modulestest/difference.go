@@ -53,11 +53,15 @@ func lines(ctx context.Context, h host.Host) (map[string]bool, error) {
 			return nil, err
 		}
 		for _, o := range objects {
-			b, _ := json.Marshal(o) // plain data
-			out[fmt.Sprintf("netns %q %T %s", name, o, b)] = true
+			out[fmt.Sprintf("netns %q %s", name, jsonOf(o))] = true
 		}
 	}
 	return out, nil
+}
+
+func jsonOf(object any) string {
+	b, _ := json.Marshal(object) // plain data
+	return fmt.Sprintf("%T %s", object, b)
 }
 
 func objects(ctx context.Context, n host.Net) ([]any, error) {

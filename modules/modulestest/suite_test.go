@@ -15,3 +15,9 @@ func TestSystemOnMemory(t *testing.T) {
 		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMachine) })
 	}
 }
+
+func TestContainersOnMemory(t *testing.T) {
+	for _, s := range Containers() {
+		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMemory) })
+	}
+}

@@ -22,6 +22,8 @@ type Host struct {
 	gone    map[string]bool // namespaces deleted here that base still has
 	created map[string]bool // namespaces created here
 
+	containers containerState
+
 	files  files
 	writes atomic.Int64
 }

@@ -86,6 +86,16 @@ func (h *Host) netLocked(ctx context.Context, ref string) (*Net, error) {
 	switch {
 	case h.gone[ref]:
 		return nil, noNetNS(ref)
+	case strings.HasPrefix(ref, host.ContainerNetNS):
+		c, err := h.containerLocked(ctx, strings.TrimPrefix(ref, host.ContainerNetNS))
+		switch {
+		case err != nil || !c.Running:
+			return nil, noNetNS(ref)
+		case c.Network == "host":
+			return h.netLocked(ctx, "")
+		}
+	}
+	switch {
 	case h.base != nil:
 		b, err := h.base.Net(ctx, ref)
 		if err != nil {
@@ -203,7 +213,7 @@ func (h *Host) namesLocked(ctx context.Context) ([]string, error) {
 	}
 	if h.seed != nil {
 		for name := range h.seed.NetNS {
-			if name != "" {
+			if name != "" && !strings.HasPrefix(name, host.ContainerNetNS) {
 				out = append(out, name)
 			}
 		}
@@ -215,7 +225,9 @@ func (h *Host) namesLocked(ctx context.Context) ([]string, error) {
 		}
 	}
 	for name := range h.created {
-		kept = append(kept, name)
+		if !strings.HasPrefix(name, host.ContainerNetNS) {
+			kept = append(kept, name)
+		}
 	}
 	sort.Strings(kept)
 	return kept, nil
@@ -242,18 +254,26 @@ func (m netNSs) Create(ctx context.Context, name string) error {
 	if there {
 		return &host.Error{Op: "create netns", Object: name, Kind: host.ErrExist, Err: errExist}
 	}
-	n := &Net{h: m.h, name: name, sysctls: map[string]string{}, followed: map[string]bool{}}
-	if m.h.seed != nil {
-		n.seed = m.h.seed.Scratch
+	if _, err := m.h.freshLocked(ctx, name); err != nil {
+		return err
 	}
-	if s, ok := m.h.base.(host.Scratcher); ok {
-		if n.base, err = s.Scratch(ctx); err != nil {
-			return err
-		}
-	}
-	m.h.nets[name], m.h.created[name] = n, true
 	m.h.wrote()
 	return nil
+}
+
+// freshLocked makes a namespace, known by ref, that looks as a new one does on the base.
+func (h *Host) freshLocked(ctx context.Context, ref string) (n *Net, err error) {
+	n = &Net{h: h, name: ref, sysctls: map[string]string{}, followed: map[string]bool{}}
+	if h.seed != nil {
+		n.seed = h.seed.Scratch
+	}
+	if s, ok := h.base.(host.Scratcher); ok {
+		if n.base, err = s.Scratch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	h.nets[ref], h.created[ref] = n, true
+	return n, nil
 }
 
 // Scratch returns what a new namespace looks like, so that a memory host can be the base of another one.
@@ -279,7 +299,17 @@ func (m netNSs) Delete(ctx context.Context, name string) error {
 	if !there {
 		return &host.Error{Op: "delete netns", Object: name, Kind: host.ErrNotExist, Err: errNoFile}
 	}
-	n, err := m.h.netLocked(ctx, name)
+	if err := m.h.dropLocked(ctx, name); err != nil {
+		return err
+	}
+	m.h.gone[name] = true
+	m.h.wrote()
+	return nil
+}
+
+// dropLocked takes a namespace away with its devices.
+func (h *Host) dropLocked(ctx context.Context, ref string) error {
+	n, err := h.netLocked(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -291,14 +321,12 @@ func (m netNSs) Delete(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	for ref, other := range m.h.nets {
-		if other == n {
-			delete(m.h.nets, ref)
+	for other, m := range h.nets {
+		if m == n {
+			delete(h.nets, other)
 		}
 	}
-	delete(m.h.created, name)
-	m.h.gone[name] = true
-	m.h.wrote()
+	delete(h.created, ref)
 	return nil
 }
 

@@ -41,7 +41,11 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 	if err != nil {
 		return nil, err
 	}
-	for _, ref := range append([]string{""}, names...) {
+	running, err := recordContainers(ctx, h, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range slices.Concat([]string{""}, names, running) {
 		n, err := h.Net(ctx, ref)
 		if errors.Is(err, host.ErrNoNetNS) && ref != "" {
 			continue // gone since it was listed

@@ -115,21 +115,23 @@ func (s sysctls) Set(ctx context.Context, key, value string) error {
 		return err
 	}
 	defer unlock()
-	key = plainKey(key)
-	value = strings.Join(strings.Fields(value), " ")
-	before, err := s.sysctlLocked(ctx, key)
+	return s.setSysctlLocked(ctx, plainKey(key), strings.Join(strings.Fields(value), " "))
+}
+
+func (n *Net) setSysctlLocked(ctx context.Context, key, value string) error {
+	before, err := n.sysctlLocked(ctx, key)
 	if err != nil {
 		return err
 	}
-	if err := s.checkMTU6Locked(key, value); err != nil {
+	if err := n.checkMTU6Locked(key, value); err != nil {
 		return err
 	}
-	s.sysctls[key] = value
-	delete(s.followed, key)
+	n.sysctls[key] = value
+	delete(n.followed, key)
 	if before != value {
-		s.propagateLocked(key, before, value)
+		n.propagateLocked(key, before, value)
 	}
-	s.h.wrote()
+	n.h.wrote()
 	return nil
 }
 
