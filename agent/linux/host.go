@@ -26,6 +26,7 @@ type Host struct {
 
 	writes atomic.Int64 // requests to change something, successful or not
 
+	kept   host.Kept
 	nf     xtables
 	files  files
 	engine engine
@@ -52,6 +53,7 @@ func (h *Host) Writes() int { return int(h.writes.Load()) }
 
 // Close closes every namespace that the host holds open. What lives in the scratch namespace goes with it.
 func (h *Host) Close() error {
+	h.kept.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
@@ -38,6 +39,36 @@ func (p probes) TCP(ctx context.Context, address string, timeout time.Duration) 
 	return c.Close()
 }
 
+// Exchange makes one connection for one request.
+func (p probes) Exchange(ctx context.Context, address string, request []byte, enough func([]byte) bool, timeout time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	c, err := p.dial(ctx, address, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_, err = c.Write(request)
+	var out []byte
+	for b := make([]byte, 4096); err == nil && !enough(out); {
+		var n int
+		n, err = c.Read(b)
+		out = append(out, b[:n]...)
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(ctx.Err(), context.Canceled):
+		return out, &host.Error{Op: "receive from", Object: address, Kind: host.ErrTimeout}
+	case err != nil && !errors.Is(err, io.EOF):
+		return out, &host.Error{Op: "receive from", Object: address, Err: err}
+	}
+	return out, nil
+}
+
+// Kept returns what earlier tasks of this session have left open.
+func (p probes) Kept() *host.Kept { return &p.n.h.kept }
+
 // dial connects to host:port over TCP.
 func (p probes) dial(ctx context.Context, address string, timeout time.Duration) (*os.File, error) {
 	if timeout > 0 {
@@ -49,7 +80,7 @@ func (p probes) dial(ctx context.Context, address string, timeout time.Duration)
 	if err != nil {
 		return nil, &host.Error{Op: "connect to", Object: address, Err: err}
 	}
-	ip, err := p.resolve(ctx, name)
+	ip, err := p.resolve(ctx, name, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -184,13 +215,16 @@ func refusal(errno unix.Errno) string {
 	return ""
 }
 
-// resolve returns the address that name is, or stands for, IPv4 first. Names are looked up as the host is set up to
-// (nsswitch.conf(5)) by its own getent(1), inside the namespace.
-func (p probes) resolve(ctx context.Context, name string) (netip.Addr, error) {
+// resolve returns the address that name is, or stands for: IPv4 first, or of the family that is asked for. Names are looked up
+// as the host is set up to (nsswitch.conf(5)) by its own getent(1), inside the namespace.
+func (p probes) resolve(ctx context.Context, name string, family int) (netip.Addr, error) {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return ip.Unmap(), nil
 	}
 	for _, database := range []string{"ahostsv4", "ahostsv6"} {
+		if family != 0 && database != fmt.Sprintf("ahostsv%d", family) {
+			continue
+		}
 		e := host.Exec{Argv: []string{"getent", database, name}}
 		if p.n != p.n.h.self {
 			e.NetNS = p.n.ref

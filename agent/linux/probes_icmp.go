@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -17,22 +18,25 @@ func (s *pinger) errors(seq uint16) bool {
 		if err != nil {
 			return ended
 		}
-		if n > 0 && !s.matches(b[:n], seq, 8, 128) { // what this host itself refuses comes without the packet
+		if n > 0 && s.port == 0 && !s.matches(b[:n], seq, 8, 128) { // what this host itself refuses comes without the packet
 			continue
 		}
-		if text := icmpError(oob[:oobn]); text != "" {
-			s.res.Unreachable = text
+		if text, from, expired := icmpError(oob[:oobn]); text != "" {
+			s.res.Unreachable, s.res.From, s.res.Expired = text, from, expired
+			if from != "" {
+				s.res.Unreachable += " from " + from
+			}
 			ended = true
 		}
 	}
 }
 
 // icmpError says what the extended error in control messages means: struct sock_extended_err of linux/errqueue.h, followed
-// by the address of who sent it.
-func icmpError(oob []byte) string {
+// by the address of who sent it. Expired: the time to live was over there.
+func icmpError(oob []byte) (text, from string, expired bool) {
 	cmsgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return ""
+		return "", "", false
 	}
 	for _, c := range cmsgs {
 		v4 := c.Header.Level == unix.IPPROTO_IP && c.Header.Type == unix.IP_RECVERR
@@ -45,18 +49,15 @@ func icmpError(oob []byte) string {
 		info := binary.NativeEndian.Uint32(c.Data[8:])
 		switch {
 		case origin == unix.SO_EE_ORIGIN_ICMP:
-			return icmp4Text(typ, code, info) + offender(c.Data[16:])
+			return icmp4Text(typ, code, info), offender(c.Data[16:]), typ == 11
 		case origin == unix.SO_EE_ORIGIN_ICMP6:
-			return icmp6Text(typ, code, info) + offender(c.Data[16:])
+			return icmp6Text(typ, code, info), offender(c.Data[16:]), typ == 3
 		case errno == unix.EMSGSIZE:
-			return fmt.Sprintf("packet is too big (mtu %d)", info)
+			return fmt.Sprintf("packet is too big (mtu %d)", info), "", false
 		}
-		if text := refusal(errno); text != "" {
-			return text
-		}
-		return errno.Error()
+		return cmp.Or(refusal(errno), errno.Error()), "", false
 	}
-	return ""
+	return "", "", false
 }
 
 // icmp4Text names an ICMP error (RFC 792, RFC 1122, RFC 1812).
@@ -102,7 +103,7 @@ func icmp6Text(typ, code byte, mtu uint32) string {
 	return fmt.Sprintf("ICMPv6 error %d/%d", typ, code)
 }
 
-// offender names who sent the error, by its struct sockaddr_in or sockaddr_in6.
+// offender is the address of who sent the error, by its struct sockaddr_in or sockaddr_in6.
 func offender(sa []byte) string {
 	if len(sa) < 8 {
 		return ""
@@ -110,11 +111,11 @@ func offender(sa []byte) string {
 	switch binary.NativeEndian.Uint16(sa) {
 	case unix.AF_INET:
 		ip, _ := netip.AddrFromSlice(sa[4:8])
-		return " from " + ip.String()
+		return ip.String()
 	case unix.AF_INET6:
 		if len(sa) >= 24 {
 			ip, _ := netip.AddrFromSlice(sa[8:24])
-			return " from " + ip.Unmap().String()
+			return ip.Unmap().String()
 		}
 	}
 	return ""

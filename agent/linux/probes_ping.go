@@ -17,12 +17,31 @@ import (
 
 // Ping sends one request after the other, each awaited for o.Timeout.
 func (p probes) Ping(ctx context.Context, address string, o host.PingOptions) (host.PingResult, error) {
-	o.Count, o.Interval, o.Timeout = max(o.Count, 1), orSecond(o.Interval), orSecond(o.Timeout)
-	ip, err := p.resolve(ctx, address)
+	ip, err := p.resolve(ctx, address, o.Family)
 	if err != nil {
 		return host.PingResult{}, err
 	}
-	s := &pinger{ip: ip, id: uint16(rand.Uint32()), size: o.Size}
+	return p.ask(ctx, &pinger{ip: ip, id: uint16(rand.Uint32()), size: o.Size}, address, o)
+}
+
+// UDP sends payload once.
+func (p probes) UDP(ctx context.Context, address string, payload []byte, o host.PingOptions) ([]byte, host.PingResult, error) {
+	name, port, err := splitHostPort(address)
+	if err != nil {
+		return nil, host.PingResult{}, &host.Error{Op: "send to", Object: address, Err: err}
+	}
+	ip, err := p.resolve(ctx, name, o.Family)
+	if err != nil {
+		return nil, host.PingResult{}, err
+	}
+	o.Count = 1
+	s := &pinger{ip: ip, port: port, payload: payload}
+	r, err := p.ask(ctx, s, address, o)
+	return s.answer, r, err
+}
+
+func (p probes) ask(ctx context.Context, s *pinger, address string, o host.PingOptions) (host.PingResult, error) {
+	o.Count, o.Interval, o.Timeout = max(o.Count, 1), orSecond(o.Interval), orSecond(o.Timeout)
 	if err := s.open(p); err != nil {
 		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
 	}
@@ -47,19 +66,25 @@ func orSecond(d time.Duration) time.Duration {
 	return d
 }
 
-// pinger is one ICMP or ICMPv6 socket, connected to ip.
+// pinger is one ICMP or ICMPv6 socket, connected to ip, or one of UDP when there is a port.
 type pinger struct {
-	ip   netip.Addr
-	fd   int
-	raw  bool
-	id   uint16
-	size int
-	sum  time.Duration
-	res  host.PingResult
+	ip              netip.Addr
+	port            uint16
+	payload, answer []byte // UDP
+	fd              int
+	raw             bool
+	id              uint16
+	size            int
+	sum             time.Duration
+	res             host.PingResult
 }
 
 // open makes a raw socket, or where that is not permitted a datagram one (icmp(7), ping_group_range).
 func (s *pinger) open(p probes) (err error) {
+	if s.port != 0 {
+		s.fd, err = p.socket(s.ip, unix.SOCK_DGRAM, 0)
+		return err
+	}
 	proto := unix.IPPROTO_ICMP
 	if s.ip.Is6() {
 		proto = unix.IPPROTO_ICMPV6
@@ -75,9 +100,9 @@ func (s *pinger) open(p probes) (err error) {
 
 // setup asks for ICMP errors to be queued (ip(7), IP_RECVERR), and sets source and fragmentation.
 func (s *pinger) setup(o host.PingOptions) error {
-	level, recverr, discover, do := unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO
+	level, recverr, discover, do, ttl := unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO, unix.IP_TTL
 	if s.ip.Is6() {
-		level, recverr, discover, do = unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO
+		level, recverr, discover, do, ttl = unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO, unix.IPV6_UNICAST_HOPS
 	}
 	if err := unix.SetsockoptInt(s.fd, level, recverr, 1); err != nil {
 		return fmt.Errorf("ask for errors: %w", err)
@@ -85,6 +110,11 @@ func (s *pinger) setup(o host.PingOptions) error {
 	if o.DF {
 		if err := unix.SetsockoptInt(s.fd, level, discover, do); err != nil {
 			return fmt.Errorf("forbid fragmentation: %w", err)
+		}
+	}
+	if o.TTL != 0 {
+		if err := unix.SetsockoptInt(s.fd, level, ttl, o.TTL); err != nil {
+			return fmt.Errorf("set time to live: %w", err)
 		}
 	}
 	if o.Source == "" {
@@ -111,7 +141,7 @@ func (s *pinger) setup(o host.PingOptions) error {
 
 // connect lets the kernel look up the route: without one it says so here. The error is an errno.
 func (s *pinger) connect() error {
-	sa, err := sockaddr(s.fd, s.ip, 0)
+	sa, err := sockaddr(s.fd, s.ip, s.port)
 	if err != nil {
 		return err
 	}
@@ -165,6 +195,9 @@ func (s *pinger) send(seq uint16) bool {
 
 // request is an echo request (RFC 792, RFC 4443). The kernel fills in the checksum of ICMPv6.
 func (s *pinger) request(seq uint16) []byte {
+	if s.port != 0 {
+		return s.payload
+	}
 	b := make([]byte, 8+s.size)
 	b[0] = 8
 	if s.ip.Is6() {
@@ -227,6 +260,10 @@ func (s *pinger) replied(seq uint16) bool {
 			return false // nothing more, or an error that is in the queue as well
 		}
 		msg := b[:n]
+		if s.port != 0 {
+			s.answer = msg
+			return true
+		}
 		if s.raw && s.ip.Is4() {
 			msg = skipIPv4(msg)
 		}

@@ -31,3 +31,17 @@ func (probes) RouteGet(_ context.Context, q host.RouteQuery) (host.Route, error)
 func (probes) Proc(_ context.Context, name string) (string, error) {
 	return "", &host.Error{Op: "read", Object: "/proc/net/" + name, Kind: host.ErrUnsupported}
 }
+
+func (probes) Capture(_ context.Context, o host.CaptureOptions) (host.Capture, error) {
+	return nil, &host.Error{Op: "capture on", Object: o.Dev, Kind: host.ErrUnsupported}
+}
+
+func (probes) UDP(_ context.Context, address string, _ []byte, _ host.PingOptions) ([]byte, host.PingResult, error) {
+	return nil, host.PingResult{}, &host.Error{Op: "send to", Object: address, Kind: host.ErrUnsupported}
+}
+
+func (probes) Exchange(_ context.Context, address string, _ []byte, _ func([]byte) bool, _ time.Duration) ([]byte, error) {
+	return nil, &host.Error{Op: "connect to", Object: address, Kind: host.ErrUnsupported}
+}
+
+func (probes) Kept() *host.Kept { return &host.Kept{} }
