@@ -53,6 +53,7 @@ func Serve(life context.Context, in io.Reader, out io.Writer, h host.Host, o Opt
 		}
 	}
 	s.queue = newQueue()
+	defer s.deafen()
 	defer context.AfterFunc(life, func() { s.queue.close(context.Cause(life)) })()
 	go s.receive(in, cancel)
 	return s.loop(ctx)
@@ -70,6 +71,7 @@ type session struct {
 	plan   *memory.Host // the copy that plans run on; made by the first
 	failed int          // epoch of the last failure: requests of it, or of one before, are dropped
 	at     int          // ID of the running request
+	ear    modules.Ear  // the far end that is open; nil: none
 }
 
 func (s *session) hello(ctx context.Context) error {
@@ -142,7 +144,7 @@ func (s *session) loop(ctx context.Context) error {
 
 // serve runs one request, or the batch that begins with it, and answers.
 func (s *session) serve(ctx context.Context, r *wire.Request) error {
-	if r.Epoch <= s.failed || ctx.Err() != nil {
+	if r.Epoch <= s.failed && !r.Op.Aside() || ctx.Err() != nil {
 		return s.reply(&wire.Reply{ID: r.ID, Dropped: true})
 	}
 	if s.batchable(r) {
@@ -165,7 +167,9 @@ func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
 	rep.Duration = time.Since(start)
 	if err != nil {
 		rep.Error = s.wireError(ctx, r, err)
-		s.failed = max(s.failed, r.Epoch)
+		if !r.Op.Aside() {
+			s.failed = max(s.failed, r.Epoch)
+		}
 	}
 	return rep
 }
@@ -176,12 +180,15 @@ func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) err
 		rep.Snapshot = snap
 		return err
 	}
-	if r.Call == nil || r.Op != wire.Apply && r.Op != wire.Plan {
+	if r.Call == nil || r.Op != wire.Apply && r.Op != wire.Plan && !r.Op.Aside() {
 		return fmt.Errorf("request %d: operation %q is not known", r.ID, r.Op)
 	}
 	m, err := s.reg.Lookup(r.Call.Module)
 	if err != nil {
 		return err
+	}
+	if r.Op == wire.Listen || r.Op == wire.Collect {
+		return s.farEnd(ctx, r, m, rep)
 	}
 	h := s.host
 	if r.Op == wire.Plan {

@@ -49,6 +49,9 @@ type SpecOf[P any] struct {
 
 	// Probe looks and returns what it saw; an error says that it is not what was expected, and where it ended.
 	Probe func(ctx context.Context, h host.Host, want P) (P, error)
+	// Listen, of a probe between two hosts, opens the far end and notes in want what the near end has to know: want goes to
+	// Probe on the host "from", which adds what it saw, and then to judge, which closes the far end and has the last word.
+	Listen func(ctx context.Context, h host.Host, want P) (judge func(want P) (P, error), err error)
 }
 
 // ErrNotConverged is returned when the host, read again after an apply, still differs.
@@ -74,6 +77,7 @@ type module struct {
 	run                func(ctx context.Context, h host.Host, want any) (any, bool, error)
 	pending            func(ctx context.Context, h host.Host, want any) (bool, error)
 	probe              func(ctx context.Context, h host.Host, want any) (any, error)
+	listen             func(ctx context.Context, h host.Host, want any) (func(any) (any, error), error)
 }
 
 func newModule[P any](s SpecOf[P]) Module {
@@ -82,6 +86,7 @@ func newModule[P any](s SpecOf[P]) Module {
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
 	m.gone, m.fixed, m.prepare = eraseGone(s.Gone), eraseFixed(s.Fixed), erasePrepare(s.Prepare)
 	m.run, m.pending, m.probe = eraseRun(s.Run), erasePending(s.Pending), eraseRead(s.Probe)
+	m.listen = eraseListen(s.Listen)
 	return m.checked()
 }
 
@@ -92,6 +97,9 @@ func (m *module) checked() *module {
 		if set {
 			n++
 		}
+	}
+	if m.listen != nil && m.probe == nil {
+		n = 0
 	}
 	if m.name == "" || m.doc == "" || n != 1 || (m.apply == nil) != (m.readPresent == nil) {
 		panic(fmt.Sprintf("modules: %q: needs a name, a doc and exactly one of Read with Apply, Run, Probe", m.name))

@@ -101,3 +101,20 @@ func erasePending[P any](f func(context.Context, host.Host, P) (bool, error)) fu
 	}
 	return func(ctx context.Context, h host.Host, want any) (bool, error) { return f(ctx, h, pointer[P](want)) }
 }
+
+func eraseListen[P any](f func(context.Context, host.Host, P) (func(P) (P, error), error)) func(context.Context, host.Host, any) (func(any) (any, error), error) {
+	if f == nil {
+		return nil
+	}
+	return func(ctx context.Context, h host.Host, want any) (func(any) (any, error), error) {
+		judge, err := f(ctx, h, pointer[P](want))
+		return eraseJudge(judge), err
+	}
+}
+
+func eraseJudge[P any](f func(P) (P, error)) func(any) (any, error) {
+	return func(want any) (any, error) {
+		state, err := f(pointer[P](want))
+		return object(state), err
+	}
+}

@@ -41,7 +41,14 @@ type Module interface {
 	// Apply reads, compares, applies the difference, reads again and compares again (ErrNotConverged). On a host that is
 	// planning (host.Planning) a command or a probe is reported, not executed.
 	Apply(ctx context.Context, h host.Host, c Call) (Result, error)
+	// Ends reports whether it is a probe between two hosts, which its arguments "from" and "to" name.
+	Ends() bool
+	// Listen opens the far end of such a probe. Its result completes the call for Apply at the near end.
+	Listen(ctx context.Context, h host.Host, c Call) (Result, Ear, error)
 }
+
+// Ear is an open far end. It closes it, and judges what was seen there and, as c says, at the near end.
+type Ear func(c Call) (Result, error)
 
 // Call is one task as data: constants only, no expressions left.
 type Call struct {

@@ -101,6 +101,10 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 		c.names = append(c.names, h.Name)
 	}
 	for _, b := range blocks {
+		if b.Type == "sync" {
+			c.sync(b)
+			continue
+		}
 		if t := c.task(b); t != nil {
 			p.tasks = append(p.tasks, t)
 		}
@@ -167,6 +171,9 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 		return nil
 	}
 	t := &Task{Module: m, Handler: c.handler, Range: b.DefRange()}
+	if m.Ends() && c.handler != "" {
+		c.fault(b.TypeRange, "Two hosts in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it: %s belongs among the tasks of a play.", m.Name())
+	}
 	outer := c.scope
 	defer func() { c.scope = outer; c.registered(t, b) }()
 	if b.Body.Attributes["for_each"] != nil {

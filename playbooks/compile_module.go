@@ -11,7 +11,7 @@ import (
 )
 
 // laterBlocks are parts of the language that are designed but not there yet.
-var laterBlocks = []string{"block", "rescue", "always", "role", "use", "import", "sync"}
+var laterBlocks = []string{"block", "rescue", "always", "role", "use", "import"}
 
 func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	m, err := c.site.registry.Lookup(b.Type)
@@ -32,6 +32,8 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 // notATask reports a block that is not the name of a module misspelt, but something else.
 func (c *compiler) notATask(b *hclsyntax.Block) bool {
 	switch h := moduleHabit(b.Type); {
+	case b.Type == "sync":
+		c.fault(b.TypeRange, "Sync in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it.")
 	case b.Type == "play":
 		c.fault(b.TypeRange, "Play in a play", "Plays do not contain each other. Probably a closing brace } is missing above.")
 	case slices.Contains(topNames(), b.Type) && (c.handler != "" || b.Type != "handler"):

@@ -39,15 +39,18 @@ type Step struct {
 	Name      string // for display: "bridge : br0"
 	Key       string // for_each key, or ""
 	Call      modules.Call
-	Skip      bool          // when is false: there is nothing to send
-	Unknown   bool          // planning, verifying: it depends on results that only a play has; nothing to send
-	Unknowns  []string      // the arguments that are not known, or "when", "for_each"
-	Become    string        // the user to become, or ""
-	Timeout   time.Duration // 0: none
-	Notify    []string      // handlers to run if it changed something
-	Sensitive bool          // its arguments may not be shown
-	Range     hcl.Range     // the head of the task block
-	Files     []FileRef     // content that the host may ask for
+	Skip      bool            // when is false: there is nothing to send
+	Unknown   bool            // planning, verifying: it depends on results that only a play has; nothing to send
+	Unknowns  []string        // the arguments that are not known, or "when", "for_each"
+	Become    string          // the user to become, or ""
+	Timeout   time.Duration   // 0: none
+	Notify    []string        // handlers to run if it changed something
+	Sensitive bool            // its arguments may not be shown
+	Range     hcl.Range       // the head of the task block
+	Files     []FileRef       // content that the host may ask for
+	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
+	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
+	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
 
 	body *body
 }
@@ -77,6 +80,7 @@ type HostRun struct {
 	failed   bool
 	diags    hcl.Diagnostics // of variables
 	need     Need
+	synced   int // sync blocks before the tasks up to that one have been handed out
 }
 
 // registration gathers the outcomes of the instances of a task.
@@ -220,6 +224,10 @@ func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) {
 	diags := r.diags
 	r.diags, r.need = nil, Need{}
 	for !r.failed && !diags.HasErrors() {
+		if s, ok := r.sync(); ok {
+			steps = append(steps, s)
+			continue
+		}
 		t, state := r.current()
 		if t == nil {
 			return steps, state, diags

@@ -33,6 +33,7 @@ type Play struct {
 	dynamic    bool // a variable depends on facts or results
 	tags       []string
 	tasks      []*Task
+	syncs      map[int]hcl.Range // sync blocks, by the index of the task behind
 	handlers   []*Handler
 	once       onceHosts
 }

@@ -48,6 +48,9 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	if !diags.HasErrors() {
 		r.issue(t, steps)
 	}
+	if t.Module.Ends() && !diags.HasErrors() {
+		steps = []Step{{Task: t, Name: t.title(), Range: t.Range, Meeting: true, Between: steps}}
+	}
 	return steps, false, diags
 }
 
@@ -141,6 +144,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	when := r.when(t, in, e)
 	if when == no || e.diags.HasErrors() {
 		s.Skip = true
+		r.sender(t, in, &s)
 		s.Name = r.title(t, in, &evaluation{site: e.site, task: t, host: r.host}, nil)
 		return s, e.diags
 	}
@@ -152,6 +156,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.body = e.node(t.node, in.ctx, "")
 	r.key(t, in, e, s.body)
 	s.Files = e.source(t, s.body, in.ctx)
+	r.ends(&s, e)
 	s.Become = r.become(t, in, e)
 	s.Timeout = r.timeout(t, in, e)
 	s.Name = r.title(t, in, e, s.body)

@@ -56,6 +56,14 @@ type look struct {
 	Out  string `json:"out" lab:"computed" doc:"What was said."`
 }
 
+// pair is a probe between two hosts. Its far end fails at what is named deaf, the near one at mute, the verdict at bad.
+type pair struct {
+	Name  string `json:"name" lab:"key" doc:"What to do."`
+	Port  int    `json:"port" lab:"computed" doc:"What the far end says."`
+	Heard string `json:"heard" lab:"computed" doc:"What was sent."`
+	modules.Between
+}
+
 // note is a resource that each session has one of. It warns.
 type note struct {
 	Name string `json:"name" lab:"key" doc:"Name."`
@@ -98,6 +106,13 @@ func (b *bed) registry(name, user string) modules.Registry {
 		modules.New(modules.Spec[look]{
 			Name: "look", Doc: "For tests.",
 			Probe: func(_ context.Context, _ host.Host, l *look) (*look, error) { return b.look(where, l) },
+		}),
+		modules.New(modules.Spec[pair]{
+			Name: "pair", Doc: "For tests.",
+			Probe: func(_ context.Context, _ host.Host, p *pair) (*pair, error) { return b.knock(where, p) },
+			Listen: func(_ context.Context, _ host.Host, p *pair) (func(*pair) (*pair, error), error) {
+				return b.listen(name, where, p)
+			},
 		}),
 		modules.New(modules.Spec[note]{
 			Name: "note", Doc: "For tests.",
@@ -143,6 +158,42 @@ func (b *bed) act(ctx context.Context, name, where string, a *act) (*act, bool, 
 		cut()
 	}
 	return a, a.Same == nil || !*a.Same, nil
+}
+
+func (b *bed) say(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = append(b.done, fmt.Sprintf(format, args...))
+}
+
+func (b *bed) knock(where string, p *pair) (*pair, error) {
+	b.say("%s: knock %s at %s:%d", where, p.Name, p.Address, p.Port)
+	p.Heard = "from " + where
+	if p.Name == "mute" {
+		return p, errors.New("it cannot speak")
+	}
+	return p, nil
+}
+
+func (b *bed) listen(name, where string, p *pair) (func(*pair) (*pair, error), error) {
+	b.say("%s: listen %s", where, p.Name)
+	switch p.Name {
+	case "deaf":
+		return nil, errors.New("it cannot hear")
+	case "die":
+		b.mu.Lock()
+		cut := b.cut[name]
+		b.mu.Unlock()
+		cut()
+	}
+	p.Port = 7
+	return func(p *pair) (*pair, error) {
+		b.say("%s: judge %s heard %q", where, p.Name, p.Heard)
+		if p.Name == "bad" {
+			return p, errors.New("it got lost")
+		}
+		return p, nil
+	}, nil
 }
 
 func (b *bed) look(where string, l *look) (*look, error) {

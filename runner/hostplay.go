@@ -19,7 +19,8 @@ type hostPlay struct {
 	r    *Runner
 	play *playbooks.Play
 	host *inventory.Host
-	eval *playbooks.HostRun
+	eval *playbooks.HostRun // nil: the host only lends a hand to others
+	meet *meeting
 
 	cur     *session         // where requests go; nil until the first is due
 	become  string           // the user that the agent of cur runs as
@@ -96,7 +97,7 @@ func (x *hostPlay) stuck() {
 
 // learn hands the facts of the session to the evaluation, and goes on with it.
 func (x *hostPlay) learn() {
-	if !x.facts {
+	if !x.facts && x.eval != nil {
 		x.facts = true
 		x.eval.SetFacts(x.cur.hello.Facts)
 	}
@@ -108,6 +109,17 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 	for len(x.waiting) > 0 && !x.failed {
 		st := x.waiting[0]
 		switch {
+		case st.Meeting:
+			if len(x.sent) > 0 {
+				x.flush()
+				return
+			}
+			x.waiting = x.waiting[1:]
+			if !x.meet.attend(ctx, x, st) {
+				x.waiting = append([]playbooks.Step{st}, x.waiting...)
+				return
+			}
+			continue
 		case st.Skip || st.Unknown:
 			if len(x.sent) > 0 {
 				x.flush()
@@ -133,7 +145,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 
 // follows reports whether the step behind the first is sent with it.
 func (x *hostPlay) follows() bool {
-	return len(x.waiting) > 1 && !x.waiting[1].Skip && !x.waiting[1].Unknown && x.user(x.waiting[1].Become) == x.become
+	return len(x.waiting) > 1 && !x.waiting[1].Skip && !x.waiting[1].Unknown && !x.waiting[1].Meeting && x.user(x.waiting[1].Become) == x.become
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {

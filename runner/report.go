@@ -30,6 +30,9 @@ func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fau
 		x.dropped = append(x.dropped, st.Task.Handler)
 	}
 	e := Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Status: status, Error: fault}
+	if st.To != nil {
+		e.Peer = st.To.Name
+	}
 	if rep != nil {
 		e.Duration = rep.Duration
 		if rep.Result != nil {
@@ -136,7 +139,12 @@ func (x *hostPlay) notRun() {
 		x.report(f.step, NotRun, nil, nil)
 	}
 	for _, st := range x.waiting {
-		if !st.Skip && !st.Unknown {
+		for _, s := range st.Between {
+			if s.From == x.host && !s.Skip {
+				x.report(s, NotRun, nil, nil)
+			}
+		}
+		if !st.Meeting && !st.Skip && !st.Unknown {
 			x.report(st, NotRun, nil, nil)
 		}
 	}

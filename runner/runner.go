@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -161,17 +162,19 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		forks = len(hosts)
 	}
 	slots := make(chan struct{}, max(forks, 1))
+	meet := &meeting{r: r, hosts: hosts, members: len(hosts), slots: slots}
 	var wg sync.WaitGroup
 	for _, h := range hosts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
-			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env)}
+			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env), meet: meet}
 			goesOn := x.run(ctx)
 			if !goesOn {
 				r.drop(h.Name)
 			}
+			meet.leave()
 			if !goesOn || r.last[h.Name] == index {
 				r.leave(h.Name)
 			}
@@ -197,6 +200,21 @@ func (r *Runner) drop(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.out[name] = true
+}
+
+func (r *Runner) isOut(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out[name]
+}
+
+// barred reports whether tasks of a host are not to be run: it has failed, or the limit leaves it out.
+func (r *Runner) barred(h *inventory.Host) bool {
+	if r.isOut(h.Name) || r.o.Limit == "" {
+		return r.isOut(h.Name)
+	}
+	in, err := r.o.Site.Inventory.Match(r.o.Limit)
+	return err != nil || !slices.Contains(in, h)
 }
 
 // session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a

@@ -25,7 +25,7 @@ const AheadArgument = "ahead"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 1
+const Version = 2
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
@@ -65,7 +65,17 @@ const (
 	Apply    Op = "apply"
 	Plan     Op = "plan"
 	Snapshot Op = "snapshot"
+
+	// The three steps of a probe between two hosts, each with the state that the one before has returned: the far end
+	// listens, the near end sends, the far end says what has come. They stand outside of the epochs: the play of the far host goes on
+	// whatever comes of them.
+	Listen  Op = "listen"
+	Knock   Op = "knock"
+	Collect Op = "collect"
 )
+
+// Aside reports whether the failure of a request leaves those behind it to be executed.
+func (o Op) Aside() bool { return o == Listen || o == Knock || o == Collect }
 
 // Reply answers a request.
 type Reply struct {

@@ -171,6 +171,9 @@ func (v *playView) account(e runner.Event) {
 // status is the line (or, for a failure, the lines) that say what became of a task on a host.
 func (v *playView) status(e runner.Event) string {
 	host := "[" + clean(e.Host) + "]"
+	if e.Peer != "" {
+		host = "[" + clean(e.Host+" -> "+e.Peer) + "]" // as Ansible shows delegation
+	}
 	switch e.Status {
 	case runner.OK:
 		return v.p.paint(green, "ok: "+host+v.details(e))
