@@ -32,6 +32,9 @@ type Ping struct {
 	Every   string `json:"interval,omitempty" lab:"option" default:"1s" doc:"Time between two packets of a try."`
 	Wait    string `json:"wait,omitempty" lab:"option" default:"1s" doc:"How long to wait for each answer. To hear that a neighbour does not answer ARP takes Linux 3s; with expect = unreachable the default is 4s."`
 	Size    *int   `json:"size,omitempty" lab:"option" default:"56" doc:"Payload in bytes."`
+	Loss    string `json:"loss,omitempty" lab:"option" doc:"Percentage of packets that may be lost where expect is reachable, as \"<=10\"; it can be demanded, too: \"20-40\". None if unset."`
+	TTL     *int   `json:"ttl,omitempty" lab:"option" doc:"Time to live or hop limit; the host's own if unset."`
+	Family  string `json:"family,omitempty" lab:"option" enum:"ipv4,ipv6" doc:"Of a name that has addresses of both; IPv4 first if unset."`
 	Source  string `json:"source,omitempty" lab:"option" doc:"Address or interface to send from; the kernel chooses if unset."`
 	DF      bool   `json:"dont_fragment,omitempty" lab:"option" doc:"Forbid fragmentation, to check the MTU of a path: the IP packet is size + 28 bytes, in IPv6 + 48."`
 	InNetNS
@@ -47,18 +50,16 @@ func (p *Ping) validate() error {
 	if strings.ContainsAny(p.Address, " /\x00") {
 		return argf("address", "%q is not an address or a name", p.Address)
 	}
-	if p.Count != nil && (*p.Count < 1 || *p.Count > 1000) {
-		return argf("count", "%d is not between 1 and 1000", *p.Count)
-	}
-	if p.Size != nil && (*p.Size < 0 || *p.Size > 65507) {
-		return argf("size", "%d is not between 0 and 65507", *p.Size)
-	}
 	for name, s := range map[string]string{"interval": p.Every, "wait": p.Wait, "deadline": p.Deadline.Deadline} {
 		if _, err := duration(name, s, 0); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := parseAmount("loss", p.Loss, "0")
+	if err == nil && p.Loss != "" && p.Expect != "reachable" {
+		err = argf("loss", "goes with expect = \"reachable\" only")
+	}
+	return firstFault(err, inRange("count", p.Count, 1, 1000), inRange("size", p.Size, 0, 65507), inRange("ttl", p.TTL, 1, 255))
 }
 
 func (p *Ping) options() host.PingOptions {
@@ -68,6 +69,12 @@ func (p *Ping) options() host.PingOptions {
 	}
 	if p.Size != nil {
 		o.Size = *p.Size
+	}
+	if p.TTL != nil {
+		o.TTL = *p.TTL
+	}
+	if p.Family != "" {
+		o.Family = int(p.Family[3] - '0')
 	}
 	wait := time.Second
 	if p.Expect == "unreachable" {
@@ -102,11 +109,22 @@ func probePing(ctx context.Context, h host.Host, want *Ping) (*Ping, error) {
 
 // judge compares what was seen with what was expected.
 func (p *Ping) judge(r host.PingResult) error {
+	if p.Loss != "" {
+		return p.judgeLoss(r)
+	}
 	seen := pingOutcome(r)
 	if seen == p.Expect || p.Expect == "fail" && seen != "reachable" && r.Received == 0 {
 		return nil
 	}
 	return fmt.Errorf("ping %s%s: expected %s, but %s", p.Address, p.from(), p.Expect, describePing(r))
+}
+
+func (p *Ping) judgeLoss(r host.PingResult) error {
+	lost := 100 * (r.Sent - r.Received) / max(r.Sent, 1)
+	if a, _ := parseAmount("", p.Loss, ""); a.holds(lost) {
+		return nil
+	}
+	return fmt.Errorf("ping %s%s: expected a loss of %s percent, but it is %d: %s", p.Address, p.from(), p.Loss, lost, describePing(r))
 }
 
 func (p *Ping) from() string {

@@ -38,17 +38,24 @@ type TCP struct {
 
 func (t *TCP) validate() error {
 	t.Expect = cmp.Or(t.Expect, "open")
-	i := strings.LastIndexByte(t.Address, ':')
-	if i < 1 || strings.Contains(t.Address[:i], ":") && t.Address[0] != '[' {
-		return argf("address", "%q is not HOST:PORT; an IPv6 address needs brackets", t.Address)
-	}
-	if n, err := strconv.Atoi(t.Address[i+1:]); err != nil || n < 1 || n > 65535 {
-		return argf("address", "%q is not HOST:PORT", t.Address)
+	if err := validHostPort("address", t.Address); err != nil {
+		return err
 	}
 	for name, s := range map[string]string{"wait": t.Wait, "deadline": t.Deadline.Deadline} {
 		if _, err := duration(name, s, 0); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func validHostPort(path, text string) error {
+	i := strings.LastIndexByte(text, ':')
+	if i < 1 || strings.Contains(text[:i], ":") && text[0] != '[' {
+		return argf(path, "%q is not HOST:PORT; an IPv6 address needs brackets", text)
+	}
+	if n, err := strconv.Atoi(text[i+1:]); err != nil || n < 1 || n > 65535 {
+		return argf(path, "%q is not HOST:PORT", text)
 	}
 	return nil
 }

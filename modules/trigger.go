@@ -32,6 +32,11 @@ func (t *Trigger) validate(path string) error {
 	if n != 1 {
 		return argf(path+"ping", "exactly one of ping, tcp, udp, arp and command is needed")
 	}
+	for name, address := range map[string]string{"tcp": t.TCP, "udp": t.UDP} {
+		if err := validHostPort(path+name, address); address != "" && err != nil {
+			return err
+		}
+	}
 	if t.ARP != "" {
 		if err := (&ARP{Address: t.ARP, Dev: t.Dev}).validate(); err != nil {
 			return argf(path+"arp", "%v", err)

@@ -41,20 +41,24 @@ func (p probes) UDP(ctx context.Context, address string, payload []byte, o host.
 }
 
 func (p probes) ask(ctx context.Context, s *pinger, address string, o host.PingOptions) (host.PingResult, error) {
+	op := "ping"
+	if s.port != 0 {
+		op = "send to"
+	}
 	o.Count, o.Interval, o.Timeout = max(o.Count, 1), orSecond(o.Interval), orSecond(o.Timeout)
 	if err := s.open(p); err != nil {
-		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
+		return host.PingResult{}, &host.Error{Op: op, Object: address, Err: err, Kind: kind(err)}
 	}
 	defer unix.Close(s.fd)
 	if err := s.setup(o); err != nil {
-		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
+		return host.PingResult{}, &host.Error{Op: op, Object: address, Err: err, Kind: kind(err)}
 	}
 	if err := s.connect(); err != nil {
 		errno, _ := errors.AsType[unix.Errno](err)
 		if s.res.Unreachable = refusal(errno); s.res.Unreachable != "" {
 			return s.res, nil
 		}
-		return host.PingResult{}, &host.Error{Op: "ping", Object: address, Err: err, Kind: kind(err)}
+		return host.PingResult{}, &host.Error{Op: op, Object: address, Err: err, Kind: kind(err)}
 	}
 	return s.run(ctx, o)
 }
