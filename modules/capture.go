@@ -3,6 +3,7 @@ package modules
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -54,14 +55,10 @@ type Capture struct {
 	Name    string         `json:"name" lab:"key" doc:"What the capture is called. One that stops has the name of one that has started, in the same session."`
 	Dev     string         `json:"dev,omitempty" doc:"Device to look at; not needed to stop."`
 	Filter  string         `json:"filter,omitempty" doc:"What to look at, in the words of pcap-filter(7): primitives with host, net, port, portrange, proto, src, dst, ether, ip, ip6, arp, rarp, icmp, icmp6, igmp, tcp, udp, sctp, vlan, less, greater, broadcast and multicast, under and, or, not and parentheses. Everything if unset."`
-	Start   bool           `json:"start,omitempty" lab:"option" doc:"Begin, and leave the capture open for later tasks. The kernel keeps up to 32 MiB of frames until it stops."`
-	Stop    bool           `json:"stop,omitempty" lab:"option" doc:"Check what came since it was started, wait for what is missing until the deadline, and end."`
-	Trigger []Trigger      `json:"trigger,omitempty" lab:"option" doc:"What to do while the capture is open, in order, to make traffic. What becomes of it does not matter."`
-	Wait    string         `json:"wait,omitempty" lab:"option" default:"1s" doc:"How long to look on after the triggers. What is still missing then is waited for in the next try, with the triggers made again, until the deadline."`
+	Wait    string         `json:"wait,omitempty" lab:"option" default:"1s" doc:"How long to look on after the triggers; the kernel keeps up to 32 MiB of frames meanwhile. What is still missing then is waited for in the next try, with the triggers made again, until the deadline."`
 	Packet  []PacketExpect `json:"packet,omitempty" lab:"option" doc:"Frames that are expected; all of them have to be seen as often as they say."`
 	Promisc *bool          `json:"promisc,omitempty" lab:"option" default:"true" doc:"Ask the device for frames that are not for it, too."`
-	InNetNS
-	Deadline
+	Watch
 	Frames  int      `json:"frames" lab:"computed" doc:"Frames that passed the filter in the last try."`
 	Dropped int      `json:"dropped" lab:"computed" doc:"Frames that were lost as there was no room for them."`
 	Seen    []string `json:"seen,omitempty" lab:"computed" doc:"The first 20 of them in words."`
@@ -75,11 +72,8 @@ type PacketExpect struct {
 }
 
 func (c *Capture) validate() error {
-	if c.Start && c.Stop {
-		return argf("stop", "cannot be together with start")
-	}
-	if c.Start && (c.Packet != nil || c.Trigger != nil) {
-		return argf("start", "what is expected and triggered belongs to the task that stops the capture, and between the two")
+	if c.Start && c.Packet != nil {
+		return argf("packet", "what is expected belongs to the task that stops the capture")
 	}
 	if _, err := pcapfilter.Parse(c.Filter); err != nil {
 		return argf("filter", "%v", err)
@@ -89,14 +83,8 @@ func (c *Capture) validate() error {
 			return err
 		}
 	}
-	for i := range c.Trigger {
-		if err := c.Trigger[i].validate(fmt.Sprintf("trigger[%d].", i)); err != nil {
-			return err
-		}
-	}
 	_, err := duration("wait", c.Wait, 0)
-	_, err2 := duration("deadline", c.Deadline.Deadline, 0)
-	return firstFault(err, err2)
+	return firstFault(err, c.Watch.validate())
 }
 
 func (c *Capture) complete() error {
@@ -132,7 +120,7 @@ type openCapture struct {
 	seen   []string
 }
 
-func (c *Capture) open(ctx context.Context, n host.Net) (*openCapture, error) {
+func (c *Capture) open(ctx context.Context, n host.Net) (io.Closer, error) {
 	f, err := pcapfilter.Parse(c.Filter)
 	if err != nil {
 		return nil, err
@@ -142,54 +130,23 @@ func (c *Capture) open(ctx context.Context, n host.Net) (*openCapture, error) {
 }
 
 func probeCapture(ctx context.Context, h host.Host, want *Capture) (*Capture, error) {
-	n, err := want.net(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	out := *want
-	if want.Start {
-		o, err := want.open(ctx, n)
-		if err != nil {
+	out, counts := *want, make([]int, len(want.Packet))
+	err := want.watch(ctx, h, "capture "+want.Name, func(n host.Net) (io.Closer, error) { return want.open(ctx, n) }, func(c io.Closer) (verdict, broken error) {
+		o := c.(*openCapture)
+		if !want.Stop {
+			clear(counts)
+		}
+		if err := want.look(ctx, o, counts); err != nil {
 			return nil, err
 		}
-		return &out, n.Probes().Kept().Put("capture "+want.Name, o)
-	}
-	var kept *openCapture
-	if want.Stop {
-		if kept, _ = n.Probes().Kept().Take("capture " + want.Name).(*openCapture); kept == nil {
-			return nil, fmt.Errorf("stop capture %q: none of this name has been started in this session (as the same user)", want.Name)
-		}
-		defer kept.Close()
-	}
-	counts := make([]int, len(want.Packet))
-	broken := false
-	err = want.until(ctx, func() error {
-		o := kept
-		if o == nil {
-			clear(counts)
-			if o, err = want.open(ctx, n); err != nil {
-				broken = true
-				return err
-			}
-			defer o.Close()
-		}
-		if err := want.look(ctx, h, o, counts); err != nil {
-			broken = true
-			return err
-		}
 		out.Frames, out.Seen, out.Dropped = o.frames, o.seen, o.Dropped()
-		return out.judge(counts)
-	}, func(error) bool { return broken || kept != nil && want.exceeded(counts) })
+		return out.judge(counts), nil
+	}, func() bool { return want.exceeded(counts) })
 	return &out, err
 }
 
-// look makes the traffic and counts what passes, until nothing more is waited for.
-func (c *Capture) look(ctx context.Context, h host.Host, o *openCapture, counts []int) error {
-	for i := range c.Trigger {
-		if err := c.Trigger[i].pull(ctx, h, c.NetNS); err != nil {
-			return err
-		}
-	}
+// look counts what passes, until nothing more is waited for.
+func (c *Capture) look(ctx context.Context, o *openCapture, counts []int) error {
 	wait, _ := duration("", c.Wait, time.Second) // validated
 	for end := time.Now().Add(wait); ; {
 		left := time.Until(end)

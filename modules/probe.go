@@ -45,11 +45,17 @@ func (d Deadline) until(ctx context.Context, try func() error, final func(error)
 			}
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, pause); ctx.Err() != nil {
 			return err
-		case <-time.After(pause):
 		}
 		pause = min(2*pause, time.Second)
+	}
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }

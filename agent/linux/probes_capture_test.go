@@ -47,7 +47,7 @@ func TestCapture(t *testing.T) {
 		{"capture", `{"name":"in","stop":true,"packet":[{"vlan":100,"inner_vlan":0,"ethertype":"arp","arp":"request","dst":"10.0.1.254","count":"1"}]}`, ""},
 		{"capture", `{"name":"out","stop":true,"packet":[{"vlan":100,"arp":"request","count":"1"},{"vlan":0,"count":"0"}],"wait":"100ms"}`, ""},
 		{"capture", `{"name":"other","stop":true,"packet":[{"vlan":100,"count":"0"}],"wait":"100ms"}`, ""},
-		{"capture", `{"name":"other","stop":true}`, `stop capture "other": none of this name`},
+		{"capture", `{"name":"other","stop":true}`, `stop capture other: none of this name`},
 
 		// No Ethernet header, and loopback, which shows each frame once.
 		{"capture", `{"name":"plain","dev":"plain","filter":"icmp and dst host 10.7.9.2","trigger":[{"ping":"10.7.9.2","wait":"10ms"}],"packet":[{"ethertype":"ipv4","src":"10.7.9.1","dst":"10.7.9.2","icmp":"echo-request","count":"1"}]}`, ""},

@@ -76,6 +76,13 @@ type Capture interface {
 	Close() error
 }
 
+// KernelLog is the log of the kernel from some point on.
+type KernelLog interface {
+	// Read returns the messages that have come since the last call, without priority and time.
+	Read() ([]string, error)
+	Close() error
+}
+
 // Probes look at the network from inside a namespace; they need no tool on the host.
 type Probes interface {
 	// Ping sends ICMP echo requests to an address (a name is resolved, IPv4 first; IPv6 link-local as fe80::1%eth0). What
@@ -97,6 +104,8 @@ type Probes interface {
 	Proc(ctx context.Context, name string) (string, error)
 	// Capture opens a packet socket. ErrNotExist when there is no such device.
 	Capture(ctx context.Context, o CaptureOptions) (Capture, error)
+	// KernelLog opens the log of the kernel at its end. It is the same in all namespaces.
+	KernelLog(ctx context.Context) (KernelLog, error)
 	// Kept is shared by all namespaces of the host.
 	Kept() *Kept
 }

@@ -44,4 +44,8 @@ func (probes) Exchange(_ context.Context, address string, _ []byte, _ func([]byt
 	return nil, &host.Error{Op: "connect to", Object: address, Kind: host.ErrUnsupported}
 }
 
+func (probes) KernelLog(context.Context) (host.KernelLog, error) {
+	return nil, &host.Error{Op: "read", Object: "/dev/kmsg", Kind: host.ErrUnsupported}
+}
+
 func (probes) Kept() *host.Kept { return &host.Kept{} }
