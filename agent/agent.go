@@ -147,8 +147,9 @@ func (s *session) serve(ctx context.Context, r *wire.Request) error {
 	if r.Epoch <= s.failed && !r.Op.Aside() || ctx.Err() != nil {
 		return s.reply(&wire.Reply{ID: r.ID, Dropped: true})
 	}
-	if s.batchable(r) {
-		return s.batch(ctx, append([]*wire.Request{r}, s.queue.run(r, s.batchable)...))
+	if what := s.batchable(r); what != "" {
+		alike := func(o *wire.Request) bool { return s.batchable(o) == what }
+		return s.batch(ctx, append([]*wire.Request{r}, s.queue.run(r, alike)...))
 	}
 	return s.reply(s.one(ctx, r))
 }
@@ -277,13 +278,16 @@ func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wi
 	return e
 }
 
-// batchable reports whether r may be applied together with its neighbours.
-func (s *session) batchable(r *wire.Request) bool {
+// batchable names what r may change together with its neighbours, "" when it is applied by itself.
+func (s *session) batchable(r *wire.Request) string {
 	if r.Call == nil || r.Op != wire.Apply || r.Epoch <= s.failed {
-		return false
+		return ""
 	}
 	m := s.reg[r.Call.Module]
-	return m != nil && m.Batch()
+	if m == nil {
+		return ""
+	}
+	return m.Batch()
 }
 
 // maxBatch bounds how many requests are held back for one commit.

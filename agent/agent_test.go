@@ -29,10 +29,15 @@ func (s stub) Example() string          { return "" }
 func (s stub) Kind() modules.Kind       { return modules.Resource }
 func (s stub) Schema() *schema.Block    { return &schema.Block{} }
 func (s stub) Check(modules.Call) error { return nil }
-func (s stub) Batch() bool              { return s.batch }
 func (s stub) Ends() bool               { return false }
 func (s stub) Listen(context.Context, host.Host, modules.Call) (modules.Result, modules.Ear, error) {
 	return modules.Result{}, nil, errors.New("no far end")
+}
+func (s stub) Batch() string {
+	if s.batch {
+		return "stubs"
+	}
+	return ""
 }
 func (s stub) Prepare(context.Context, host.Host, []modules.Call) error { return nil }
 func (s stub) Diff(context.Context, host.Host, modules.Call) (modules.Result, error) {

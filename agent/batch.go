@@ -10,7 +10,7 @@ import (
 )
 
 // batch applies consecutive requests to a copy of the host and commits what they changed at once, so that many firewall
-// rules are one iptables-restore. When the commit is refused, nothing has changed: the requests are then run one by one, and
+// rules are one iptables-restore, many ports of Open vSwitch one transaction. When the commit is refused, nothing has changed: the requests are then run one by one, and
 // the one at fault answers for itself.
 func (s *session) batch(ctx context.Context, reqs []*wire.Request) error {
 	start := time.Now()
@@ -19,7 +19,7 @@ func (s *session) batch(ctx context.Context, reqs []*wire.Request) error {
 	s.prepare(ctx, tx, reqs)
 	replies, failed := s.applyAll(ctx, tx, reqs)
 	if tx.Writes() > 0 {
-		if err := tx.CommitNetfilter(ctx); err != nil {
+		if err := tx.Commit(ctx); err != nil {
 			return s.oneByOne(ctx, reqs)
 		}
 	}

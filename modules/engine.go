@@ -39,8 +39,8 @@ type SpecOf[P any] struct {
 	Fixed func(have, want P) []string
 	// Prepare, optional, sees all the calls that come next on this host.
 	Prepare func(ctx context.Context, h host.Host, wants []P) error
-	// Batch allows consecutive calls to be applied to a copy of the host and committed once.
-	Batch bool
+	// Batch allows consecutive calls of modules that name the same to be applied to a copy of the host and committed once.
+	Batch string
 
 	// Run executes a command. It returns the result for register; changed is normally true.
 	Run func(ctx context.Context, h host.Host, want P) (result P, changed bool, err error)
@@ -54,6 +54,12 @@ type SpecOf[P any] struct {
 	Listen func(ctx context.Context, h host.Host, want P) (judge func(want P) (P, error), err error)
 }
 
+// What batches change.
+const (
+	batchIPTables = "iptables"
+	batchOVS      = "ovs"
+)
+
 // ErrNotConverged is returned when the host, read again after an apply, still differs.
 var ErrNotConverged = errors.New("not converged")
 
@@ -64,7 +70,7 @@ type module struct {
 	typ                reflect.Type // T
 	block              *schema.Block
 	kind               Kind
-	batch              bool
+	batch              string
 
 	validate, complete func(want any) error
 	warn               func(want any) []string
@@ -119,7 +125,7 @@ func (m *module) Doc() string           { return m.doc }
 func (m *module) Example() string       { return m.example }
 func (m *module) Kind() Kind            { return m.kind }
 func (m *module) Schema() *schema.Block { return m.block }
-func (m *module) Batch() bool           { return m.batch }
+func (m *module) Batch() string         { return m.batch }
 
 func (m *module) Check(c Call) error {
 	_, err := m.decode(c)

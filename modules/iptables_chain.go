@@ -42,7 +42,7 @@ iptables_chain "WEB" {
 		Apply:    applyIPTablesChain,
 		Gone:     goneIPTablesChain,
 		Prepare:  prepareIPTablesChains,
-		Batch:    true,
+		Batch:    batchIPTables,
 	})
 }
 

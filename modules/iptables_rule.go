@@ -38,7 +38,7 @@ iptables_rule "DOCKER-USER" {
 		Read:     readIPTablesRule,
 		Apply:    applyIPTablesRule,
 		Prepare:  prepareIPTablesRules,
-		Batch:    true,
+		Batch:    batchIPTables,
 	})
 }
 

@@ -32,8 +32,8 @@ type Module interface {
 	Schema() *schema.Block
 	// Check decodes and validates the arguments without a host. Faults of one argument are *ArgumentError.
 	Check(c Call) error
-	// Batch reports whether consecutive calls may be applied together and committed once.
-	Batch() bool
+	// Batch names what consecutive calls change together, in one commit; "" for a module whose calls are applied one by one.
+	Batch() string
 	// Prepare lets the module look at all the calls that come next, to ask the host once instead of once each.
 	Prepare(ctx context.Context, h host.Host, calls []Call) error
 	// Diff reads the host and compares. It never changes the host.

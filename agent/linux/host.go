@@ -30,6 +30,7 @@ type Host struct {
 	nf     xtables
 	files  files
 	engine engine
+	vs     vswitch
 
 	session   sync.Once
 	sessionIP string // found once

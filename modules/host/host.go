@@ -23,6 +23,8 @@ type Host interface {
 	Net(ctx context.Context, ref string) (Net, error)
 	// NetNS manages named network namespaces, as ip-netns(8).
 	NetNS() NetNSs
+	// OVS is the Open vSwitch that serves the host's own namespace.
+	OVS() OVS
 	Files() Files
 	Commands() Commands
 	Accounts() Accounts

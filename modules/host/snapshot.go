@@ -5,13 +5,13 @@ const SnapshotVersion = 2
 
 // Snapshot is a whole host as data: what labctl facts -o json writes and plan --against reads.
 type Snapshot struct {
-	Version int                  `json:"version"`
-	Name    string               `json:"name"` // inventory name
-	Facts   Facts                `json:"facts"`
-	NetNS   map[string]*NetState `json:"netns"`             // "" is the host's own, "container:NAME" that of a running container
-	Scratch *NetState            `json:"scratch,omitempty"` // a namespace just created
-	Files   map[string]FileState `json:"files,omitempty"`   // those asked for
-
+	Version    int                  `json:"version"`
+	Name       string               `json:"name"` // inventory name
+	Facts      Facts                `json:"facts"`
+	NetNS      map[string]*NetState `json:"netns"`             // "" is the host's own, "container:NAME" that of a running container
+	Scratch    *NetState            `json:"scratch,omitempty"` // a namespace just created
+	Files      map[string]FileState `json:"files,omitempty"`   // those asked for
+	OVS        *OVSState            `json:"ovs,omitempty"`     // where Open vSwitch runs
 	Containers map[string]Container `json:"containers,omitempty"`
 }
 

@@ -30,6 +30,8 @@ type Suite struct {
 	Only bool
 	// Needs names link kinds that the kernel must know.
 	Needs []string
+	// Steps is how long the walk over the states is; five for each when 0.
+	Steps int
 	// Rejects are arguments that Check must refuse before any host is touched.
 	Rejects []Reject
 	// Compare, optional, says how the model and the host differ in what Difference does not look at; "" when they agree.
@@ -230,7 +232,11 @@ func (s Suite) walk(t *testing.T, m modules.Module, open func(testing.TB) Target
 	random := rand.New(rand.NewPCG(seed, 0))
 	r := s.start(t, m, open)
 	model := memory.New(r.tg.Host)
-	for step := range 5 * len(r.calls) {
+	steps := s.Steps
+	if steps == 0 {
+		steps = 5 * len(r.calls)
+	}
+	for step := range steps {
 		c := r.calls[random.IntN(len(r.calls))]
 		r.converge(model, c)
 		d := Difference(t.Context(), model, r.tg.Host)

@@ -25,6 +25,7 @@ type Host struct {
 	containers containerState
 
 	files  files
+	ovs    ovs
 	writes atomic.Int64
 }
 

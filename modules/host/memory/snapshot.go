@@ -66,6 +66,9 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 			return nil, err
 		}
 	}
+	if s.OVS, err = h.OVS().State(ctx); err != nil && !errors.Is(err, host.ErrUnsupported) && !errors.Is(err, host.ErrPermission) {
+		return nil, err
+	}
 	if name, err := hostname(ctx, h); err == nil {
 		s.NetNS[""].Sysctls[hostnameKey] = name
 	}
