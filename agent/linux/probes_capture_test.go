@@ -39,6 +39,8 @@ func TestCapture(t *testing.T) {
 		{"capture", `{"name":"x","dev":"nowhere","packet":[{"icmp":"echo-request"}]}`, "capture on"},
 		{"capture", `{"name":"again","dev":"va","filter":"arp","wait":"200ms","deadline":"5s","trigger":[{"command":"sh -c \"ip link show va | grep -q twice || { ip link set va alias twice; exit; }; ip neigh flush dev va; ping -c1 -W1 10.0.1.254\""}],"packet":[{"arp":"request"}]}`, ""},
 
+		{"capture", `{"name":"each","dev":"va","filter":"icmp","wait":"100ms","deadline":"1s","trigger":[{"ping":"10.0.1.254"}],"packet":[{"icmp":"echo-request","count":"2"}]}`, "but 1 of 2 are"}, // tries do not add up
+
 		// A tag in the frame on the way out, beside it on the way in.
 		{"capture", `{"name":"in","dev":"r1","netns":"router","filter":"vlan 100 and arp","start":true}`, ""},
 		{"capture", `{"name":"out","dev":"va","filter":"vlan 100 and arp","start":true}`, ""},

@@ -25,6 +25,10 @@ func TestKMsg(t *testing.T) {
 		{"kmsg", `{"name":"b","stop":true}`, `stop kmsg b: none of this name`},
 		{"kmsg", `{"name":"b","start":true}`, ""},
 	})
+	probeAll(t, h, []seen{
+		{"kmsg", `{"name":"c","start":true}`, ""},
+		{"kmsg", `{"name":"c","stop":true,"prefix":["labctl-c:"],"lines":["labctl-c:","labctl-c:"],"deadline":"1s",` + write("labctl-c:once") + `}`, "line 2 of 2 is missing"},
+	})
 	sh(t, h, "", "(sleep 0.7; echo labctl-b:late >/dev/kmsg) >/dev/null 2>&1 &")
 	probeAll(t, h, []seen{
 		{"kmsg", `{"name":"b","stop":true,"prefix":["labctl-b:late"],"lines":["labctl-b:late"],"wait":"0s","deadline":"5s"}`, ""},

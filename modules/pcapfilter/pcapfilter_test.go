@@ -15,16 +15,31 @@ import (
 	"labctl/modules/host"
 )
 
-// run executes a program on a frame that is whole, as the kernel would. Loads from beyond the end reject it.
-func run(t *testing.T, prog []host.BPF, frame []byte) bool {
+// run executes a program on a frame as the kernel would, which has a tag in it, or beside it, or no Ethernet header. Loads from
+// beyond the end reject it.
+func run(t *testing.T, prog []host.BPF, l layout, frame []byte) bool {
 	t.Helper()
+	beside := map[uint32]uint32{adTagged: 0, adProtocol: uint32(binary.BigEndian.Uint16(frame[12:]))}
+	switch l {
+	case tagged:
+		beside = map[uint32]uint32{adTagged: 1, adTPID: beside[adProtocol], adTag: uint32(binary.BigEndian.Uint16(frame[14:]))}
+		frame = append(frame[:12:12], frame[16:]...)
+	case plain:
+		frame = frame[14:]
+	}
 	var a, x uint32
 	for pc := 0; pc < len(prog); pc++ {
 		i := prog[pc]
 		size := map[uint16]uint32{0x20: 4, 0x28: 2, 0x30: 1, 0x40: 4, 0x48: 2, 0x50: 1}[i.Op]
 		switch {
-		case i.Op == loadWord && i.K == adTagged:
-			a = 0
+		case size != 0 && i.K >= adProtocol:
+			v, ok := beside[i.K]
+			if !ok {
+				t.Fatalf("there is nothing at %#x of %v", i.K, l)
+			}
+			a = v
+		case i.Op == loadImmediate:
+			a = i.K
 		case size != 0:
 			off := i.K
 			if i.Op&0xe0 == 0x40 {
@@ -204,7 +219,16 @@ func TestFiltersAsTcpdump(t *testing.T) {
 		}
 		want, prog := tcpdump(t, path, filter), f.Ethernet()
 		for i, frame := range all {
-			if got := run(t, prog, frame); got != want[i] {
+			if binary.BigEndian.Uint16(frame[12:]) == 0x8100 || frame[12] == 0x88 && frame[13] == 0xa8 {
+				if got := run(t, prog, tagged, frame); got != want[i] {
+					t.Errorf("seed %d: %q passes frame %d %x with its tag beside it: %v, not %v", seed, filter, i, frame[:60], got, want[i])
+					break
+				}
+			} else if got := run(t, f.Plain(), plain, frame); got != want[i] && !strings.Contains(filter, "ether") && !strings.Contains(filter, "cast") {
+				t.Errorf("seed %d: %q passes frame %d %x without its header: %v, not %v", seed, filter, i, frame[14:60], got, want[i])
+				break
+			}
+			if got := run(t, prog, whole, frame); got != want[i] {
 				t.Errorf("seed %d: %q passes frame %d %x: %v, not %v", seed, filter, i, frame[:60], got, want[i])
 				break
 			}
@@ -247,7 +271,7 @@ func TestLongFilters(t *testing.T) {
 	}
 	n := 0
 	for _, frame := range frames() {
-		if run(t, f.Ethernet(), frame) {
+		if run(t, f.Ethernet(), whole, frame) {
 			n++
 		}
 	}
