@@ -3,6 +3,7 @@ package linux
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"labctl/modules/host"
@@ -25,6 +26,10 @@ func TestNetworkOnKernel(t *testing.T) {
 func needKind(t *testing.T, kind string) {
 	t.Helper()
 	h := freshHost(t)
+	if qdisc, ok := strings.CutPrefix(kind, "qdisc "); ok {
+		needQdisc(t, h, qdisc)
+		return
+	}
 	want := host.Link{Name: "need0", Kind: kind}
 	switch kind {
 	case "vxlan":
@@ -50,7 +55,24 @@ func needKind(t *testing.T, kind string) {
 
 // modular are kinds that many kernels have as modules only, or not at all; their suites are run on a kernel that has them.
 var modular = map[string]bool{"vlan": true, "gre": true, "gretap": true, "ip6gre": true, "geneve": true, "ipip": true, "sit": true,
-	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true}
+	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true, "qdisc netem": true, "qdisc fq_codel": true}
+
+// needQdisc skips the test where the kernel does not know a queueing discipline.
+func needQdisc(t *testing.T, h *Host, kind string) {
+	t.Helper()
+	parent := "root"
+	if kind == "clsact" {
+		parent = "ingress"
+	}
+	err := mustNet(t, h, "").Qdiscs().Set(ctxOf(t), host.Qdisc{Link: "lo", Parent: parent, Kind: kind})
+	if err == nil {
+		return
+	}
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !modular["qdisc "+kind] || !errors.Is(err, host.ErrNotExist) && !errors.Is(err, host.ErrUnsupported) {
+		t.Fatalf("kernel without qdisc %s: %v", kind, err)
+	}
+	t.Skipf("kernel without qdisc %s: %v", kind, err)
+}
 
 // onKernel is a host of fresh namespaces that counts what it writes.
 func onKernel(t testing.TB) modulestest.Target {

@@ -40,6 +40,7 @@ type Net interface {
 	Routes() Routes
 	Rules() Rules
 	Neighs() Neighs
+	Qdiscs() Qdiscs
 	Sysctls() Sysctls
 	Netfilter() Netfilter
 	Probes() Probes

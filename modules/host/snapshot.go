@@ -23,6 +23,7 @@ type NetState struct {
 	Rules     []Rule             `json:"rules,omitempty"`
 	Neighs    []Neigh            `json:"neighbours,omitempty"` // those that somebody put there
 	FDB       []FDBEntry         `json:"fdb,omitempty"`
+	Qdiscs    []Qdisc            `json:"qdiscs,omitempty"`
 	Sysctls   map[string]string  `json:"sysctls,omitempty"`
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"
 }
