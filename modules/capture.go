@@ -57,7 +57,7 @@ type Capture struct {
 	Filter  string         `json:"filter,omitempty" doc:"What to look at, in the words of pcap-filter(7): primitives with host, net, port, portrange, proto, src, dst, ether, ip, ip6, arp, rarp, icmp, icmp6, igmp, tcp, udp, sctp, vlan, less, greater, broadcast and multicast, under and, or, not and parentheses. Everything if unset."`
 	Wait    string         `json:"wait,omitempty" lab:"option" default:"1s" doc:"How long to look on after the triggers; the kernel keeps up to 32 MiB of frames meanwhile. What is still missing then is waited for in the next try, with the triggers made again, until the deadline."`
 	Packet  []PacketExpect `json:"packet,omitempty" lab:"option" doc:"Frames that are expected; all of them have to be seen as often as they say."`
-	Promisc *bool          `json:"promisc,omitempty" lab:"option" default:"true" doc:"Ask the device for frames that are not for it, too."`
+	Promisc bool           `json:"promisc,omitempty" lab:"option" doc:"Have the device take frames that are not for it meanwhile. A bridge has its ports take them anyway."`
 	Watch
 	Frames  int      `json:"frames" lab:"computed" doc:"Frames that passed the filter in the last try."`
 	Dropped int      `json:"dropped" lab:"computed" doc:"Frames that were lost as there was no room for them."`
@@ -125,7 +125,7 @@ func (c *Capture) open(ctx context.Context, n host.Net) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := n.Probes().Capture(ctx, host.CaptureOptions{Dev: c.Dev, Ethernet: f.Ethernet(), Plain: f.Plain(), Promisc: c.Promisc == nil || *c.Promisc})
+	p, err := n.Probes().Capture(ctx, host.CaptureOptions{Dev: c.Dev, Ethernet: f.Ethernet(), Plain: f.Plain(), Promisc: c.Promisc})
 	return &openCapture{Capture: p}, err
 }
 
