@@ -30,6 +30,10 @@ func needKind(t *testing.T, kind string) {
 		needQdisc(t, h, qdisc)
 		return
 	}
+	if kind == "nftables" {
+		needNFTables(t, h)
+		return
+	}
 	want := host.Link{Name: "need0", Kind: kind}
 	switch kind {
 	case "vxlan":
@@ -82,3 +86,17 @@ func onKernel(t testing.TB) modulestest.Target {
 
 // TestWorldOnKernel walks over all network modules at once.
 func TestWorldOnKernel(t *testing.T) { modulestest.World(t, 150, onKernel) }
+
+// needNFTables skips the test where nft is not installed, or the kernel has no tables of family inet.
+func needNFTables(t *testing.T, h *Host) {
+	t.Helper()
+	nft := mustNet(t, h, "").NFTables()
+	err := nft.Replace(ctxOf(t), "inet need", "table inet need {\n}\n")
+	if err == nil {
+		return
+	}
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported) {
+		t.Fatalf("host without nftables: %v", err)
+	}
+	t.Skipf("host without nftables: %v", err)
+}

@@ -43,6 +43,7 @@ type Net interface {
 	Qdiscs() Qdiscs
 	Sysctls() Sysctls
 	Netfilter() Netfilter
+	NFTables() NFTables
 	Probes() Probes
 }
 

@@ -26,6 +26,7 @@ type NetState struct {
 	Qdiscs    []Qdisc            `json:"qdiscs,omitempty"`
 	Sysctls   map[string]string  `json:"sysctls,omitempty"`
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"
+	NFTables  map[string]string  `json:"nftables,omitempty"`  // "inet filter", ...
 }
 
 // FileState is a file with its content where it is small text.

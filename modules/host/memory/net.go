@@ -31,6 +31,7 @@ type Net struct {
 	index    int               // highest ifindex so far
 
 	netfilter netfilter
+	nftables  nftables
 }
 
 var (
