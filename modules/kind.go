@@ -34,6 +34,15 @@ type virtualDevice interface{ common() *virtual }
 func registerDevice[P virtualDevice](kind string, s SpecOf[P]) {
 	typ := reflect.TypeFor[P]().Elem()
 	block := schema.Of(typ)
+	validate := s.Validate
+	s.Validate = func(want P) error {
+		if validate != nil {
+			if err := validate(want); err != nil {
+				return err
+			}
+		}
+		return firstFault(want.common().validate(), validAttrs(kinds.Of(kind), block, fieldsOf(want)))
+	}
 	if s.Read == nil {
 		s.Read = func(ctx context.Context, h host.Host, want P) (P, error) {
 			have := reflect.New(typ).Interface().(P)

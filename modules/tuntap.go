@@ -27,5 +27,5 @@ func (t *TunTap) validate() error {
 	if *t.Mode == "tun" && (t.Address != nil || t.Master != nil && *t.Master != "") {
 		return argf("mode", "a tun device has no MAC address and cannot be attached to a bridge; a tap device can")
 	}
-	return firstFault(t.virtual.validate(), inRange("owner", t.Owner, 0, 1<<31-1))
+	return nil
 }

@@ -50,13 +50,7 @@ func (v *VLAN) validate() error {
 	if v.Protocol == nil {
 		v.Protocol = ptr("802.1Q")
 	}
-	if v.Dev != nil {
-		if err := validDevice("dev", *v.Dev); err != nil {
-			return err
-		}
-	}
-	return firstFault(v.virtual.validate(), inRange("id", v.ID, 1, 4094), validQoS("egress_qos_map", v.EgressQoSMap, 1<<32-1, 7),
-		validQoS("ingress_qos_map", v.IngressQoSMap, 7, 1<<32-1))
+	return firstFault(validQoS("egress_qos_map", v.EgressQoSMap, 1<<32-1, 7), validQoS("ingress_qos_map", v.IngressQoSMap, 7, 1<<32-1))
 }
 
 func (v *VLAN) complete() error {

@@ -3,7 +3,6 @@ package linux
 import (
 	"errors"
 	"os"
-	"strings"
 	"testing"
 
 	"labctl/modules/host"
@@ -26,19 +25,17 @@ func TestNetworkOnKernel(t *testing.T) {
 func needKind(t *testing.T, kind string) {
 	t.Helper()
 	h := freshHost(t)
-	if qdisc, ok := strings.CutPrefix(kind, "qdisc "); ok {
-		needQdisc(t, h, qdisc)
-		return
-	}
-	if kind == "nftables" {
-		needNFTables(t, h)
-		return
-	}
 	want := host.Link{Name: "need0", Kind: kind}
 	switch kind {
 	case "vxlan":
 		want.Data = host.Attrs{"vni": 1.0}
-	case "macvlan", "vlan":
+	case "vlan_filtering":
+		want.Kind, want.Data = "bridge", host.Attrs{kind: true}
+	case "vrf":
+		want.Data = host.Attrs{"table": 1.0}
+	case "geneve":
+		want.Data = host.Attrs{"vni": 1.0, "remote": "192.0.2.1"}
+	case "macvlan", "vlan", "ipvlan":
 		if kind == "vlan" {
 			want.Data = host.Attrs{"id": 1.0}
 		}
@@ -59,24 +56,7 @@ func needKind(t *testing.T, kind string) {
 
 // modular are kinds that many kernels have as modules only, or not at all; their suites are run on a kernel that has them.
 var modular = map[string]bool{"vlan": true, "gre": true, "gretap": true, "ip6gre": true, "geneve": true, "ipip": true, "sit": true,
-	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true, "qdisc netem": true, "qdisc fq_codel": true}
-
-// needQdisc skips the test where the kernel does not know a queueing discipline.
-func needQdisc(t *testing.T, h *Host, kind string) {
-	t.Helper()
-	parent := "root"
-	if kind == "clsact" {
-		parent = "ingress"
-	}
-	err := mustNet(t, h, "").Qdiscs().Set(ctxOf(t), host.Qdisc{Link: "lo", Parent: parent, Kind: kind})
-	if err == nil {
-		return
-	}
-	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !modular["qdisc "+kind] || !errors.Is(err, host.ErrNotExist) && !errors.Is(err, host.ErrUnsupported) {
-		t.Fatalf("kernel without qdisc %s: %v", kind, err)
-	}
-	t.Skipf("kernel without qdisc %s: %v", kind, err)
-}
+	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "vlan_filtering": true, "ip6gretap": true, "ifb": true, "wireguard": true}
 
 // onKernel is a host of fresh namespaces that counts what it writes.
 func onKernel(t testing.TB) modulestest.Target {
@@ -86,17 +66,3 @@ func onKernel(t testing.TB) modulestest.Target {
 
 // TestWorldOnKernel walks over all network modules at once.
 func TestWorldOnKernel(t *testing.T) { modulestest.World(t, 150, onKernel) }
-
-// needNFTables skips the test where nft is not installed, or the kernel has no tables of family inet.
-func needNFTables(t *testing.T, h *Host) {
-	t.Helper()
-	nft := mustNet(t, h, "").NFTables()
-	err := nft.Replace(ctxOf(t), "inet need", "table inet need {\n}\n")
-	if err == nil {
-		return
-	}
-	if os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported) {
-		t.Fatalf("host without nftables: %v", err)
-	}
-	t.Skipf("host without nftables: %v", err)
-}

@@ -57,6 +57,8 @@ func (d *decoder) decodeAttr(a *kinds.Attr, b []byte) any {
 	switch a.Wire.Layout() {
 	case kinds.None:
 		return true
+	case kinds.Present:
+		return rtnl.U8(b) != 0
 	case kinds.Addr, kinds.Unicast, kinds.Multicast:
 		ip, ok := netip.AddrFromSlice(b)
 		if !ok || ip.IsUnspecified() || a.Wire != kinds.Addr && ip.IsMulticast() != (a.Wire == kinds.Multicast) {
@@ -138,17 +140,24 @@ func mapped(pair string) int {
 
 // attrWriter gathers attributes: several values may share one.
 type attrWriter struct {
-	n    *Net
-	nums []uint16
-	data map[uint16][]byte
+	n   *Net
+	all []payload
+}
+
+type payload struct {
+	num uint16
+	b   []byte
 }
 
 // encodeAttrs appends what want sets of kind k. have is what the device has: some attributes are changed as a whole.
 func (n *Net) encodeAttrs(m *rtnl.Message, k *kinds.Kind, want, have host.Attrs) error {
-	w := attrWriter{n: n, data: map[uint16][]byte{}}
+	w := attrWriter{n: n}
 	for i := range k.Attrs {
 		a := &k.Attrs[i]
 		v := want[a.Name]
+		if v == nil && bitBeside(k, a, want) {
+			v = k.Get(have, a.Name)
+		}
 		if v == nil {
 			continue
 		}
@@ -161,29 +170,43 @@ func (n *Net) encodeAttrs(m *rtnl.Message, k *kinds.Kind, want, have host.Attrs)
 			return fmt.Errorf("%s: %w: not an attribute of %s", name, unix.EINVAL, k.Name)
 		}
 	}
-	for _, num := range w.nums {
-		m.Attr(num, w.data[num])
+	for _, p := range w.all {
+		m.Attr(p.num, p.b)
 	}
 	return nil
 }
 
-// room returns the bytes of attribute num, which are size long at least.
+// bitBeside reports whether a is a bit of a number that want sets other bits of, without a mask to leave it alone.
+func bitBeside(k *kinds.Kind, a *kinds.Attr, want host.Attrs) bool {
+	if a.Bit == 0 || a.Also != 0 || a.Mask {
+		return false
+	}
+	for i := range k.Attrs {
+		if o := &k.Attrs[i]; o.Num == a.Num && want[o.Name] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// room returns the bytes of attribute num, size long.
 func (w *attrWriter) room(num uint16, size int) []byte {
-	b, ok := w.data[num]
-	if !ok {
-		w.nums = append(w.nums, num)
+	at := slices.IndexFunc(w.all, func(p payload) bool { return p.num == num })
+	if at < 0 {
+		at = len(w.all)
+		w.all = append(w.all, payload{num: num})
 	}
-	for len(b) < size {
-		b = append(b, 0)
+	p := &w.all[at]
+	for len(p.b) < size {
+		p.b = append(p.b, 0)
 	}
-	w.data[num] = b
-	return b
+	return p.b
 }
 
 func (w *attrWriter) add(a *kinds.Attr, v, have any) error {
 	text, _ := v.(string)
 	switch a.Wire.Layout() {
-	case kinds.None:
+	case kinds.None, kinds.Present:
 		if v == true {
 			w.room(a.Num, 0)
 		}
@@ -211,10 +234,7 @@ func (w *attrWriter) add(a *kinds.Attr, v, have any) error {
 }
 
 func (w *attrWriter) put(a *kinds.Attr, n uint64) {
-	size := map[kinds.Wire]int{kinds.U8: 1, kinds.U16: 2, kinds.BE16: 2, kinds.U64: 8}[a.Wire.Layout()]
-	if size == 0 {
-		size = 4
-	}
+	size := sizeOf(a.Wire)
 	total := a.At + size
 	if a.Mask {
 		total += size
@@ -234,6 +254,18 @@ func (w *attrWriter) put(a *kinds.Attr, n uint64) {
 		binary.BigEndian.PutUint16(flags, binary.BigEndian.Uint16(flags)|uint16(a.Bit))
 	}
 	putNumber(a.Wire, b[a.At:], n)
+}
+
+func sizeOf(w kinds.Wire) int {
+	switch w.Layout() {
+	case kinds.U8:
+		return 1
+	case kinds.U16, kinds.BE16:
+		return 2
+	case kinds.U64:
+		return 8
+	}
+	return 4
 }
 
 func putNumber(w kinds.Wire, b []byte, n uint64) {
@@ -306,8 +338,7 @@ func (w *attrWriter) addrs(a *kinds.Attr, text string) error {
 		}
 		m.Attr(uint16(i), ip.AsSlice())
 	}
-	w.room(a.Num, 0)
-	w.data[a.Num] = m.Bytes()
+	w.all = append(w.all, payload{a.Num, m.Bytes()})
 	return nil
 }
 
@@ -340,7 +371,6 @@ func (w *attrWriter) qos(a *kinds.Attr, text, before string) error {
 			return err
 		}
 	}
-	w.room(a.Num, 0)
-	w.data[a.Num] = m.Bytes()
+	w.all = append(w.all, payload{a.Num, m.Bytes()})
 	return nil
 }

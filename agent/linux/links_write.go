@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 
 	"labctl/agent/linux/internal/rtnl"
@@ -174,6 +175,12 @@ func naming(want host.Link, err error) error {
 }
 
 func (l links) set(want host.Link) error {
+	if k := kinds.Of(want.Kind); k != nil && k.Alone && want.Data != nil && want.MTU != nil {
+		if err := l.set(host.Link{Name: want.Name, Kind: want.Kind, Data: want.Data}); err != nil {
+			return err
+		}
+		want.Data = nil
+	}
 	index, err := l.index(want.Name)
 	if err != nil {
 		return err
@@ -202,13 +209,31 @@ func (l links) changeData(m *rtnl.Message, want host.Link) error {
 	}
 	want.Kind = have.Kind
 	k, below := kinds.Of(want.Kind), 0
+	if k != nil && k.Routed && want.MTU == nil && have.MTU != nil {
+		m.U32(unix.IFLA_MTU, uint32(*have.MTU))
+	}
 	if k != nil && k.Whole {
 		want.Data = k.All(k.With(have.Data, want.Data))
 		if have.Parent != nil {
 			below, _ = l.index(have.Parent.Name) // elsewhere: it has no number here
 		}
 	}
+	if k != nil {
+		want.Data = beside(k, want.Data, have.Data)
+	}
 	return l.linkInfo(m, want, have.Data, uint32(below))
+}
+
+// beside returns want with what must be set again beside it to remain as it is.
+func beside(k *kinds.Kind, want, have host.Attrs) host.Attrs {
+	out := maps.Clone(want)
+	for i := range k.Attrs {
+		a := &k.Attrs[i]
+		if unit := want[a.Beside]; unit != nil && unit != 0.0 && out[a.Name] == nil {
+			out[a.Name] = k.Get(have, a.Name)
+		}
+	}
+	return out
 }
 
 func (l links) Move(_ context.Context, name, netns string) error {

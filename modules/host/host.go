@@ -40,10 +40,8 @@ type Net interface {
 	Routes() Routes
 	Rules() Rules
 	Neighs() Neighs
-	Qdiscs() Qdiscs
 	Sysctls() Sysctls
 	Netfilter() Netfilter
-	NFTables() NFTables
 	Probes() Probes
 }
 

@@ -9,13 +9,11 @@ import (
 
 // Network returns the suites of the modules that manage the kernel's network objects.
 func Network() []Suite {
-	return []Suite{
+	return append([]Suite{
 		netnsSuite(), linkSuite(), linkMoveSuite(), vethSuite(), bridgeSuite(), vxlanSuite(), vxlanGroupSuite(), vxlan6Suite(), vxlanFamilySuite(), macvlanSuite(), vlanSuite(),
 		tuntapSuite(), addressSuite(), addressExclusiveSuite(), routeSuite(), route6Suite(), ruleSuite(), rule6Suite(), sysctlSuite(), forwardSuite(),
 		neighSuite(), neigh6Suite(), fdbFloodSuite(), fdbRemoteSuite(), fdbBridgeSuite(),
-		qdiscSuite(), qdiscCodelSuite(), qdiscIngressSuite(), qdiscNetemSuite(), qdiscHTBSuite(), qdiscLeafSuite(),
-		nftablesSuite(), nftablesDeviceSuite(),
-	}
+	}, Links()...)
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -128,9 +126,13 @@ func bridgeSuite() Suite {
 	return Suite{Module: "bridge", Setup: wires("v", "w", "x"), States: states("bridge", `{"name":"br0"}`, `{"name":"br0","ports":[]}`, `{"name":"br0","ports":["v","w"]}`,
 		`{"name":"br0","ports":["w","v","x"],"mtu":1400}`, `{"name":"br0","ports":["x"],"up":false,"mtu":1500}`, `{"name":"br0","stp_state":true,"forward_delay":4,"hello_time":1.5,"max_age":10}`,
 		`{"name":"br0","stp_state":false,"forward_delay":15,"priority":4096,"ageing_time":0.5,"mcast_snooping":false}`,
-		`{"name":"br0","address":"02:00:00:00:00:99","priority":32768,"mcast_snooping":true,"promisc":true}`),
+		`{"name":"br0","address":"02:00:00:00:00:99","priority":32768,"mcast_snooping":true,"promisc":true}`,
+		`{"name":"br0","group_fwd_mask":8,"group_address":"01:80:C2:00:00:0e","no_linklocal_learn":true,"mcast_querier":true,"mcast_router":2,"mcast_igmp_version":3,"mcast_query_interval":60}`,
+		`{"name":"br0","group_fwd_mask":0,"no_linklocal_learn":false,"mcast_querier":false,"mcast_hash_max":512,"mcast_mld_version":2,"mcast_query_use_ifaddr":true,"mcast_last_member_count":3}`),
 		Rejects: []Reject{{`{"name":"br0","ports":["a","a"]}`, "ports[1]"}, {`{"name":"br0","ports":["br0"]}`, "ports[0]"}, {`{"name":"br0","priority":65536}`, "priority"},
-			{`{"name":"br0","hello_time":11}`, "hello_time"}, {`{"name":"br0","mtu":70000}`, "mtu"}, {`{"name":"br0/1"}`, "name"}}}
+			{`{"name":"br0","hello_time":11}`, "hello_time"}, {`{"name":"br0","mtu":70000}`, "mtu"}, {`{"name":"br0/1"}`, "name"},
+			{`{"name":"br0","stp_state":true,"forward_delay":1}`, "forward_delay"}, {`{"name":"br0","group_fwd_mask":1}`, "group_fwd_mask"}, {`{"name":"br0","group_address":"x"}`, "group_address"},
+			{`{"name":"br0","mcast_igmp_version":1}`, "mcast_igmp_version"}}}
 }
 
 func vxlanSuite() Suite {
@@ -164,7 +166,8 @@ func vxlanFamilySuite() Suite {
 
 func macvlanSuite() Suite {
 	return Suite{Module: "macvlan", Needs: []string{"macvlan"}, Setup: wires("v", "w"), States: states("macvlan", `{"name":"mv0","dev":"v"}`, `{"name":"mv0","dev":"v","mode":"private","mtu":1400}`,
-		`{"name":"mv0","dev":"w","mode":"vepa","up":false}`), Rejects: []Reject{{`{"name":"mv0"}`, "dev"}, {`{"name":"mv0","dev":"v","mode":"x"}`, "mode"}}}
+		`{"name":"mv0","dev":"w","mode":"vepa","up":false}`, `{"name":"mv0","dev":"w","mode":"passthru","nopromisc":true}`, `{"name":"mv0","dev":"w","bcqueuelen":500}`,
+		`{"name":"mv0","dev":"v","mode":"source","nodst":true}`), Rejects: []Reject{{`{"name":"mv0"}`, "dev"}, {`{"name":"mv0","dev":"v","mode":"x"}`, "mode"}}}
 }
 
 func vlanSuite() Suite {

@@ -16,6 +16,7 @@ const (
 	BE16
 	BE32
 	None
+	Present   // a None that is told in a byte
 	Addr      // any address
 	Unicast   // of two attributes that share a number: the one that is a unicast address
 	Multicast // and the other one
@@ -47,6 +48,11 @@ type Attr struct {
 	// Mask says that bits of Num are followed by the mask of those that are meant (struct ifla_vlan_flags).
 	Mask bool
 	At   int // offset in an attribute that holds several numbers
+	// Min and Max are the least and the most that the kernel takes of a number; without Max, what the layout has room for.
+	Min, Max float64
+	// Beside names an attribute that this one is counted in, and changes with where it is not set again (bond_fill_info,
+	// drivers/net/bonding/bond_netlink.c).
+	Beside string
 	// Words are the values of a Word.
 	Words []Value
 	// Default is what the kernel says of a new device; nil: nothing.
@@ -59,12 +65,33 @@ type Value struct {
 	Number uint64
 }
 
+// Limits are the least and the most that a number can be.
+func (a *Attr) Limits() (low, high float64) {
+	if a.Max > 0 {
+		return a.Min, a.Max
+	}
+	switch a.Wire.Layout() {
+	case U8:
+		return a.Min, 1<<8 - 1
+	case U16, BE16:
+		return a.Min, 1<<16 - 1
+	}
+	return a.Min, 1<<32 - 1
+}
+
 // Kind is what all devices of a kind have in common.
 type Kind struct {
 	Name  string
 	Attrs []Attr
 	// Link is the number of the attribute that names the device below, where it is not IFLA_LINK.
 	Link uint16
+	// Alone says that a change of them refuses an MTU beside it (vxlan_nl2conf, drivers/net/vxlan/vxlan_core.c).
+	Alone bool
+	// Routed says that the MTU is what the route to the other end leaves, at creation and again with each change that does not
+	// say what it should be.
+	Routed bool
+	// Family is 4 or 6 where the outer packets are of one family only.
+	Family int
 	// Whole says that a change resets whatever it does not repeat (ipgre_netlink_parms, net/ipv4/ip_gre.c).
 	Whole bool
 }

@@ -47,12 +47,15 @@ func (n *Net) setLocked(ctx context.Context, d *link, want host.Link, op string)
 		was := d.Data
 		d.Data = kinds.Of(d.Kind).With(was, want.Data)
 		n.remoteChangedLocked(d, was)
+		settle(d, was, want.Data)
+	}
+	if d.Kind == "ipvlan" {
+		d.ARP = ptr(own(d.Link, "mode") == "l2")
 	}
 	n.setMTULocked(d, want.MTU)
 	n.setMasterLocked(d, want.Master)
-	if want.Up != nil && *want.Up != *d.Up {
-		d.Up = ptr(*want.Up)
-		n.flippedLocked(d)
+	if want.Up != nil {
+		n.turnLocked(d, *want.Up)
 	}
 	return nil
 }
@@ -75,7 +78,7 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 	if err := n.checkDataLocked(d, want, op); err != nil {
 		return err
 	}
-	return n.checkMasterLocked(d, want.Master, op)
+	return n.checkMasterLocked(d, want, op)
 }
 
 // checkVXLANLocked refuses what vxlan_nl2conf, vxlan_config_validate and vxlan_open do (drivers/net/vxlan/vxlan_core.c).
@@ -105,40 +108,6 @@ func (n *Net) checkVXLANLocked(d *link, want host.Link, op string) error {
 		return invalid(op, d.Name, "") // cannot join the group
 	}
 	return nil
-}
-
-// checkMasterLocked refuses what br_add_if (net/bridge/br_if.c) and netdev_upper_dev_link do.
-func (n *Net) checkMasterLocked(d *link, name *string, op string) error {
-	if name == nil || *name == "" || is(d.Master, *name) {
-		return nil
-	}
-	master := n.findLocked(*name)
-	switch {
-	case master == nil:
-		return refused(op, d.Name, noneCalled("master", *name), "")
-	case master.Kind != "bridge":
-		return refused(op, d.Name, errUnsupported, "")
-	case !ethernet(d):
-		return invalid(op, d.Name, "")
-	case n.carriesMacvlanLocked(d.Name):
-		return busy(op, d.Name)
-	case d.Kind == "bridge":
-		return refused(op, d.Name, errLoop, "Can not enslave a bridge to a bridge")
-	case n.aboveLocked(d, master):
-		return busy(op, d.Name)
-	}
-	return nil
-}
-
-// aboveLocked reports whether d stands on below: as a macvlan or a tunnel of it, as its bridge, or by several such steps.
-func (n *Net) aboveLocked(d, below *link) bool {
-	for _, u := range n.links {
-		stands := u.Parent != nil && u.Parent.NetNS == "" && u.Parent.Name == below.Name || is(below.Master, u.Name)
-		if stands && (u == d || n.aboveLocked(d, u)) {
-			return true
-		}
-	}
-	return false
 }
 
 // carriesMacvlanLocked says whether macvlan devices take the frames of a device: then no bridge can.
@@ -224,40 +193,6 @@ func (n *Net) changeMTULocked(d *link, mtu int) {
 		tree, dev, _, ok := ofDevice(key)
 		return ok && dev == d.Name && ofIPv6(tree)
 	})
-}
-
-func (n *Net) setMasterLocked(d *link, master *string) {
-	if master == nil || is(d.Master, *master) {
-		return
-	}
-	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == d.Name && e.Master != "" })
-	before := n.findLocked(*orEmpty(d.Master))
-	d.Master = ptr(*master)
-	for _, m := range []*link{before, n.findLocked(*master)} {
-		if m != nil {
-			n.followPortsLocked(m)
-		}
-	}
-}
-
-// followPortsLocked lets a bridge take the smallest MTU of its ports, unless its own was set (br_mtu_auto_adjust).
-func (n *Net) followPortsLocked(bridge *link) {
-	if mtu := n.portMTULocked(bridge.Name); !bridge.mtuUser && *bridge.MTU != mtu {
-		n.changeMTULocked(bridge, mtu)
-	}
-}
-
-func (n *Net) portMTULocked(bridge string) int {
-	mtu := 0
-	for _, p := range n.portsLocked(bridge) {
-		if p.MTU != nil && (mtu == 0 || *p.MTU < mtu) {
-			mtu = *p.MTU
-		}
-	}
-	if mtu == 0 {
-		return 1500
-	}
-	return mtu
 }
 
 // flippedLocked does what follows when a device comes up or goes down.

@@ -23,15 +23,12 @@ type Net struct {
 	rules    []host.Rule
 	neighs   []host.Neigh
 	fdb      []host.FDBEntry
-	qdiscs   []host.Qdisc
-	handles  int               // given to qdiscs
 	sysctls  map[string]string // what was written here
 	initial  map[string]string // where there is no base: what is there from the start
 	followed map[string]bool   // those that have their value from the default, and follow it further
 	index    int               // highest ifindex so far
 
 	netfilter netfilter
-	nftables  nftables
 }
 
 var (
@@ -45,6 +42,7 @@ type link struct {
 	fresh     bool // made or moved here: base knows nothing of its sysctls
 	fresh6    bool // left IPv6 for a while: those that base has for IPv6 are gone
 	mtuUser   bool // a bridge whose MTU was set, and no longer follows its ports
+	ownMTU    int  // of a port of a bond: what it is to have again
 	addressed bool // it has, or had, an IPv4 address
 }
 
@@ -168,7 +166,6 @@ func (n *Net) loadLocked(ctx context.Context) error {
 		}
 	}
 	n.neighs, n.fdb = append(n.neighs, s.Neighs...), append(n.fdb, s.FDB...)
-	n.qdiscs = append(n.qdiscs, s.Qdiscs...)
 	n.loaded = true
 	return nil
 }
@@ -191,10 +188,7 @@ func readNet(ctx context.Context, b host.Net) (s *host.NetState, err error) {
 	if s.Neighs, err = b.Neighs().List(ctx, ""); err != nil {
 		return nil, err
 	}
-	if s.FDB, err = b.Neighs().FDB(ctx, ""); err != nil {
-		return nil, err
-	}
-	s.Qdiscs, err = b.Qdiscs().List(ctx, "")
+	s.FDB, err = b.Neighs().FDB(ctx, "")
 	return s, err
 }
 

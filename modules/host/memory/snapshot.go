@@ -85,11 +85,6 @@ func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
 	if s.Sysctls, err = n.Sysctls().All(ctx, ""); err != nil {
 		return nil, err
 	}
-	if s.Netfilter, err = netfilterState(ctx, n.Netfilter()); err != nil {
-		return nil, err
-	}
-	if s.NFTables, err = n.NFTables().Tables(ctx); errors.Is(err, host.ErrUnsupported) || errors.Is(err, host.ErrPermission) {
-		err = nil
-	}
+	s.Netfilter, err = netfilterState(ctx, n.Netfilter())
 	return s, err
 }

@@ -1,0 +1,50 @@
+package modulestest
+
+// Links returns the suites of the modules that make devices of one kind, beside those that every kernel has.
+func Links() []Suite {
+	return []Suite{
+		{Module: "dummy", Needs: []string{"dummy"}, Setup: bridge("br0"), States: states("dummy", `{"name":"d0"}`, `{"name":"d0","mtu":9000,"up":false}`, `{"name":"d0","master":"br0"}`,
+			`{"name":"d0","master":"","alias":"here","address":"02:00:00:00:00:05"}`), Rejects: []Reject{{`{"name":"d0","mtu":1}`, "mtu"}}},
+		{Module: "ifb", Needs: []string{"ifb"}, States: states("ifb", `{"name":"i0"}`, `{"name":"i0","txqueuelen":1000,"up":false}`, `{"name":"i0","mtu":1400}`)},
+		vrfSuite(), ipvlanSuite(), bondSuite(), bridgeVLANSuite(), vxlanFlagsSuite(),
+	}
+}
+
+func vrfSuite() Suite {
+	return Suite{Module: "vrf", Needs: []string{"vrf"}, Setup: wires("v", "w"), States: states("vrf", `{"name":"red","table":10}`, `{"name":"red","table":11,"ports":["v"]}`,
+		`{"name":"red","table":11,"ports":["w","v"],"up":false}`, `{"name":"red","table":10,"ports":[]}`),
+		Rejects: []Reject{{`{"name":"red"}`, "table"}, {`{"name":"red","table":0}`, "table"}, {`{"name":"red","table":1,"ports":["red"]}`, "ports[0]"}}}
+}
+
+func ipvlanSuite() Suite {
+	return Suite{Module: "ipvlan", Needs: []string{"ipvlan"}, Setup: wires("v", "w"), States: states("ipvlan", `{"name":"iv0","dev":"v"}`, `{"name":"iv0","dev":"v","mode":"l2","up":false}`,
+		`{"name":"iv0","dev":"w","mode":"l2","flags":"private"}`, `{"name":"iv0","dev":"w","flags":"bridge","mtu":1400}`),
+		Rejects: []Reject{{`{"name":"iv0"}`, "dev"}, {`{"name":"iv0","dev":"v","mode":"l4"}`, "mode"}, {`{"name":"iv0","dev":"v","address":"02:00:00:00:00:01"}`, "address"}}}
+}
+
+func bondSuite() Suite {
+	return Suite{Module: "bond", Needs: []string{"bond"}, Setup: setups(wires("v", "w"), bridge("br0")), States: states("bond", `{"name":"b0"}`, `{"name":"b0","mode":"active-backup","miimon":100,"ports":["v","w"],"primary":"v"}`,
+		`{"name":"b0","mode":"active-backup","miimon":50,"updelay":100,"downdelay":50,"ports":["v"],"primary":"","up":false}`,
+		`{"name":"b0","mode":"802.3ad","lacp_rate":"fast","xmit_hash_policy":"layer3+4","miimon":100,"min_links":1,"ports":[]}`,
+		`{"name":"b0","mode":"balance-xor","miimon":0,"arp_interval":500,"arp_ip_target":["10.0.0.1","10.0.0.2"],"arp_validate":"all"}`,
+		`{"name":"b0","mode":"balance-xor","miimon":0,"arp_interval":0,"arp_ip_target":["10.0.0.3"],"num_peer_notif":3,"resend_igmp":2}`),
+		Rejects: []Reject{{`{"name":"b0","mode":"x"}`, "mode"}, {`{"name":"b0","miimon":1,"arp_interval":1}`, "arp_interval"}, {`{"name":"b0","arp_interval":1}`, "arp_ip_target"},
+			{`{"name":"b0","primary":"v"}`, "primary"}, {`{"name":"b0","arp_ip_target":["fd00::1"]}`, "arp_ip_target[0]"}, {`{"name":"b0","lacp_rate":"fast"}`, "lacp_rate"},
+			{`{"name":"b0","ports":["v","v"]}`, "ports[1]"}}}
+}
+
+// bridgeVLANSuite gives the bridge an address: one that its ports have left has none, and takes no VLAN then.
+func bridgeVLANSuite() Suite {
+	return Suite{Module: "bridge", Name: "bridge with VLANs", Needs: []string{"vlan_filtering"}, Setup: wires("v", "w"), States: states("bridge", `{"name":"br0","address":"02:00:00:00:00:99","vlan_filtering":true,"ports":["v"]}`,
+		`{"name":"br0","address":"02:00:00:00:00:99","vlan_filtering":false,"vlan_protocol":"802.1ad","ports":[]}`, `{"name":"br0","address":"02:00:00:00:00:99","vlan_default_pvid":7,"vlan_stats_enabled":true}`,
+		`{"name":"br0","address":"02:00:00:00:00:99","vlan_default_pvid":0,"vlan_filtering":true,"vlan_protocol":"802.1Q","vlan_stats_enabled":false}`),
+		Rejects: []Reject{{`{"name":"br0","vlan_default_pvid":4095}`, "vlan_default_pvid"}, {`{"name":"br0","vlan_protocol":"x"}`, "vlan_protocol"}}}
+}
+
+func vxlanFlagsSuite() Suite {
+	return Suite{Module: "vxlan", Name: "vxlan flags", Needs: []string{"vxlan"}, Setup: setups(wires("v"), addresses("v", "192.168.50.4/24")),
+		States: states("vxlan", `{"name":"vx0","vni":100,"l2miss":true,"l3miss":true,"proxy":true,"rsc":true}`, `{"name":"vx0","vni":100,"udp_csum":false,"df":"set","l2miss":false}`,
+			`{"name":"vx0","vni":100,"udp_csum":true,"df":"inherit","tos":1,"ttl_inherit":true}`, `{"name":"vx0","external":true}`, `{"name":"vx0","vni":100,"external":false,"gbp":true,"limit":50}`,
+			`{"name":"vx0","vni":100,"remote":"192.168.50.5","df":"unset","tos":0,"limit":0}`),
+		Rejects: []Reject{{`{"name":"vx0","external":true,"vni":1}`, "external"}, {`{"name":"vx0","vni":1,"df":"x"}`, "df"}, {`{"name":"vx0","vni":1,"flowlabel":1048576}`, "flowlabel"}}}
+}
