@@ -2,6 +2,7 @@ package modules
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
@@ -57,11 +58,13 @@ type Capture struct {
 	Filter  string         `json:"filter,omitempty" doc:"What to look at, in the words of pcap-filter(7): primitives with host, net, port, portrange, proto, src, dst, ether, ip, ip6, arp, rarp, icmp, icmp6, igmp, tcp, udp, sctp, vlan, less, greater, broadcast and multicast, under and, or, not and parentheses. Everything if unset."`
 	Wait    string         `json:"wait,omitempty" lab:"option" default:"1s" doc:"How long to look on after the triggers; the kernel keeps up to 32 MiB of frames meanwhile. What is still missing then is waited for in the next try, with the triggers made again, until the deadline."`
 	Packet  []PacketExpect `json:"packet,omitempty" lab:"option" doc:"Frames that are expected; all of them have to be seen as often as they say."`
-	Promisc *bool          `json:"promisc,omitempty" lab:"option" default:"true" doc:"Ask the device for frames that are not for it, too."`
+	Promisc bool           `json:"promisc,omitempty" lab:"option" doc:"Have the device take frames that are not for it meanwhile. A bridge has its ports take them anyway."`
+	PCAP    bool           `json:"pcap,omitempty" lab:"option" doc:"Return the frames themselves, too, up to 16 MiB of them."`
 	Watch
 	Frames  int      `json:"frames" lab:"computed" doc:"Frames that passed the filter in the last try."`
 	Dropped int      `json:"dropped" lab:"computed" doc:"Frames that were lost as there was no room for them."`
 	Seen    []string `json:"seen,omitempty" lab:"computed" doc:"The first 20 of them in words."`
+	Data    string   `json:"pcap_data,omitempty" lab:"computed" doc:"With pcap: them as a pcap file, in base64."`
 }
 
 // PacketExpect describes frames.
@@ -72,7 +75,7 @@ type PacketExpect struct {
 }
 
 func (c *Capture) validate() error {
-	if c.Start && c.Packet != nil {
+	if c.Start && !c.Stop && c.Packet != nil {
 		return argf("packet", "what is expected belongs to the task that stops the capture")
 	}
 	if _, err := pcapfilter.Parse(c.Filter); err != nil {
@@ -118,6 +121,7 @@ type openCapture struct {
 	host.Capture
 	frames int
 	seen   []string
+	data   []byte // of a pcap file, as far as it is wanted
 }
 
 func (c *Capture) open(ctx context.Context, n host.Net) (io.Closer, error) {
@@ -125,7 +129,7 @@ func (c *Capture) open(ctx context.Context, n host.Net) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := n.Probes().Capture(ctx, host.CaptureOptions{Dev: c.Dev, Ethernet: f.Ethernet(), Plain: f.Plain(), Promisc: c.Promisc == nil || *c.Promisc})
+	p, err := n.Probes().Capture(ctx, host.CaptureOptions{Dev: c.Dev, Ethernet: f.Ethernet(), Plain: f.Plain(), Promisc: c.Promisc})
 	return &openCapture{Capture: p}, err
 }
 
@@ -140,6 +144,12 @@ func probeCapture(ctx context.Context, h host.Host, want *Capture) (*Capture, er
 			return nil, err
 		}
 		out.Frames, out.Seen, out.Dropped = o.frames, o.seen, o.Dropped()
+		if want.PCAP {
+			out.Data = base64.StdEncoding.EncodeToString(append(packet.FileHeader(), o.data...))
+		}
+		if want.Start {
+			o.frames, o.seen, o.data = 0, nil, nil
+		}
 		return out.judge(counts), nil
 	}, func() bool { return want.exceeded(counts) })
 	return &out, err
@@ -158,6 +168,9 @@ func (c *Capture) look(ctx context.Context, o *openCapture, counts []int) error 
 			return err
 		}
 		p := packet.Parse(f.Data)
+		if c.PCAP && len(o.data) < 16<<20 {
+			o.data = packet.AppendRecord(o.data, f.Time, f.Data, f.Length)
+		}
 		if o.frames++; len(o.seen) < 20 {
 			o.seen = append(o.seen, p.String())
 		}

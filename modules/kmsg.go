@@ -46,7 +46,7 @@ type KMsg struct {
 }
 
 func (k *KMsg) validate() error {
-	if k.Start && k.Lines != nil {
+	if k.Start && !k.Stop && k.Lines != nil {
 		return argf("lines", "what is expected belongs to the task that stops")
 	}
 	_, err := duration("wait", k.Wait, 0)
@@ -78,6 +78,9 @@ func probeKMsg(ctx context.Context, h host.Host, want *KMsg) (*KMsg, error) {
 			}
 		}
 		out.Seen = o.lines[:min(len(o.lines), 100)]
+		if want.Start {
+			defer func() { o.lines = nil }()
+		}
 		exceeded = !want.Among && len(o.lines) > len(want.Lines)
 		if why := want.judge(o.lines); why != "" {
 			verdict = fmt.Errorf("kernel log: %s", why)

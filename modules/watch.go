@@ -10,7 +10,7 @@ import (
 
 // Watch is embedded by probes that look on while something happens.
 type Watch struct {
-	Start   bool      `json:"start,omitempty" lab:"option" doc:"Begin, and go on in later tasks until one of the same name stops."`
+	Start   bool      `json:"start,omitempty" lab:"option" doc:"Begin, and go on in later tasks until one of the same name stops. With stop too: check, and go on with what comes from now."`
 	Stop    bool      `json:"stop,omitempty" lab:"option" doc:"Check what came since it was started, wait for what is missing until the deadline, and end."`
 	Trigger []Trigger `json:"trigger,omitempty" lab:"option" doc:"What to do meanwhile, in order, to make something happen. What becomes of it does not matter."`
 	InNetNS
@@ -18,8 +18,8 @@ type Watch struct {
 }
 
 func (w *Watch) validate() error {
-	if w.Start && (w.Stop || w.Trigger != nil) {
-		return argf("start", "cannot be together with stop, or with triggers: those belong to the task that stops, or between the two")
+	if w.Start && !w.Stop && w.Trigger != nil {
+		return argf("start", "cannot be together with triggers: those belong to the task that stops, or between the two")
 	}
 	for i := range w.Trigger {
 		if err := w.Trigger[i].validate(fmt.Sprintf("trigger[%d].", i)); err != nil {
@@ -40,7 +40,7 @@ func (w *Watch) watch(ctx context.Context, h host.Host, what string, open func(h
 	kept := n.Probes().Kept()
 	var o io.Closer
 	switch {
-	case w.Start:
+	case w.Start && !w.Stop:
 		if o, err = open(n); err != nil {
 			return err
 		}
@@ -49,7 +49,13 @@ func (w *Watch) watch(ctx context.Context, h host.Host, what string, open func(h
 		if o = kept.Take(what); o == nil {
 			return fmt.Errorf("stop %s: none of this name has been started in this session (as the same user)", what)
 		}
-		defer o.Close()
+		defer func() {
+			if w.Start {
+				_ = kept.Put(what, o) // nothing is there that it could take the place of
+			} else {
+				_ = o.Close()
+			}
+		}()
 	}
 	var broken error
 	triggers := w.Trigger

@@ -22,12 +22,13 @@ func (c *compiler) sync(b *hclsyntax.Block) {
 	c.play.syncs[len(c.play.tasks)] = b.DefRange()
 }
 
-// sync returns the step of a sync block that has its turn. Who changes nothing has nothing to wait for.
+// sync returns the step of a sync block that has its turn. Plans have nothing to wait for; probes do, such as a capture that has to
+// begin before another host makes the traffic.
 func (r *HostRun) sync() (Step, bool) {
 	rng, ok := r.play.syncs[r.next]
 	if !ok || r.synced > r.next {
 		return Step{}, false
 	}
 	r.synced = r.next + 1
-	return Step{Name: "sync", Range: rng, Meeting: true}, !r.env.Plan && !r.env.Verify
+	return Step{Name: "sync", Range: rng, Meeting: true}, !r.env.Plan
 }

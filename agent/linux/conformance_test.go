@@ -3,6 +3,7 @@ package linux
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"labctl/modules/host"
@@ -25,6 +26,14 @@ func TestNetworkOnKernel(t *testing.T) {
 func needKind(t *testing.T, kind string) {
 	t.Helper()
 	h := freshHost(t)
+	if qdisc, ok := strings.CutPrefix(kind, "qdisc "); ok {
+		needQdisc(t, h, qdisc)
+		return
+	}
+	if kind == "nftables" {
+		needNFTables(t, h)
+		return
+	}
 	want := host.Link{Name: "need0", Kind: kind}
 	switch kind {
 	case "vxlan":
@@ -56,7 +65,24 @@ func needKind(t *testing.T, kind string) {
 
 // modular are kinds that many kernels have as modules only, or not at all; their suites are run on a kernel that has them.
 var modular = map[string]bool{"vlan": true, "gre": true, "gretap": true, "ip6gre": true, "geneve": true, "ipip": true, "sit": true,
-	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "vlan_filtering": true, "ip6gretap": true, "ifb": true, "wireguard": true}
+	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true, "vlan_filtering": true, "ip6gretap": true, "qdisc netem": true, "qdisc fq_codel": true}
+
+// needQdisc skips the test where the kernel does not know a queueing discipline.
+func needQdisc(t *testing.T, h *Host, kind string) {
+	t.Helper()
+	parent := "root"
+	if kind == "clsact" {
+		parent = "ingress"
+	}
+	err := mustNet(t, h, "").Qdiscs().Set(ctxOf(t), host.Qdisc{Link: "lo", Parent: parent, Kind: kind})
+	if err == nil {
+		return
+	}
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !modular["qdisc "+kind] || !errors.Is(err, host.ErrNotExist) && !errors.Is(err, host.ErrUnsupported) {
+		t.Fatalf("kernel without qdisc %s: %v", kind, err)
+	}
+	t.Skipf("kernel without qdisc %s: %v", kind, err)
+}
 
 // onKernel is a host of fresh namespaces that counts what it writes.
 func onKernel(t testing.TB) modulestest.Target {
@@ -66,3 +92,17 @@ func onKernel(t testing.TB) modulestest.Target {
 
 // TestWorldOnKernel walks over all network modules at once.
 func TestWorldOnKernel(t *testing.T) { modulestest.World(t, 150, onKernel) }
+
+// needNFTables skips the test where nft is not installed, or the kernel has no tables of family inet.
+func needNFTables(t *testing.T, h *Host) {
+	t.Helper()
+	nft := mustNet(t, h, "").NFTables()
+	err := nft.Replace(ctxOf(t), "inet need", "table inet need {\n}\n")
+	if err == nil {
+		return
+	}
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported) {
+		t.Fatalf("host without nftables: %v", err)
+	}
+	t.Skipf("host without nftables: %v", err)
+}

@@ -51,6 +51,13 @@ func TestCapture(t *testing.T) {
 		{"capture", `{"name":"other","stop":true,"packet":[{"vlan":100,"count":"0"}],"wait":"100ms"}`, ""},
 		{"capture", `{"name":"other","stop":true}`, `stop capture other: none of this name`},
 
+		// On and on: what one task has checked, the next does not see again.
+		{"capture", `{"name":"on","dev":"va","filter":"arp","start":true}`, ""},
+		{"arp", `{"address":"10.0.1.9","dev":"va","expect":"none","wait":"10ms"}`, ""},
+		{"capture", `{"name":"on","start":true,"stop":true,"packet":[{"dst":"10.0.1.9","count":"1"}],"wait":"100ms"}`, ""},
+		{"arp", `{"address":"10.0.1.8","dev":"va","expect":"none","wait":"10ms"}`, ""},
+		{"capture", `{"name":"on","stop":true,"packet":[{"dst":"10.0.1.9","count":"0"},{"dst":"10.0.1.8","count":"1"}],"wait":"100ms"}`, ""},
+
 		// No Ethernet header, and loopback, which shows each frame once.
 		{"capture", `{"name":"plain","dev":"plain","filter":"icmp and dst host 10.7.9.2","trigger":[{"ping":"10.7.9.2","wait":"10ms"}],"packet":[{"ethertype":"ipv4","src":"10.7.9.1","dst":"10.7.9.2","icmp":"echo-request","count":"1"}]}`, ""},
 		{"capture", `{"name":"lo","dev":"lo","filter":"icmp6 or port 9","trigger":[{"ping":"::1"},{"udp":"127.0.0.1:9"},{"tcp":"127.0.0.1:9"}],"wait":"200ms","packet":[

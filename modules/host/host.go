@@ -40,8 +40,10 @@ type Net interface {
 	Routes() Routes
 	Rules() Rules
 	Neighs() Neighs
+	Qdiscs() Qdiscs
 	Sysctls() Sysctls
 	Netfilter() Netfilter
+	NFTables() NFTables
 	Probes() Probes
 }
 

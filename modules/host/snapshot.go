@@ -23,8 +23,10 @@ type NetState struct {
 	Rules     []Rule             `json:"rules,omitempty"`
 	Neighs    []Neigh            `json:"neighbours,omitempty"` // those that somebody put there
 	FDB       []FDBEntry         `json:"fdb,omitempty"`
+	Qdiscs    []Qdisc            `json:"qdiscs,omitempty"`
 	Sysctls   map[string]string  `json:"sysctls,omitempty"`
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"
+	NFTables  map[string]string  `json:"nftables,omitempty"`  // "inet filter", ...
 }
 
 // FileState is a file with its content where it is small text.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -113,11 +115,38 @@ func objects(ctx context.Context, n host.Net) ([]any, error) {
 		return nil, err
 	}
 	for _, e := range fdb {
+		twin := e
+		if twin.VLAN = 0; e.VLAN != 0 && slices.Contains(fdb, twin) {
+			continue // made with it, where the port is in VLANs
+		}
 		if e.State != "dynamic" && (e.Dst != "" || strings.HasPrefix(e.MAC, testMAC)) {
 			out = append(out, e)
 		}
 	}
+	qdiscs, err := n.Qdiscs().List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range qdiscs {
+		out = append(out, plainQdisc(q))
+	}
 	return append(out, sysctls(ctx, n)...), nil
+}
+
+// plainQdisc leaves out what the kernel chooses.
+func plainQdisc(q host.Qdisc) host.Qdisc {
+	if q.Handle >= "8000:" && q.Handle < "9000:" && len(q.Handle) == 5 {
+		q.Handle = ""
+	}
+	if q.Kind == "fq" || q.Kind == "pfifo_fast" {
+		q.Options = nil
+	}
+	q.Classes = slices.Clone(q.Classes)
+	for i, c := range q.Classes {
+		q.Classes[i].Options = maps.Clone(c.Options)
+		delete(q.Classes[i].Options, "quantum")
+	}
+	return q
 }
 
 // testMAC starts the MAC addresses of entries in forwarding databases that tests make. Others are those of devices.

@@ -13,6 +13,8 @@ func Network() []Suite {
 		netnsSuite(), linkSuite(), linkMoveSuite(), vethSuite(), bridgeSuite(), vxlanSuite(), vxlanGroupSuite(), vxlan6Suite(), vxlanFamilySuite(), macvlanSuite(), vlanSuite(),
 		tuntapSuite(), addressSuite(), addressExclusiveSuite(), routeSuite(), route6Suite(), ruleSuite(), rule6Suite(), sysctlSuite(), forwardSuite(),
 		neighSuite(), neigh6Suite(), fdbFloodSuite(), fdbRemoteSuite(), fdbBridgeSuite(),
+		qdiscSuite(), qdiscCodelSuite(), qdiscIngressSuite(), qdiscNetemSuite(), qdiscHTBSuite(), qdiscLeafSuite(),
+		nftablesSuite(), nftablesDeviceSuite(),
 	}, Links()...)
 }
 

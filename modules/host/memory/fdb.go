@@ -50,7 +50,11 @@ func (n neighs) DeleteFDB(ctx context.Context, es ...host.FDBEntry) error {
 		if at < 0 {
 			return errNoFile, ""
 		}
+		bridge := n.fdb[at].Master
 		n.fdb = slices.Delete(n.fdb, at, at+1)
+		if bridge != "" && e.VLAN == 0 { // and in every VLAN of the port
+			n.fdb = slices.DeleteFunc(n.fdb, func(o host.FDBEntry) bool { return o.Master == bridge && o.Link == e.Link && o.MAC == e.MAC })
+		}
 		return nil, ""
 	})
 }
@@ -124,7 +128,8 @@ func (n neighs) setFDBLocked(d *link, e host.FDBEntry) (error, string) {
 	return nil, ""
 }
 
-// setInBridgeLocked: a bridge knows an address in a VLAN once, whichever port it is behind.
+// setInBridgeLocked: a bridge knows an address in a VLAN once, whichever port it is behind. An entry without a VLAN is made in
+// every VLAN of the port too; those are not kept here.
 func (n neighs) setInBridgeLocked(d *link, e host.FDBEntry) (error, string) {
 	bridge := d
 	if !e.Self {
@@ -136,7 +141,9 @@ func (n neighs) setInBridgeLocked(d *link, e host.FDBEntry) (error, string) {
 	case e.State == "dynamic" && !(*d.Up && *bridge.Up):
 		return errNotAllowed, ""
 	}
-	n.fdb = slices.DeleteFunc(n.fdb, func(o host.FDBEntry) bool { return o.Master == bridge.Name && o.MAC == e.MAC && o.VLAN == e.VLAN })
+	n.fdb = slices.DeleteFunc(n.fdb, func(o host.FDBEntry) bool {
+		return o.Master == bridge.Name && o.MAC == e.MAC && (o.VLAN == e.VLAN || e.VLAN == 0)
+	})
 	e.Master, e.Self, e.Dst, e.Port, e.VNI, e.Via = bridge.Name, false, "", 0, 0, ""
 	n.fdb = append(n.fdb, e)
 	return nil, ""

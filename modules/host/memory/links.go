@@ -277,6 +277,7 @@ func (n *Net) detachLocked(name string) {
 	n.addrs = slices.DeleteFunc(n.addrs, func(a host.Addr) bool { return a.Link == name })
 	n.dropNeighsLocked(name, 0, true)
 	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == name || e.Master == name })
+	n.qdiscs = slices.DeleteFunc(n.qdiscs, func(q host.Qdisc) bool { return q.Link == name })
 	n.dropRoutesLocked(name, true, 4, 6)
 	n.forgetSysctlsLocked(name)
 }

@@ -23,12 +23,15 @@ type Net struct {
 	rules    []host.Rule
 	neighs   []host.Neigh
 	fdb      []host.FDBEntry
+	qdiscs   []host.Qdisc
+	handles  int               // given to qdiscs
 	sysctls  map[string]string // what was written here
 	initial  map[string]string // where there is no base: what is there from the start
 	followed map[string]bool   // those that have their value from the default, and follow it further
 	index    int               // highest ifindex so far
 
 	netfilter netfilter
+	nftables  nftables
 }
 
 var (
@@ -166,6 +169,7 @@ func (n *Net) loadLocked(ctx context.Context) error {
 		}
 	}
 	n.neighs, n.fdb = append(n.neighs, s.Neighs...), append(n.fdb, s.FDB...)
+	n.qdiscs = append(n.qdiscs, s.Qdiscs...)
 	n.loaded = true
 	return nil
 }
@@ -188,7 +192,10 @@ func readNet(ctx context.Context, b host.Net) (s *host.NetState, err error) {
 	if s.Neighs, err = b.Neighs().List(ctx, ""); err != nil {
 		return nil, err
 	}
-	s.FDB, err = b.Neighs().FDB(ctx, "")
+	if s.FDB, err = b.Neighs().FDB(ctx, ""); err != nil {
+		return nil, err
+	}
+	s.Qdiscs, err = b.Qdiscs().List(ctx, "")
 	return s, err
 }
 

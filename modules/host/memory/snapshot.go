@@ -85,6 +85,11 @@ func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
 	if s.Sysctls, err = n.Sysctls().All(ctx, ""); err != nil {
 		return nil, err
 	}
-	s.Netfilter, err = netfilterState(ctx, n.Netfilter())
+	if s.Netfilter, err = netfilterState(ctx, n.Netfilter()); err != nil {
+		return nil, err
+	}
+	if s.NFTables, err = n.NFTables().Tables(ctx); errors.Is(err, host.ErrUnsupported) || errors.Is(err, host.ErrPermission) {
+		err = nil
+	}
 	return s, err
 }

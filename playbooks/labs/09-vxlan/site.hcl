@@ -42,3 +42,39 @@ play "the overlay carries packets" {
 
   ping "${hosts[peer].vars.overlay}" {}
 }
+
+# On the wire there are packets between the ends of the tunnel, with the frames in them; in the tunnel there are plain frames.
+play "what is on the wire" {
+  hosts  = "all"
+  become = true
+
+  udp_listen "4789" {}
+
+  capture "outside" {
+    dev    = "enp0s8"
+    filter = "udp port 4789"
+    trigger { ping = hosts[peer].vars.overlay }
+    packet {
+      src    = host.nic["enp0s8"].ip
+      dst    = hosts[peer].nic["enp0s8"].ip
+      tunnel = "vxlan"
+      vni    = var.vni
+      inner {
+        icmp = "echo-request"
+        src  = overlay
+        dst  = hosts[peer].vars.overlay
+      }
+    }
+  }
+  capture "inside" {
+    dev    = "vxlan0"
+    filter = "icmp"
+    trigger { ping = hosts[peer].vars.overlay }
+    packet {
+      vlan   = 0
+      tunnel = "none"
+      icmp   = "echo-reply"
+      src    = hosts[peer].vars.overlay
+    }
+  }
+}

@@ -50,3 +50,50 @@ play "all three reach each other" {
     for_each = { for name, ip in local.overlay : name => ip if name != host.name }
   }
 }
+
+# What boxA asks all is heard by boxC, within a packet to the group.
+play "questions to all go to the group" {
+  hosts  = "all"
+  become = true
+
+  maddr "239.255.0.1" { dev = "enp0s8" }
+
+  capture "flooded" {
+    when   = host.name == "boxC"
+    start  = true
+    dev    = "enp0s8"
+    filter = "udp port 4789"
+  }
+  sync {}
+  arp "192.168.60.5" {
+    when = host.name == "boxA"
+    dev  = "vxlan0"
+  }
+  sync {}
+  capture "flooded" {
+    when = host.name == "boxC"
+    stop = true
+
+    packet {
+      src     = "192.168.50.4"
+      dst     = "239.255.0.1"
+      dst_mac = "01:00:5e:7f:00:01"
+      tunnel  = "vxlan"
+      vni     = 100
+      inner {
+        dst_mac = "ff:ff:ff:ff:ff:ff"
+        arp     = "request"
+        src     = "192.168.60.4"
+        dst     = "192.168.60.5"
+      }
+    }
+    packet {
+      src   = "192.168.50.5" # the answer is for boxA alone
+      count = "0"
+      inner {
+        arp = "reply"
+        dst = "192.168.60.4"
+      }
+    }
+  }
+}

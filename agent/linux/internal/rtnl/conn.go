@@ -137,7 +137,8 @@ func (c *Conn) doSome(ms []*Message) (int, error) {
 	return at, fault
 }
 
-// Echo sends a change and returns the notification that the kernel sends of it to listeners.
+// Echo sends a change and returns the notification that the kernel sends of it to listeners. Some questions are answered so
+// too.
 func (c *Conn) Echo(m *Message) ([]Reply, error) {
 	return c.exchange(m, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_ECHO)
 }
@@ -174,7 +175,7 @@ func (c *Conn) exchange(m *Message, flags uint16) ([]Reply, error) {
 	if c.fd < 0 {
 		return nil, fmt.Errorf("netlink socket: %w", unix.EBADF)
 	}
-	if c.OnChange != nil && flags&(unix.NLM_F_ACK|unix.NLM_F_ECHO) != 0 {
+	if c.OnChange != nil && flags&(unix.NLM_F_ACK|unix.NLM_F_ECHO) != 0 && m.Type&3 != 2 { // RTM_GET...
 		c.OnChange()
 	}
 	c.seq++

@@ -162,6 +162,9 @@ func U32(b []byte) uint32 {
 	return native.Uint32(b)
 }
 
+// Put64 writes v in host order.
+func Put64(b []byte, v uint64) { native.PutUint64(b, v) }
+
 // U8 reads one byte; 0 when b is empty.
 func U8(b []byte) uint8 {
 	if len(b) < 1 {

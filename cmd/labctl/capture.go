@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"labctl/modules/pcapfilter"
+	"labctl/runner"
+)
+
+func (a *app) captureCmd() *cobra.Command {
+	var (
+		s                siteFlags
+		c                connectFlags
+		at, write, netns string
+		sudo, promisc    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "capture HOST DEVICE -w FILE [FILTER...]",
+		Short: "Write the frames that pass a device to a pcap file, until Ctrl-C",
+		Long: `Captures on the host, through whatever jump hosts lead there, and writes a
+pcap file here. The filter has the words of pcap-filter(7). With -w - the file
+goes to standard output:
+
+    labctl capture boxA enp0s8 -w - udp port 4789 | wireshark -k -i -`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			st, err := a.load(at, &s)
+			if err != nil {
+				return err
+			}
+			hosts, err := st.Inventory.Match(args[0])
+			if err != nil {
+				return err
+			}
+			if len(hosts) != 1 {
+				return fmt.Errorf("%q names %d hosts: capture looks at one", args[0], len(hosts))
+			}
+			filter := strings.Join(args[2:], " ")
+			if _, err := pcapfilter.Parse(filter); err != nil {
+				return fmt.Errorf("filter %q: %w", filter, err)
+			}
+			opener, _, done, err := a.opener(st, &c, a.logf(c.verbose))
+			if err != nil {
+				return err
+			}
+			defer done()
+			become := ""
+			if sudo {
+				become = "root"
+			}
+			out := a.out
+			if write != "-" {
+				f, err := os.Create(write)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				out = io.Writer(f)
+			}
+			params := map[string]any{"dev": args[1], "filter": filter, "netns": netns, "promisc": promisc}
+			total, err := runner.Capture(cmd.Context(), opener, hosts[0], become, params, out)
+			fmt.Fprintf(a.err, "%d frames, %d dropped\n", total.Frames, total.Dropped)
+			return err
+		},
+	}
+	s.register(cmd)
+	c.register(cmd)
+	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
+	cmd.Flags().StringVarP(&write, "write", "w", "", "pcap file to write, - for standard output")
+	cmd.Flags().StringVar(&netns, "netns", "", "network namespace of the device")
+	cmd.Flags().BoolVar(&promisc, "promisc", false, "have the device take frames that are not for it")
+	cmd.Flags().BoolVarP(&sudo, "become", "b", true, "capture as root, by sudo")
+	_ = cmd.MarkFlagRequired("write")
+	return cmd
+}

@@ -1,0 +1,99 @@
+package runner
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"labctl/agent/wire"
+	"labctl/inventory"
+	"labctl/modules"
+)
+
+// Captured tells how many frames a capture had, and how many it lost.
+type Captured struct {
+	Frames  int `json:"frames"`
+	Dropped int `json:"dropped"`
+}
+
+// Capture writes what passes a device of a host to w, as a pcap file, until ctx ends. Params are arguments of the module capture:
+// the device, the filter and the namespace.
+func Capture(ctx context.Context, o Opener, h *inventory.Host, become string, params map[string]any, w io.Writer) (total Captured, err error) {
+	life, cut := context.WithCancel(context.WithoutCancel(ctx)) // what has been captured when ctx ends is still brought home
+	defer cut()
+	l, err := o.open(life, h, become, false, func(int, string) {})
+	if err != nil {
+		return total, err
+	}
+	s := newSession(l, time.Now())
+	defer func() { _ = s.close() }()
+	params["name"], params["start"] = "labctl capture", true
+	if _, err := s.ask(life, 1, params); err != nil {
+		return total, err
+	}
+	going := map[string]any{"name": "labctl capture", "start": true, "stop": true, "pcap": true, "wait": "250ms", "deadline": "0s"}
+	for id := 2; ; id++ {
+		last := ctx.Err() != nil
+		if last {
+			going["start"], going["wait"] = false, "0s"
+		}
+		state, err := s.ask(life, id, going)
+		if err != nil {
+			return total, err
+		}
+		var got struct {
+			Captured
+			Data string `json:"pcap_data"`
+		}
+		if err := json.Unmarshal(state, &got); err != nil {
+			return total, fmt.Errorf("read capture: %w", err)
+		}
+		file, err := base64.StdEncoding.DecodeString(got.Data)
+		if err != nil || len(file) < 24 {
+			return total, fmt.Errorf("read capture: %d bytes, %w", len(file), err)
+		}
+		if id > 2 {
+			file = file[24:] // of the header
+		}
+		if _, err := w.Write(file); err != nil {
+			return total, fmt.Errorf("write capture: %w", err)
+		}
+		total.Frames, total.Dropped = total.Frames+got.Frames, got.Dropped
+		if last {
+			return total, nil
+		}
+	}
+}
+
+// ask runs a probe and returns what it has seen.
+func (s *session) ask(ctx context.Context, id int, params map[string]any) (json.RawMessage, error) {
+	b, err := json.Marshal(params)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.send(&wire.Frame{Request: &wire.Request{ID: id, Op: wire.Apply, Call: &modules.Call{Module: "capture", Params: b}}}); err != nil {
+		return nil, err
+	}
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	for {
+		select {
+		case f, ok := <-s.frames:
+			switch {
+			case !ok:
+				return nil, s.lost()
+			case f.Reply != nil && f.Reply.Error != nil:
+				return nil, errors.New(f.Reply.Error.Msg)
+			case f.Reply != nil:
+				return f.Reply.Result.State, nil
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
