@@ -54,7 +54,7 @@ A host shares this computer's kernel unless its block says kernel = "guest", or
 names kernel_modules, such as ["8021q"], that this kernel lacks; then it boots a
 kernel of its own (User-mode Linux, on amd64, with the packages that labctl names
 if they are missing). The sandbox block says the same for all hosts.`,
-		Args:  cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			site, err := a.load(sitePath(args), &s)
 			if err != nil {
