@@ -30,8 +30,12 @@ func needKind(t *testing.T, kind string) {
 		needQdisc(t, h, qdisc)
 		return
 	}
-	if kind == "nftables" {
-		needNFTables(t, h)
+	switch kind {
+	case "nftables":
+		needTool(t, kind, mustNet(t, h, "").NFTables().Replace(ctxOf(t), "inet need", "table inet need {\n}\n"))
+		return
+	case "ipset":
+		needTool(t, kind, mustNet(t, h, "").IPSets().Set(ctxOf(t), host.IPSet{Name: "need", Type: "hash:ip"}, nil))
 		return
 	}
 	want := host.Link{Name: "need0", Kind: kind}
@@ -96,16 +100,14 @@ func onKernel(t testing.TB) modulestest.Target {
 // TestWorldOnKernel walks over all network modules at once.
 func TestWorldOnKernel(t *testing.T) { modulestest.World(t, 150, onKernel) }
 
-// needNFTables skips the test where nft is not installed, or the kernel has no tables of family inet.
-func needNFTables(t *testing.T, h *Host) {
+// needTool skips the test where a tool is not installed, or the kernel has not what it is for.
+func needTool(t *testing.T, name string, err error) {
 	t.Helper()
-	nft := mustNet(t, h, "").NFTables()
-	err := nft.Replace(ctxOf(t), "inet need", "table inet need {\n}\n")
-	if err == nil {
-		return
+	switch {
+	case err == nil:
+	case os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported):
+		t.Fatalf("host without %s: %v", name, err)
+	default:
+		t.Skipf("host without %s: %v", name, err)
 	}
-	if os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported) {
-		t.Fatalf("host without nftables: %v", err)
-	}
-	t.Skipf("host without nftables: %v", err)
 }

@@ -44,6 +44,7 @@ type Net interface {
 	Sysctls() Sysctls
 	Netfilter() Netfilter
 	NFTables() NFTables
+	IPSets() IPSets
 	Probes() Probes
 }
 

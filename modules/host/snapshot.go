@@ -27,6 +27,7 @@ type NetState struct {
 	Sysctls   map[string]string  `json:"sysctls,omitempty"`
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"
 	NFTables  map[string]string  `json:"nftables,omitempty"`  // "inet filter", ...
+	IPSets    []IPSet            `json:"ipsets,omitempty"`
 }
 
 // FileState is a file with its content where it is small text.

@@ -88,8 +88,17 @@ func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
 	if s.Netfilter, err = netfilterState(ctx, n.Netfilter()); err != nil {
 		return nil, err
 	}
-	if s.NFTables, err = n.NFTables().Tables(ctx); errors.Is(err, host.ErrUnsupported) || errors.Is(err, host.ErrPermission) {
-		err = nil
+	if s.NFTables, err = n.NFTables().Tables(ctx); lacking(err) != nil {
+		return nil, err
 	}
-	return s, err
+	s.IPSets, err = n.IPSets().List(ctx)
+	return s, lacking(err)
+}
+
+// lacking passes over what a host does not have, or does not show.
+func lacking(err error) error {
+	if errors.Is(err, host.ErrUnsupported) || errors.Is(err, host.ErrPermission) {
+		return nil
+	}
+	return err
 }

@@ -184,7 +184,7 @@ func suitesForGuest() string {
 }
 
 // inNamespaces are needs that are no kinds of link.
-var inNamespaces = []string{"nftables", "tun"}
+var inNamespaces = []string{"ipset", "nftables", "tun"}
 
 // copyAgentTests builds the tests of the agent and puts them into a host.
 func (b *bed) copyAgentTests(host string) {
