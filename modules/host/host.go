@@ -29,6 +29,7 @@ type Host interface {
 	Commands() Commands
 	Accounts() Accounts
 	Containers() Containers
+	Processes() Processes
 	// Facts gathers what is worth knowing about the machine before a play.
 	Facts(ctx context.Context) (Facts, error)
 }

@@ -13,6 +13,7 @@ type Snapshot struct {
 	Files      map[string]FileState `json:"files,omitempty"`   // those asked for
 	OVS        *OVSState            `json:"ovs,omitempty"`     // where Open vSwitch runs
 	Containers map[string]Container `json:"containers,omitempty"`
+	Processes  map[string]Process   `json:"processes,omitempty"`
 }
 
 // NetState is one network namespace as data.

@@ -21,3 +21,9 @@ func TestContainersOnMemory(t *testing.T) {
 		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMemory) })
 	}
 }
+
+func TestProcessesOnMemory(t *testing.T) {
+	for _, s := range Processes() {
+		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMemory) })
+	}
+}

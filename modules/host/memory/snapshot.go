@@ -72,6 +72,9 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 	if name, err := hostname(ctx, h); err == nil {
 		s.NetNS[""].Sysctls[hostnameKey] = name
 	}
+	if err := recordProcesses(ctx, h, s); err != nil {
+		return nil, err
+	}
 	s.Files, err = recordFiles(ctx, h, slices.Concat(systemFiles, files))
 	return s, err
 }
