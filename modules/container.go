@@ -81,7 +81,12 @@ func (c *Container) validate() error {
 			return err
 		}
 	}
-	return validEnvironment(c.Environment)
+	for name, value := range c.Environment {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) {
+			return argf("environment", "%q is not the name of a variable", name)
+		}
+	}
+	return nil
 }
 
 func is(b *bool) bool { return b != nil && *b }

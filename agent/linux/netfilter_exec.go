@@ -52,7 +52,7 @@ func (e *toolError) Error() string {
 
 func runTool(ctx context.Context, path, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Env = commandEnv([]string{"LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "APT_LISTCHANGES_FRONTEND=none"})
 	cmd.WaitDelay = time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -70,7 +70,7 @@ func runTool(ctx context.Context, path, stdin string, args ...string) (string, e
 		}
 		return "", te
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // a daemon that it has started may hold its output
 		return "", fmt.Errorf("run %s: %w", filepath.Base(path), err)
 	}
 	return out.String(), nil

@@ -23,9 +23,10 @@ type Host struct {
 	created map[string]bool // namespaces created here
 
 	containers containerState
-	processes  processState
 
-	files  files
+	files    files
+	packages packages
+
 	ovs    ovs
 	writes atomic.Int64
 }

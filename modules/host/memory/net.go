@@ -32,7 +32,6 @@ type Net struct {
 
 	netfilter netfilter
 	nftables  nftables
-	ipsets    ipsets
 }
 
 var (

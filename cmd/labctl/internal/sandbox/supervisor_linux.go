@@ -24,7 +24,6 @@ import (
 type request struct {
 	Verb     string // apply, down
 	Topology Topology
-	Base     string // what guests boot from; empty if there are none
 }
 
 // reply is one line back: progress as it comes, then the end.
@@ -156,9 +155,7 @@ func (s *supervisor) answer(ctx context.Context, conn net.Conn) (end bool) {
 	out := &replies{enc: json.NewEncoder(conn)}
 	switch req.Verb {
 	case "apply":
-		if err = s.useBase(req.Base); err == nil {
-			err = s.apply(ctx, req.Topology, out.line)
-		}
+		err = s.apply(ctx, req.Topology, out.line)
 	case "down":
 		s.down()
 		end = true
