@@ -16,12 +16,21 @@ import (
 	"labctl/modules/host"
 )
 
+// responder is implemented by hosts on which an agent can be a host.Responder.
+type responder interface{ Respond() error }
+
 // Main is the whole of an agent process: it serves standard input and output on h and returns the exit status. The
 // contents that the runner has put beside the executable for this session are removed at the end.
 func Main(h host.Host) int {
 	if len(os.Args) > 1 && os.Args[len(os.Args)-1] == "--version" {
 		fmt.Println("labctl-agent protocol", wire.Version)
 		return 0
+	}
+	if len(os.Args) > 1 && os.Args[len(os.Args)-1] == host.RespondArgument {
+		if r, ok := h.(responder); ok {
+			fmt.Fprintln(os.Stderr, "labctl-agent:", r.Respond())
+			return 1
+		}
 	}
 	syscall.Umask(0o022)
 	// The end of input says that the runner is gone. Not signal.Ignore: commands would inherit that.

@@ -14,6 +14,7 @@ var BlockTypes = []hcl.BlockHeaderSchema{
 	{Type: "group", LabelNames: []string{"name"}},
 	{Type: "network", LabelNames: []string{"name"}},
 	{Type: "ssh"},
+	{Type: "sandbox"},
 }
 
 // Input is what an inventory is made of.
@@ -32,7 +33,7 @@ var (
 	networkSchema = &hcl.BodySchema{Attributes: attributes("cidr", "mtu")}
 	nicSchema     = &hcl.BodySchema{Attributes: attributes("network", "address", "mac", "mtu")}
 	hostSchema    = &hcl.BodySchema{
-		Attributes: append(attributes("address", "vars", "groups", "host_key_alias"), sshAttributes...),
+		Attributes: slices.Concat(attributes("address", "vars", "groups", "host_key_alias"), sshAttributes, kernelAttributes),
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "nic", LabelNames: []string{"name"}}},
 	}
 )
@@ -52,6 +53,8 @@ type decoder struct {
 	hostRefs  map[*Host][]reference // groups that a host block names
 	childRefs map[*Group][]reference
 	sshRange  *hcl.Range
+
+	sandboxRange *hcl.Range
 }
 
 // reference is a name and where it was written.
@@ -87,6 +90,8 @@ func (d *decoder) block(b *hcl.Block) {
 	switch b.Type {
 	case "ssh":
 		d.ssh(b)
+	case "sandbox":
+		d.sandbox(b)
 	case "host":
 		d.host(b)
 	case "group":
@@ -159,7 +164,7 @@ func (d *decoder) host(b *hcl.Block) {
 	}
 	proto := Host{
 		Address: d.text(c.Attributes["address"]), SSH: d.settings(c.Attributes), own: d.vars(c.Attributes["vars"]),
-		NICs: d.nics(c.Blocks), DeclRange: b.DefRange,
+		NICs: d.nics(c.Blocks), Kernel: d.kernel(c.Attributes), DeclRange: b.DefRange,
 	}
 	groups := d.references(c.Attributes["groups"])
 	for _, name := range names {
@@ -282,6 +287,7 @@ func (d *decoder) merge() {
 			defaults.Jump = nil
 		}
 		h.fill(defaults)
+		h.Kernel.fill(d.inv.Kernel)
 		if h.Connection == "" {
 			h.Connection = ConnectSSH
 		}

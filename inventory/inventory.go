@@ -17,6 +17,7 @@ type Inventory struct {
 	Groups   []*Group   // the same; "all" only if declared
 	Networks []*Network // the same
 	SSH      SSH        // defaults for every host and hop
+	Kernel   Kernel     // what hosts of the sandbox get that say nothing themselves
 
 	hosts     map[string]*Host
 	groups    map[string]*Group
@@ -58,6 +59,7 @@ type Host struct {
 	Address string // as seen from the last hop; the name if not given
 	SSH
 	NICs      []NIC
+	Kernel    Kernel               // in the sandbox
 	Vars      map[string]cty.Value // merged; see Inventory.Explain for where each comes from
 	Groups    []string             // sorted, all levels, without "all"
 	DeclRange hcl.Range

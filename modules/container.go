@@ -81,12 +81,7 @@ func (c *Container) validate() error {
 			return err
 		}
 	}
-	for name, value := range c.Environment {
-		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) {
-			return argf("environment", "%q is not the name of a variable", name)
-		}
-	}
-	return nil
+	return validEnvironment(c.Environment)
 }
 
 func is(b *bool) bool { return b != nil && *b }

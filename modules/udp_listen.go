@@ -42,7 +42,7 @@ func probeUDPListen(ctx context.Context, h host.Host, want *UDPListen) (*UDPList
 			if err != nil {
 				return nil, "", err
 			}
-			for _, a := range listening(text, want.Port) {
+			for _, a := range listening(text, want.Port, udpListen) {
 				found = append(found, &UDPListen{Port: want.Port, Address: &a, Presence: want.Presence})
 			}
 		}
@@ -51,11 +51,14 @@ func probeUDPListen(ctx context.Context, h host.Host, want *UDPListen) (*UDPList
 	return near.(*UDPListen), err
 }
 
-// listening returns the addresses of sockets in /proc/net/udp that are bound to port and connected to nobody (proc_net(5)).
-func listening(text, port string) (out []string) {
+// The states of sockets that wait for whoever comes, in /proc/net/udp and /proc/net/tcp.
+const udpListen, tcpListen = "07", "0A"
+
+// listening returns the addresses of sockets in a file of /proc/net that are bound to port, and in that state (proc_net(5)).
+func listening(text, port, state string) (out []string) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
-		if len(f) < 4 || f[3] != "07" {
+		if len(f) < 4 || f[3] != state {
 			continue
 		}
 		a, p, _ := strings.Cut(f[1], ":")

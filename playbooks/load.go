@@ -235,7 +235,7 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 // loadInventory decodes the hosts with the locals that do not need them, and then the other locals.
 func (s *Site) loadInventory(blocks hcl.Blocks, list []string) {
 	blocks = slices.DeleteFunc(slices.Clone(blocks), func(b *hcl.Block) bool {
-		if b.Type != "host" && b.Type != "group" && b.Type != "network" && b.Type != "ssh" {
+		if !slices.ContainsFunc(inventory.BlockTypes, func(t hcl.BlockHeaderSchema) bool { return t.Type == b.Type }) {
 			return true
 		}
 		return !s.plainLabels(b)

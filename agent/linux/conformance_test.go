@@ -30,8 +30,12 @@ func needKind(t *testing.T, kind string) {
 		needQdisc(t, h, qdisc)
 		return
 	}
-	if kind == "nftables" {
-		needNFTables(t, h)
+	switch kind {
+	case "nftables":
+		needTool(t, kind, mustNet(t, h, "").NFTables().Replace(ctxOf(t), "inet need", "table inet need {\n}\n"))
+		return
+	case "ipset":
+		needTool(t, kind, mustNet(t, h, "").IPSets().Set(ctxOf(t), host.IPSet{Name: "need", Type: "hash:ip"}, nil))
 		return
 	}
 	want := host.Link{Name: "need0", Kind: kind}
@@ -57,15 +61,18 @@ func needKind(t *testing.T, kind string) {
 	if err == nil {
 		return
 	}
-	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !modular[kind] || !errors.Is(err, host.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !excused(kind) || !errors.Is(err, host.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("kernel without %s: %v", kind, err)
 	}
 	t.Skipf("kernel without %s: %v", kind, err)
 }
 
-// modular are kinds that many kernels have as modules only, or not at all; their suites are run on a kernel that has them.
+// modular are kinds that many kernels have as modules only, or not at all. Their suites are run in a guest of the sandbox, too
+// (TestAgentInGuest of package sandbox), where LABCTL_TEST_ALL_KINDS excuses nothing.
 var modular = map[string]bool{"vlan": true, "gre": true, "gretap": true, "ip6gre": true, "geneve": true, "ipip": true, "sit": true,
 	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true, "vlan_filtering": true, "ip6gretap": true, "qdisc netem": true, "qdisc fq_codel": true}
+
+func excused(kind string) bool { return modular[kind] && os.Getenv("LABCTL_TEST_ALL_KINDS") == "" }
 
 // needQdisc skips the test where the kernel does not know a queueing discipline.
 func needQdisc(t *testing.T, h *Host, kind string) {
@@ -78,7 +85,7 @@ func needQdisc(t *testing.T, h *Host, kind string) {
 	if err == nil {
 		return
 	}
-	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !modular["qdisc "+kind] || !errors.Is(err, host.ErrNotExist) && !errors.Is(err, host.ErrUnsupported) {
+	if os.Getenv("LABCTL_TEST_KERNEL") == "1" && !excused("qdisc "+kind) || !errors.Is(err, host.ErrNotExist) && !errors.Is(err, host.ErrUnsupported) {
 		t.Fatalf("kernel without qdisc %s: %v", kind, err)
 	}
 	t.Skipf("kernel without qdisc %s: %v", kind, err)
@@ -93,16 +100,14 @@ func onKernel(t testing.TB) modulestest.Target {
 // TestWorldOnKernel walks over all network modules at once.
 func TestWorldOnKernel(t *testing.T) { modulestest.World(t, 150, onKernel) }
 
-// needNFTables skips the test where nft is not installed, or the kernel has no tables of family inet.
-func needNFTables(t *testing.T, h *Host) {
+// needTool skips the test where a tool is not installed, or the kernel has not what it is for.
+func needTool(t *testing.T, name string, err error) {
 	t.Helper()
-	nft := mustNet(t, h, "").NFTables()
-	err := nft.Replace(ctxOf(t), "inet need", "table inet need {\n}\n")
-	if err == nil {
-		return
+	switch {
+	case err == nil:
+	case os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported):
+		t.Fatalf("host without %s: %v", name, err)
+	default:
+		t.Skipf("host without %s: %v", name, err)
 	}
-	if os.Getenv("LABCTL_TEST_KERNEL") == "1" || !errors.Is(err, host.ErrUnsupported) {
-		t.Fatalf("host without nftables: %v", err)
-	}
-	t.Skipf("host without nftables: %v", err)
 }

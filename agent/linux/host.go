@@ -16,7 +16,8 @@ import (
 
 // Host is the machine this process runs on.
 type Host struct {
-	dir string // where named namespaces are: /run/netns
+	dir    string // where named namespaces are: /run/netns
+	runDir string // where processes are on record: /run/labctl/processes
 
 	mu      sync.Mutex
 	self    *Net            // the namespace of the thread that called New
@@ -45,7 +46,7 @@ var (
 
 // New returns the host as seen from the network namespace of the calling thread. Close releases what it holds.
 func New() *Host {
-	h := &Host{dir: "/run/netns", nets: map[string]*Net{}}
+	h := &Host{dir: "/run/netns", runDir: "/run/labctl/processes", nets: map[string]*Net{}}
 	h.engine = engine{sockets: engineSockets, images: map[string]host.Image{}, paths: map[string]string{}}
 	h.self, h.selfErr = h.openNet("", "/proc/thread-self/ns/net")
 	return h

@@ -17,6 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestMain is the agent for http_responder, whose server is the executable that it is asked of.
+func TestMain(m *testing.M) {
+	if os.Args[len(os.Args)-1] == host.RespondArgument {
+		fmt.Fprintln(os.Stderr, New().Respond())
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
 // freshHost puts the test on a thread of its own in a new network namespace, and ends that thread with the test. Named
 // namespaces go to a directory of the test's.
 func freshHost(t testing.TB) *Host {
@@ -32,8 +41,12 @@ func freshHost(t testing.TB) *Host {
 		t.Fatalf("unshare: %v", err)
 	}
 	h := New()
-	h.dir = t.TempDir()
+	h.dir, h.runDir = t.TempDir(), t.TempDir()
 	t.Cleanup(func() {
+		all, _ := h.Processes().List(context.Background())
+		for _, p := range all {
+			_ = h.Processes().Stop(context.Background(), p.Name)
+		}
 		names, _ := h.NetNS().List(context.Background())
 		for _, n := range names {
 			_ = h.NetNS().Delete(context.Background(), n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 
 // Canonical asks the tool only for what nobody knows yet: a rule that stands in its chain is canonical, and so is one of a
 // shape that the tool has printed unchanged before.
-func (t *iptables) Canonical(ctx context.Context, rules []host.ChainRule) ([][]string, error) {
+func (t *iptables) Canonical(ctx context.Context, rules []host.ChainRule, sets ...string) ([][]string, error) {
 	d, err := t.read(ctx, false)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (t *iptables) Canonical(ctx context.Context, rules []host.ChainRule) ([][]s
 			}
 		}
 	}
-	if err := t.ask(ctx, rules, ask, out); err != nil {
+	if err := t.ask(ctx, rules, ask, sets, out); err != nil {
 		return nil, err
 	}
 	ask = ask[:0]
@@ -39,7 +40,7 @@ func (t *iptables) Canonical(ctx context.Context, rules []host.ChainRule) ([][]s
 			}
 		}
 	}
-	return out, t.ask(ctx, rules, ask, out)
+	return out, t.ask(ctx, rules, ask, sets, out)
 }
 
 // known returns the canonical form of r where it takes no asking, else nil.
@@ -64,7 +65,7 @@ func (t *iptables) canonKey(r host.ChainRule) canonKey {
 }
 
 // ask canonicalises rules[i] for every i of ask, into out[i].
-func (t *iptables) ask(ctx context.Context, rules []host.ChainRule, ask []int, out [][]string) error {
+func (t *iptables) ask(ctx context.Context, rules []host.ChainRule, ask []int, sets []string, out [][]string) error {
 	if len(ask) == 0 {
 		return nil
 	}
@@ -72,7 +73,7 @@ func (t *iptables) ask(ctx context.Context, rules []host.ChainRule, ask []int, o
 	for k, i := range ask {
 		some[k] = rules[i]
 	}
-	lines, err := t.inScratch(ctx, some)
+	lines, err := t.inScratch(ctx, some, sets)
 	if err != nil {
 		var re *host.RuleError
 		if errors.As(err, &re) {
@@ -97,14 +98,42 @@ func (t *iptables) ask(ctx context.Context, rules []host.ChainRule, ask []int, o
 }
 
 // inScratch restores the rules in a fresh namespace and reads what they have become.
-func (t *iptables) inScratch(ctx context.Context, rules []host.ChainRule) (out [][]string, err error) {
+func (t *iptables) inScratch(ctx context.Context, rules []host.ChainRule, sets []string) (out [][]string, err error) {
+	script, err := t.namedSets(ctx, rules, sets)
+	if err != nil {
+		return nil, err
+	}
 	err = inFreshNetNS(func() error {
+		if script != "" {
+			if _, err := runTool(ctx, t.n.h.lookTool("ipset"), script, "restore"); err != nil {
+				return err
+			}
+		}
 		if out, err = t.roundTrip(ctx, rules, false); err == nil && out == nil {
 			out, err = t.roundTrip(ctx, rules, true)
 		}
 		return err
 	})
 	return out, err
+}
+
+// namedSets returns the commands of ipset that make the sets that rules name, empty, as far as the namespace has them or they
+// are planned: that they are not there the tool says itself.
+func (t *iptables) namedSets(ctx context.Context, rules []host.ChainRule, planned []string) (string, error) {
+	var named []string
+	for _, r := range rules {
+		named = append(named, host.SetsOf(r.Rule)...)
+	}
+	if slices.Sort(named); len(named) == 0 || t.n.h.lookTool("ipset") == "" {
+		return "", nil
+	}
+	names, err := ipsets{t.n}.in(ctx, "list IP sets", "", "", "list", "-name")
+	if err != nil {
+		return "", ignoreUnsupported(err)
+	}
+	there := append(strings.Fields(names), planned...)
+	named = slices.DeleteFunc(slices.Compact(named), func(s string) bool { return !slices.Contains(there, s) })
+	return emptySets(named), nil
 }
 
 // roundTrip restores and saves. Without fences it returns nil if some rule became several: the tool does not tell which.

@@ -72,7 +72,7 @@ func TestRandomRules(t *testing.T) {
 			}
 			texts = append(texts, host.ChainRule{Table: "filter", Chain: "FORWARD", Rule: lines[0]})
 		}
-		forms, err := x.(*iptables).inScratch(ctxOf(t), texts)
+		forms, err := x.(*iptables).inScratch(ctxOf(t), texts, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

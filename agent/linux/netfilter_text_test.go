@@ -194,7 +194,7 @@ func TestRuleTextIsCanonical(t *testing.T) {
 				texts = append(texts, host.ChainRule{Table: c.table, Chain: c.chain, Rule: l})
 			}
 		}
-		forms, err := x.(*iptables).inScratch(ctxOf(t), texts)
+		forms, err := x.(*iptables).inScratch(ctxOf(t), texts, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

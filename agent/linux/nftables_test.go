@@ -13,7 +13,7 @@ import (
 // TestNFTablesKeepsElements changes a rule beside a set that somebody has put an element in, and one beside a set that changes.
 func TestNFTablesKeepsElements(t *testing.T) {
 	h := freshHost(t)
-	needNFTables(t, freshHost(t))
+	needKind(t, "nftables")
 	n := mustNet(t, h, "")
 	const set = `set banned { type ipv4_addr; flags timeout; elements = { 10.0.0.1 timeout 1h }; }` + "\n"
 	apply := func(content string, want modules.Action) {
@@ -51,7 +51,7 @@ func TestNFTablesKeepsElements(t *testing.T) {
 
 func TestNFTablesRefusals(t *testing.T) {
 	h := freshHost(t)
-	needNFTables(t, freshHost(t))
+	needKind(t, "nftables")
 	m, _ := modules.Default.Lookup("nftables")
 	for content, want := range map[string]string{
 		"table inet f { }\ntable ip g { }":       "the content makes table ip g, too",

@@ -29,6 +29,7 @@ type Host interface {
 	Commands() Commands
 	Accounts() Accounts
 	Containers() Containers
+	Processes() Processes
 	Packages() Packages
 	// Facts gathers what is worth knowing about the machine before a play.
 	Facts(ctx context.Context) (Facts, error)
@@ -45,6 +46,7 @@ type Net interface {
 	Sysctls() Sysctls
 	Netfilter() Netfilter
 	NFTables() NFTables
+	IPSets() IPSets
 	Probes() Probes
 }
 

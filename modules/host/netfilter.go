@@ -76,8 +76,9 @@ type IPTables interface {
 	// shared, as is what Tables returns: Clone it before changing anything.
 	Table(ctx context.Context, name string) (Table, error)
 	// Canonical rewrites rules into the form that iptables-save prints: result i stands for rules[i]. The tool of the host
-	// decides, in a namespace made for it. One rule can become several (-s a,b). A refused rule is a *RuleError.
-	Canonical(ctx context.Context, rules []ChainRule) ([][]string, error)
+	// decides, in a namespace made for it. One rule can become several (-s a,b). A refused rule is a *RuleError. Rules may
+	// name the IP sets of the namespace, and those given, which are planned.
+	Canonical(ctx context.Context, rules []ChainRule, sets ...string) ([][]string, error)
 	// Commit changes a table from have to want, both canonical, in one atomic iptables-restore that leaves untouched rules
 	// and their counters alone. ErrChanged when the table is not have any more. Chains that want lacks are deleted; ErrBusy
 	// while another chain still jumps to them, ErrNotExist when a rule jumps to a chain that want lacks. Neither table may be

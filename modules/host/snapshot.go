@@ -13,6 +13,7 @@ type Snapshot struct {
 	Files      map[string]FileState `json:"files,omitempty"`   // those asked for
 	OVS        *OVSState            `json:"ovs,omitempty"`     // where Open vSwitch runs
 	Containers map[string]Container `json:"containers,omitempty"`
+	Processes  map[string]Process   `json:"processes,omitempty"`
 	Packages   map[string]string    `json:"packages,omitempty"` // versions by name
 }
 
@@ -28,6 +29,7 @@ type NetState struct {
 	Sysctls   map[string]string  `json:"sysctls,omitempty"`
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"
 	NFTables  map[string]string  `json:"nftables,omitempty"`  // "inet filter", ...
+	IPSets    []IPSet            `json:"ipsets,omitempty"`
 }
 
 // FileState is a file with its content where it is small text.

@@ -39,6 +39,7 @@ type Rule struct {
 	PhysdevIsBridged *bool    `json:"physdev_is_bridged,omitempty" lab:"option" doc:"Packets that are bridged and not routed (true), or are not (false)."`
 	UIDOwner         string   `json:"uid_owner,omitempty" lab:"option" doc:"User that sent the packet, by name, number or range."`
 	GIDOwner         string   `json:"gid_owner,omitempty" lab:"option" doc:"Group that sent the packet, by name, number or range."`
+	MatchSet         string   `json:"match_set,omitempty" lab:"option" doc:"IP set that the packet is in, and by which of its ends: NAME src, NAME dst, NAME src,dst (set)."`
 	Limit            string   `json:"limit,omitempty" lab:"option" doc:"Mean rate N/UNIT with unit second, minute, hour or day."`
 	LimitBurst       *int     `json:"limit_burst,omitempty" lab:"option" doc:"Packets that may pass before the limit holds." default:"5"`
 	Arguments        []string `json:"arguments,omitempty" lab:"option" doc:"Words of iptables for what has no argument here, one each; a last resort."`

@@ -210,6 +210,7 @@ func (r *Rule) writeMatches(w *ruleWriter) {
 		w.option("uid_owner", "--uid-owner", r.UIDOwner, oneWord)
 		w.option("gid_owner", "--gid-owner", r.GIDOwner, oneWord)
 	})
+	w.match("set", func() { w.option("match_set", "--match-set", r.MatchSet, setMatch) })
 	w.match("limit", func() { r.writeLimit(w) })
 }
 

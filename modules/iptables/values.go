@@ -371,3 +371,18 @@ func ChainName(s string) error {
 	}
 	return nil
 }
+
+// setMatch is the name of an IP set and up to six ends of packets.
+func setMatch(v string) (string, error) {
+	words := strings.Fields(v)
+	if len(words) != 2 || len(words[0]) > 31 {
+		return "", fmt.Errorf("%q is not an IP set and an end, such as \"banned src\"", v)
+	}
+	ends := strings.Split(words[1], ",")
+	for _, e := range ends {
+		if e != "src" && e != "dst" || len(ends) > 6 {
+			return "", fmt.Errorf("%q is not src, dst, or up to six of them with commas", words[1])
+		}
+	}
+	return words[0] + " " + words[1], nil
+}

@@ -22,4 +22,9 @@ func TestContainersOnMemory(t *testing.T) {
 	}
 }
 
+func TestProcessesOnMemory(t *testing.T) {
+	for _, s := range Processes() {
+		t.Run(s.Title(), func(t *testing.T) { Run(t, s, OnMemory) })
+	}
+}
 func TestPackagesOnMemory(t *testing.T) { Run(t, PackageSuite(), OnMachine) }

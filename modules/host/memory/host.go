@@ -23,6 +23,7 @@ type Host struct {
 	created map[string]bool // namespaces created here
 
 	containers containerState
+	processes  processState
 
 	files    files
 	packages packages

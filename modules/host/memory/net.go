@@ -32,6 +32,7 @@ type Net struct {
 
 	netfilter netfilter
 	nftables  nftables
+	ipsets    ipsets
 }
 
 var (

@@ -173,13 +173,31 @@ func (t *iptables) loadLocked(ctx context.Context, name string) (*table, error) 
 
 // Canonical asks the base. Without one it takes rules as they are: those made from a module's attributes are canonical, raw
 // arguments may not be.
-func (t *iptables) Canonical(ctx context.Context, rules []host.ChainRule) ([][]string, error) {
+func (t *iptables) Canonical(ctx context.Context, rules []host.ChainRule, _ ...string) ([][]string, error) {
+	sets, err := t.setsOf(ctx, rules)
+	if err != nil {
+		return nil, err
+	}
 	if t.tool != nil {
-		return t.tool.Canonical(ctx, rules)
+		return t.tool.Canonical(ctx, rules, sets...)
 	}
 	out := make([][]string, len(rules))
 	for i, r := range rules {
 		out[i] = []string{r.Rule}
+	}
+	return out, nil
+}
+
+// setsOf returns the IP sets that rules name, which must all be there.
+func (t *iptables) setsOf(ctx context.Context, rules []host.ChainRule) ([]string, error) {
+	var out []string
+	for i, r := range rules {
+		for _, name := range host.SetsOf(r.Rule) {
+			if _, err := t.n.IPSets().Get(ctx, name); err != nil {
+				return nil, &host.RuleError{Index: i, Rule: r, Err: fmt.Errorf("Set %s doesn't exist.", name)} // as iptables says it
+			}
+			out = append(out, name)
+		}
 	}
 	return out, nil
 }

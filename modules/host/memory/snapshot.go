@@ -72,6 +72,9 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 	if name, err := hostname(ctx, h); err == nil {
 		s.NetNS[""].Sysctls[hostnameKey] = name
 	}
+	if err := recordProcesses(ctx, h, s); err != nil {
+		return nil, err
+	}
 	if s.Packages, err = h.Packages().Installed(ctx, nil); err != nil && !errors.Is(err, host.ErrUnsupported) {
 		return nil, err
 	}
@@ -91,8 +94,17 @@ func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
 	if s.Netfilter, err = netfilterState(ctx, n.Netfilter()); err != nil {
 		return nil, err
 	}
-	if s.NFTables, err = n.NFTables().Tables(ctx); errors.Is(err, host.ErrUnsupported) || errors.Is(err, host.ErrPermission) {
-		err = nil
+	if s.NFTables, err = n.NFTables().Tables(ctx); lacking(err) != nil {
+		return nil, err
 	}
-	return s, err
+	s.IPSets, err = n.IPSets().List(ctx)
+	return s, lacking(err)
+}
+
+// lacking passes over what a host does not have, or does not show.
+func lacking(err error) error {
+	if errors.Is(err, host.ErrUnsupported) || errors.Is(err, host.ErrPermission) {
+		return nil
+	}
+	return err
 }

@@ -169,15 +169,10 @@ play "web server on boxA" {
   hosts  = "localhost"
   become = true
 
-  file "/run/labctl-lab13" { type = "directory" }
-  copy "/run/labctl-lab13/server.py" {
-    src  = "server.py"
-    mode = "0755"
-  }
-  command "web server" {
-    netns   = "boxA"
-    argv    = ["python3", "/run/labctl-lab13/server.py", "8800", "/run/labctl-lab13/server.pid"]
-    creates = "/run/labctl-lab13/server.pid"
+  http_responder "hello" {
+    netns = "boxA"
+    port  = 8800
+    body  = "<html><body><p>Hello!</p></body></html>"
   }
 }
 

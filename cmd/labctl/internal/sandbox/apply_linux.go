@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -29,13 +30,18 @@ type supervisor struct {
 	ports     map[string]int // of relays, as they were
 	relays    map[string]*relay
 
+	base string   // what guests boot from
+	hold *os.File // keeps it there
+
 	mu    sync.Mutex
 	hosts map[string]*running
+	disks map[string]*os.File // of guests, without a name; they outlive the guest
+	next  int                 // processor for the next guest
 }
 
 func newSupervisor(dir string) (*supervisor, error) {
 	s := &supervisor{dir: dir, name: filepath.Base(dir), spawn: newSpawner(), ports: map[string]int{},
-		relays: map[string]*relay{}, hosts: map[string]*running{}}
+		relays: map[string]*relay{}, hosts: map[string]*running{}, disks: map[string]*os.File{}}
 	var err error
 	if s.sshd, err = findSSHD(); err != nil {
 		return nil, err
@@ -121,14 +127,14 @@ func (s *supervisor) dismiss(machines []machine, log logf) {
 	var gone []*running
 	for name, r := range s.hosts {
 		now, wanted := want[name]
-		now.HostsFile = r.spec.HostsFile
+		now.HostsFile, now.CPU = r.spec.HostsFile, r.spec.CPU
 		switch {
 		case r.dead():
 			log("%s: was dead", name)
 		case !wanted:
 			log("%s: removed", name)
 		case now != r.spec:
-			log("%s: restarted for a new port, user or key", name)
+			log("%s: restarted for a new %s", name, difference(r.spec, now))
 		default:
 			continue
 		}
@@ -140,11 +146,36 @@ func (s *supervisor) dismiss(machines []machine, log logf) {
 		}
 	}
 	stopAll(gone)
+	for name, disk := range s.disks {
+		if want[name].Guest == "" {
+			disk.Close()
+			delete(s.disks, name)
+		}
+	}
+}
+
+// difference names what a host has to be started anew for.
+func difference(have, want spec) string {
+	switch {
+	case (have.Guest == "") != (want.Guest == ""):
+		return "kernel"
+	case have.Guest != want.Guest:
+		return "interface"
+	}
+	return "port, user or key"
 }
 
 func (s *supervisor) spec(m machine) spec {
-	return spec{Sandbox: s.name, Name: m.Name, Port: m.sshPort(), User: m.login(), HostsFile: m.HostsFile,
+	out := spec{Sandbox: s.name, Name: m.Name, Port: m.sshPort(), User: m.login(), HostsFile: m.HostsFile,
 		HostKey: s.keys.hosts[m.Name], AuthorizedKey: s.keys.authorized, SSHD: s.sshd, Scratch: s.dir}
+	if m.guest() {
+		text, err := json.Marshal(guestSpec{Base: s.base, Links: m.Links})
+		if err != nil {
+			panic(err) // plain data
+		}
+		out.Guest = string(text)
+	}
+	return out
 }
 
 func (s *supervisor) makeWires(t Topology, machines []machine) error {
@@ -180,8 +211,11 @@ func (s *supervisor) ensure(ctx context.Context, m machine, log logf) error {
 	fresh := r == nil
 	if fresh {
 		var warnings []string
-		var err error
-		if r, warnings, err = startHost(ctx, s.spawn, s.spec(m)); err != nil {
+		sp, disk, err := s.prepare(m)
+		if err != nil {
+			return fmt.Errorf("host %q: %w", m.Name, err)
+		}
+		if r, warnings, err = startHost(ctx, s.spawn, sp, disk); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -190,6 +224,10 @@ func (s *supervisor) ensure(ctx context.Context, m machine, log logf) error {
 		log("%s: started", m.Name)
 		for _, w := range warnings {
 			log("%s: warning: %s", m.Name, w)
+		}
+	} else if m.guest() {
+		if err := s.mendGuest(ctx, r, m, log); err != nil {
+			return fmt.Errorf("host %q: %w", m.Name, err)
 		}
 	} else if r.spec.HostsFile != m.HostsFile {
 		if err := writeInside(r.PID, "/etc/hosts", m.HostsFile); err != nil {
@@ -267,4 +305,7 @@ func (s *supervisor) down() {
 	stopAll(all)
 	s.fabric.wires.close()
 	s.fabric.outside.close()
+	for _, disk := range s.disks {
+		disk.Close()
+	}
 }

@@ -37,6 +37,9 @@ func Exec(ctx context.Context, dir, name, host string, o ExecOptions) (int, erro
 	if err := closeInherited(); err != nil {
 		return -1, err
 	}
+	if h.Kernel == KernelGuest {
+		return execGuest(ctx, h, o)
+	}
 	code := -1
 	// The thread stays in the host for ever, so it is one that dies with this call.
 	err = onThread(func() error {

@@ -100,10 +100,7 @@ func (s *space) close() {
 
 // list refreshes what is known of the space.
 func (s *space) list() error {
-	links, err := s.h.LinkList()
-	for tries := 0; errors.Is(err, netlink.ErrDumpInterrupted) && tries < 10; tries++ {
-		links, err = s.h.LinkList()
-	}
+	links, err := whole(s.h.LinkList)
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}
@@ -114,6 +111,16 @@ func (s *space) list() error {
 		}
 	}
 	return nil
+}
+
+// whole lists again what has changed while it was listed.
+func whole[T any](list func() ([]T, error)) (all []T, err error) {
+	for range 10 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
 }
 
 // remove deletes a link by name; one that is gone by itself is no fault.
@@ -194,6 +201,9 @@ func (f *fabric) plug(m machine, l link, host *os.File) error {
 	}
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: l.Name, PeerHardwareAddr: l.MAC, PeerMTU: uint32(l.MTU),
 		PeerTxQLen: -1, PeerNamespace: netlink.NsFd(host.Fd())}
+	if m.guest() { // the guest's interface has these; a bridge would keep what is for the address of its own port
+		veth.PeerHardwareAddr, veth.PeerMTU = nil, wireMTU
+	}
 	if err := s.h.LinkAdd(veth); err != nil {
 		return fmt.Errorf("create interface %s: %w", l.Name, err)
 	}

@@ -24,6 +24,9 @@ type spec struct {
 	AuthorizedKey string
 	SSHD          string // path
 	Scratch       string // directory to mount on
+
+	Guest string // for a host with a kernel of its own: a guestSpec in JSON
+	CPU   int    // that a guest is pinned to, modulo those there are
 }
 
 // report is what PID 1 answers on its standard output, once.
@@ -46,6 +49,12 @@ func InitMain(args []string) int {
 		err = supervise(args[1])
 	case len(args) == 3 && args[0] == "host":
 		err = hostMain()
+	case len(args) == 3 && args[0] == "guest":
+		err = guestMain()
+	case len(args) > 0 && args[0] == "guest-root": // UML appends arguments of its own to its command line
+		err = guestRootMain()
+	case len(args) == 1 && args[0] == "guest-mend":
+		err = guestMendMain()
 	default:
 		err = fmt.Errorf("%s is for the sandbox's own use", InitVerb)
 	}
@@ -56,18 +65,26 @@ func InitMain(args []string) int {
 	return 0
 }
 
-// hostMain is PID 1 of a host.
-func hostMain() error {
+// adopt ties the calling PID 1 to its supervisor and hears what to be.
+func adopt() (s spec, err error) {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("die with supervisor: %w", err)
+		return s, fmt.Errorf("die with supervisor: %w", err)
 	}
 	if err := os.WriteFile("/proc/self/comm", []byte("labctl"), 0); err != nil {
-		return fmt.Errorf("set name of process: %w", err)
+		return s, fmt.Errorf("set name of process: %w", err)
 	}
-	var s spec
 	// A supervisor that is gone by now has closed the pipe, so nobody is left behind.
 	if err := json.NewDecoder(os.Stdin).Decode(&s); err != nil {
-		return fmt.Errorf("read spec: %w", err)
+		return s, fmt.Errorf("read spec: %w", err)
+	}
+	return s, nil
+}
+
+// hostMain is PID 1 of a host.
+func hostMain() error {
+	s, err := adopt()
+	if err != nil {
+		return err
 	}
 	machine := &initSystem{spec: s}
 	r := report{}

@@ -50,6 +50,9 @@ func loadKeys(dir string) (*keyring, error) {
 	return k, nil
 }
 
+// path is the client's key.
+func (k *keyring) path() string { return filepath.Join(k.dir, identity) }
+
 // prepare makes the keys of the hosts that have none.
 func (k *keyring) prepare(machines []machine) error {
 	changed := false

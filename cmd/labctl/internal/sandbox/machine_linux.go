@@ -57,10 +57,13 @@ func (s spawner) start(cmd *exec.Cmd) error {
 // namespaces that a host has of its own.
 const namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
-// startHost starts a host and returns once its sshd listens.
-func startHost(ctx context.Context, spawn spawner, s spec) (r *running, warnings []string, err error) {
+// startHost starts a host and returns once its sshd listens; disk is that of a guest.
+func startHost(ctx context.Context, spawn spawner, s spec, disk *os.File) (r *running, warnings []string, err error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"labctl", InitVerb, "host", s.Sandbox, s.Name}
+	if s.Guest != "" {
+		cmd.Args[2], cmd.ExtraFiles = "guest", []*os.File{disk}
+	}
 	cmd.Env = []string{"GOMAXPROCS=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Setsid: true}
 	cmd.Stderr = os.Stderr

@@ -14,6 +14,12 @@ func Check() error {
 	return fmt.Errorf("labctl sandbox needs Linux, as root; this is %s: run it in a Linux virtual machine", runtime.GOOS)
 }
 
+// CheckGuest reports what this computer lacks for guests with a kernel of their own.
+func CheckGuest() error { return Check() }
+
+// SetupGuest needs Linux.
+func SetupGuest(context.Context, func(string)) (string, error) { return "", Check() }
+
 // Up needs Linux.
 func Up(context.Context, string, Topology, Options) (*State, error) { return nil, Check() }
 

@@ -84,22 +84,24 @@ func (t *terminal) start(out io.Writer) {
 	t.copies.Go(t.typed)
 }
 
-// typed copies from the caller's terminal until the pipe closes. It polls, because a read from a terminal cannot be
-// taken back and would swallow the next key after the command has ended.
-func (t *terminal) typed() {
+// typed copies from the caller's terminal until the pipe closes.
+func (t *terminal) typed() { copyTyped(t.master, t.outer, t.quit[0]) }
+
+// copyTyped polls, because a read from a terminal cannot be taken back and would swallow the next key after the command has ended.
+func copyTyped(to io.Writer, outer, quit *os.File) {
 	buf := make([]byte, 4096)
 	for {
-		fds := []unix.PollFd{{Fd: int32(t.outer.Fd()), Events: unix.POLLIN}, {Fd: int32(t.quit[0].Fd()), Events: unix.POLLIN}}
+		fds := []unix.PollFd{{Fd: int32(outer.Fd()), Events: unix.POLLIN}, {Fd: int32(quit.Fd()), Events: unix.POLLIN}}
 		if _, err := unix.Poll(fds, -1); err == unix.EINTR {
 			continue
 		} else if err != nil || fds[1].Revents != 0 {
 			return
 		}
-		n, err := t.outer.Read(buf)
+		n, err := outer.Read(buf)
 		if err != nil {
 			return
 		}
-		if _, err := t.master.Write(buf[:n]); err != nil {
+		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}

@@ -38,6 +38,9 @@ func (s *supervisor) hostState(m machine) (HostState, error) {
 	if ip, err := netip.ParseAddr(m.Address); m.Address == "" || m.Address == "localhost" || err == nil && ip.Unmap() != m.IP {
 		h.Address = m.IP.String() // loopback and the like: the host has another one
 	}
+	if h.Kernel = KernelShared; m.guest() {
+		h.Kernel, h.Release = KernelGuest, guestRelease(s.base)
+	}
 	if r := s.hosts[m.Name]; r != nil {
 		h.InitPID, h.InitStart, h.NetNS = r.PID, r.Start, netnsPath(r.PID)
 	}

@@ -35,9 +35,11 @@ type HostState struct {
 	KnownHosts   string     `json:"known_hosts"` // file; it knows the host by name, by address and by entry
 	HostKey      string     `json:"host_key"`    // public, as in authorized_keys
 	InitPID      int        `json:"init_pid"`
-	InitStart    uint64     `json:"init_start"` // clock ticks after boot, field 22 of proc_pid_stat(5)
-	NetNS        string     `json:"netns"`      // path
-	Alive        bool       `json:"-"`          // its init runs, as Load sees it
+	InitStart    uint64     `json:"init_start"`        // clock ticks after boot, field 22 of proc_pid_stat(5)
+	NetNS        string     `json:"netns"`             // path; of a guest: where its cables end
+	Kernel       string     `json:"kernel"`            // KernelShared or KernelGuest
+	Release      string     `json:"release,omitempty"` // of a guest's kernel
+	Alive        bool       `json:"-"`                 // its init runs, as Load sees it
 }
 
 // process names a process so that a reused pid is never mistaken for it.

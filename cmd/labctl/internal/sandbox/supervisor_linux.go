@@ -24,6 +24,7 @@ import (
 type request struct {
 	Verb     string // apply, down
 	Topology Topology
+	Base     string // what guests boot from; empty if there are none
 }
 
 // reply is one line back: progress as it comes, then the end.
@@ -155,7 +156,9 @@ func (s *supervisor) answer(ctx context.Context, conn net.Conn) (end bool) {
 	out := &replies{enc: json.NewEncoder(conn)}
 	switch req.Verb {
 	case "apply":
-		err = s.apply(ctx, req.Topology, out.line)
+		if err = s.useBase(req.Base); err == nil {
+			err = s.apply(ctx, req.Topology, out.line)
+		}
 	case "down":
 		s.down()
 		end = true

@@ -25,7 +25,20 @@ type Host struct {
 	User    string   `json:"user,omitempty"`    // the login user, who may sudo; empty means root
 	Jump    []string `json:"jump,omitempty"`    // names of hosts, outermost first; none: entered from this computer
 	NICs    []NIC    `json:"nics,omitempty"`
+
+	// Kernel is KernelShared, KernelGuest, or empty: a guest if this computer's kernel lacks one of KernelModules.
+	Kernel        string   `json:"kernel,omitempty"`
+	KernelModules []string `json:"kernel_modules,omitempty"`
 }
+
+// The kernels that a host may have.
+const (
+	KernelShared = "shared" // this computer's; the host is a set of namespaces
+	KernelGuest  = "guest"  // its own; the host is a User-mode Linux
+)
+
+// guest reports whether the host has a kernel of its own.
+func (h Host) guest() bool { return h.Kernel == KernelGuest }
 
 // NIC is one declared interface of a host.
 type NIC struct {
@@ -37,9 +50,10 @@ type NIC struct {
 }
 
 var (
-	validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$`)
-	validUser = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
-	validLink = regexp.MustCompile(`^[^/:\s]{1,15}$`)
+	validName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$`)
+	validUser   = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	validModule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$`)
+	validLink   = regexp.MustCompile(`^[^/:\s]{1,15}$`)
 )
 
 // Validate reports every fault of the topology at once, joined.
@@ -72,6 +86,14 @@ func (h Host) faults() (faults []error) {
 	}
 	if h.Port < 0 || h.Port > 65535 {
 		faults = append(faults, fmt.Errorf("port %d is out of range", h.Port))
+	}
+	if !slices.Contains([]string{"", KernelShared, KernelGuest}, h.Kernel) {
+		faults = append(faults, fmt.Errorf("kernel %q is neither %q nor %q", h.Kernel, KernelShared, KernelGuest))
+	}
+	for _, m := range h.KernelModules {
+		if !validModule.MatchString(m) {
+			faults = append(faults, fmt.Errorf("malformed kernel module name %q", m))
+		}
 	}
 	if h.User != "" && !validUser.MatchString(h.User) {
 		faults = append(faults, fmt.Errorf("malformed user name %q", h.User))

@@ -27,6 +27,10 @@ func Up(ctx context.Context, dir string, t Topology, o Options) (*State, error) 
 	if _, err := newPlan(t, nil); err != nil {
 		return nil, err
 	}
+	t, base, err := chooseKernels(ctx, t, o)
+	if err != nil {
+		return nil, err
+	}
 	own := filepath.Join(dir, t.Name)
 	locked, err := claim(ctx, own)
 	if err != nil {
@@ -37,7 +41,7 @@ func Up(ctx context.Context, dir string, t Topology, o Options) (*State, error) 
 	if err != nil {
 		return nil, err
 	}
-	changed, err := ask(ctx, conn, request{Verb: "apply", Topology: t}, o.Log)
+	changed, err := ask(ctx, conn, request{Verb: "apply", Topology: t, Base: base}, o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox %q: %w", t.Name, err)
 	}

@@ -35,13 +35,17 @@ func (f *fabric) wire(m machine, ns *os.File, started bool) (changed []string, e
 			changed = append(changed, fmt.Sprintf("%s: interface %s", m.Name, l.Name))
 		}
 	}
+	prepare, ours := configure, m.Links
+	if m.guest() { // its interfaces are inside; here end the cables
+		prepare, ours = joinCable, nil
+	}
 	err = inNetns(ns, func() error {
 		for _, l := range fresh {
-			if err := configure(l); err != nil {
+			if err := prepare(l); err != nil {
 				return fmt.Errorf("interface %s: %w", l.Name, err)
 			}
 		}
-		for _, l := range m.Links {
+		for _, l := range ours {
 			if !l.managed() {
 				continue
 			}
@@ -97,7 +101,7 @@ func mend(l link) (done bool, err error) {
 			return done, err
 		}
 	}
-	have, err := netlink.AddrList(near, netlink.FAMILY_ALL)
+	have, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(near, netlink.FAMILY_ALL) })
 	if err != nil {
 		return done, err
 	}
@@ -115,7 +119,7 @@ func mend(l link) (done bool, err error) {
 
 // mendRoutes makes the host routes on a management interface those of the plan.
 func mendRoutes(near netlink.Link, l link) (done bool, err error) {
-	have, err := netlink.RouteList(near, netlink.FAMILY_ALL)
+	have, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(near, netlink.FAMILY_ALL) })
 	if err != nil {
 		return false, err
 	}
