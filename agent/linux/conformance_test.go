@@ -46,6 +46,10 @@ func needKind(t *testing.T, kind string) {
 		want.Kind, want.Data = "bridge", host.Attrs{kind: true}
 	case "vrf":
 		want.Data = host.Attrs{"table": 1.0}
+	case "gre", "gretap", "ipip", "sit": // without a remote: gre0, tunl0, sit0
+		want.Data = host.Attrs{"remote": "192.0.2.1"}
+	case "ip6gre", "ip6gretap":
+		want.Data = host.Attrs{"remote": "fd00::1"}
 	case "geneve":
 		want.Data = host.Attrs{"vni": 1.0, "remote": "192.0.2.1"}
 	case "macvlan", "vlan", "ipvlan":

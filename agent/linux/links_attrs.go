@@ -40,7 +40,7 @@ func (d *decoder) decodeAttrs(k *kinds.Kind, data []byte) host.Attrs {
 		if b == nil && a.Mask {
 			b = make([]byte, 4) // vlan_fill_info (net/8021q/vlan_netlink.c) leaves flags out when there are none
 		}
-		if b == nil || a.Bit != 0 && a.Also != 0 && uint32(rtnl.U16BE(raw[a.Also]))&a.Bit == 0 {
+		if b == nil || a.Six && raw[k.Find("remote").Also] == nil || a.Bit != 0 && a.Also != 0 && uint32(rtnl.U16BE(raw[a.Also]))&a.Bit == 0 {
 			continue
 		}
 		if v := d.decodeAttr(a, b); v != nil && v != a.Default {
@@ -226,6 +226,10 @@ func (w *attrWriter) add(a *kinds.Attr, v, have any) error {
 		before, _ := have.(string)
 		return w.qos(a, text, before)
 	}
+	if a.Bit != 0 && a.Also != 0 && v == a.Default {
+		w.room(a.Also, 2)
+		return nil
+	}
 	n, err := w.number(a, v)
 	if err == nil {
 		w.put(a, n)
@@ -316,6 +320,9 @@ func (w *attrWriter) number(a *kinds.Attr, v any) (uint64, error) {
 }
 
 func (w *attrWriter) addr(a *kinds.Attr, text string) error {
+	if text == "" && a.Default == "" {
+		return nil // none is what there is where nothing is said
+	}
 	ip, err := netip.ParseAddr(text)
 	if err != nil {
 		return unix.EINVAL

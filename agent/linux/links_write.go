@@ -213,7 +213,12 @@ func (l links) changeData(m *rtnl.Message, want host.Link) error {
 		m.U32(unix.IFLA_MTU, uint32(*have.MTU))
 	}
 	if k != nil && k.Whole {
-		want.Data = k.All(k.With(have.Data, want.Data))
+		all := k.With(have.Data, want.Data)
+		if all == nil {
+			all = host.Attrs{}
+		}
+		maps.Copy(all, want.Data)
+		want.Data = all
 		if have.Parent != nil {
 			below, _ = l.index(have.Parent.Name) // elsewhere: it has no number here
 		}

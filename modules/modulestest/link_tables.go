@@ -6,7 +6,8 @@ func Links() []Suite {
 		{Module: "dummy", Needs: []string{"dummy"}, Setup: bridge("br0"), States: states("dummy", `{"name":"d0"}`, `{"name":"d0","mtu":9000,"up":false}`, `{"name":"d0","master":"br0"}`,
 			`{"name":"d0","master":"","alias":"here","address":"02:00:00:00:00:05"}`), Rejects: []Reject{{`{"name":"d0","mtu":1}`, "mtu"}}},
 		{Module: "ifb", Needs: []string{"ifb"}, States: states("ifb", `{"name":"i0"}`, `{"name":"i0","txqueuelen":1000,"up":false}`, `{"name":"i0","mtu":1400}`)},
-		vrfSuite(), ipvlanSuite(), bondSuite(), bridgeVLANSuite(), vxlanFlagsSuite(),
+		vrfSuite(), ipvlanSuite(), bondSuite(), bridgeVLANSuite(), vxlanFlagsSuite(), greSuite(), gretapSuite(), ip6greSuite("ip6gre"), ip6greSuite("ip6gretap"),
+		ipipSuite("ipip", "mplsip", `{"name":"t0","local":"10.0.0.1"}`), ipipSuite("sit", "ipip", `{"name":"t0","remote":"10.0.0.9"}`), geneveSuite(), teamSuite(),
 	}
 }
 
@@ -47,4 +48,46 @@ func vxlanFlagsSuite() Suite {
 			`{"name":"vx0","vni":100,"udp_csum":true,"df":"inherit","tos":1,"ttl_inherit":true}`, `{"name":"vx0","external":true}`, `{"name":"vx0","vni":100,"external":false,"gbp":true,"limit":50}`,
 			`{"name":"vx0","vni":100,"remote":"192.168.50.5","df":"unset","tos":0,"limit":0}`),
 		Rejects: []Reject{{`{"name":"vx0","external":true,"vni":1}`, "external"}, {`{"name":"vx0","vni":1,"df":"x"}`, "df"}, {`{"name":"vx0","vni":1,"flowlabel":1048576}`, "flowlabel"}}}
+}
+
+func greSuite() Suite {
+	return Suite{Module: "gre", Needs: []string{"gre"}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24")), States: states("gre", `{"name":"g0","key":1}`, `{"name":"g0","local":"10.0.0.1","remote":"10.0.0.2","key":7}`,
+		`{"name":"g0","remote":"10.0.0.3","ikey":-1,"okey":9,"ocsum":true,"up":false}`, `{"name":"g0","remote":"10.9.0.3","okey":-1,"oseq":true,"iseq":true,"ttl":64,"mtu":1400}`,
+		`{"name":"g0","remote":"10.0.0.2","pmtudisc":false,"ignore_df":true,"fwmark":5,"ocsum":false}`, `{"name":"g0","remote":"10.0.0.2","fwmark":0,"ignore_df":false}`, `{"name":"g0","dev":"v","remote":"10.0.0.2","tos":1,"oseq":false,"ignore_df":false}`),
+		Rejects: []Reject{{`{"name":"g0","remote":"fd00::1"}`, "remote"}, {`{"name":"g0","ikey":-2}`, "ikey"}, {`{"name":"g0","ignore_df":true}`, "ignore_df"},
+			{`{"name":"g0","address":"02:00:00:00:00:01"}`, "address"}, {`{"name":"g0","local":"x"}`, "local"}}}
+}
+
+func gretapSuite() Suite {
+	return Suite{Module: "gretap", Needs: []string{"gretap"}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24"), bridge("br0")), States: states("gretap", `{"name":"g0","key":2}`, `{"name":"g0","local":"10.0.0.1","remote":"10.0.0.2","ikey":7,"okey":8}`,
+		`{"name":"g0","remote":"10.0.0.3","ikey":8,"okey":7,"master":"br0"}`, `{"name":"g0","remote":"","ikey":4,"okey":-1,"local":"","master":""}`, `{"name":"g0","remote":"10.9.0.1","pmtudisc":false,"mtu":1300}`),
+		Rejects: []Reject{{`{"name":"g0","remote":"fd00::1"}`, "remote"}, {`{"name":"g0","ttl":256}`, "ttl"}}}
+}
+
+func ip6greSuite(module string) Suite {
+	return Suite{Module: module, Needs: []string{module}, Setup: setups(wires("v"), addresses("v", "fd00::1/64")), States: states(module, `{"name":"g0","key":3}`, `{"name":"g0","local":"fd00::1","remote":"fd00::2","key":7}`,
+		`{"name":"g0","local":"fd00::1","remote":"fd00::3","ikey":-1,"okey":9,"ocsum":true,"up":false}`, `{"name":"g0","local":"fd00::1","remote":"fd09::3","okey":-1,"ttl":64,"mtu":1400}`,
+		`{"name":"g0","local":"fd00::1","remote":"fd00::2","encap_limit":4,"flowinfo":5,"ocsum":false}`),
+		Rejects: []Reject{{`{"name":"g0","remote":"10.0.0.1"}`, "remote"}, {`{"name":"g0","encap_limit":256}`, "encap_limit"}}}
+}
+
+func ipipSuite(module, mode, first string) Suite {
+	return Suite{Module: module, Needs: []string{module}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24")), States: states(module, first, `{"name":"t0","local":"10.0.0.1","remote":"10.0.0.2"}`,
+		`{"name":"t0","local":"","remote":"10.0.0.3","ttl":64,"tos":1,"up":false}`, `{"name":"t0","remote":"10.9.0.3","mode":"any","ttl":0,"mtu":1400}`,
+		`{"name":"t0","dev":"v","remote":"10.0.0.2","mode":"`+mode+`","pmtudisc":false,"ttl":0,"fwmark":7}`, `{"name":"t0","remote":"10.0.0.2","fwmark":0,"pmtudisc":true}`),
+		Rejects: []Reject{{`{"name":"t0","remote":"fd00::1"}`, "remote"}, {`{"name":"t0","mode":"x"}`, "mode"}, {`{"name":"t0","ttl":9,"pmtudisc":false}`, "pmtudisc"}, {`{"name":"t0","address":"02:00:00:00:00:01"}`, "address"}}}
+}
+
+func geneveSuite() Suite {
+	return Suite{Module: "geneve", Needs: []string{"geneve"}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24", "fd00::1/64"), bridge("br0")),
+		States: states("geneve", `{"name":"g0","vni":7,"remote":"10.0.0.2"}`, `{"name":"g0","vni":7,"remote":"10.0.0.3","ttl":64,"tos":1,"up":false}`, `{"name":"g0","vni":8,"remote":"fd00::2","udp_zero_csum6_tx":true}`,
+			`{"name":"g0","vni":8,"remote":"10.0.0.2","udp_csum":true,"df":"set","master":"br0"}`, `{"name":"g0","external":true,"dstport":6082}`, `{"name":"g0","vni":7,"remote":"10.9.0.2","ttl_inherit":true,"df":"unset","mtu":1300}`,
+			`{"name":"g0","vni":7,"remote":"fd00::9","flowlabel":5,"external":false}`),
+		Rejects: []Reject{{`{"name":"g0","remote":"10.0.0.1"}`, "vni"}, {`{"name":"g0","vni":1}`, "remote"}, {`{"name":"g0","vni":1,"remote":"x"}`, "remote"}, {`{"name":"g0","external":true,"vni":1}`, "external"},
+			{`{"name":"g0","vni":16777216,"remote":"10.0.0.1"}`, "vni"}}}
+}
+
+func teamSuite() Suite {
+	return Suite{Module: "team", Needs: []string{"team"}, Setup: setups(wires("v", "w"), bridge("br0")), States: states("team", `{"name":"t0"}`, `{"name":"t0","ports":["v","w"],"up":false}`, `{"name":"t0","ports":["v"],"mtu":1400}`,
+		`{"name":"t0","ports":[],"master":"br0"}`), Rejects: []Reject{{`{"name":"t0","ports":["v","v"]}`, "ports[1]"}}}
 }

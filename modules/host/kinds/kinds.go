@@ -45,6 +45,8 @@ type Attr struct {
 	// that this one counts, as the flags of a GRE tunnel do of its keys.
 	Bit  uint32
 	Also uint16
+	// Six says that it counts with an IPv6 remote only.
+	Six bool
 	// Mask says that bits of Num are followed by the mask of those that are meant (struct ifla_vlan_flags).
 	Mask bool
 	At   int // offset in an attribute that holds several numbers
@@ -159,17 +161,6 @@ func (k *Kind) With(data, want map[string]any) map[string]any {
 	}
 	if len(out) == 0 {
 		return nil
-	}
-	return out
-}
-
-// All returns data with the defaults of whatever it leaves out.
-func (k *Kind) All(data map[string]any) map[string]any {
-	out := map[string]any{}
-	for i := range k.Attrs {
-		if v := k.Get(data, k.Attrs[i].Name); v != nil {
-			out[k.Attrs[i].Name] = v
-		}
 	}
 	return out
 }

@@ -25,7 +25,8 @@ func gre(name string, over6 bool) Kind {
 	}}
 	if over6 {
 		k.Family = 6
-		k.Attrs = append(k.Attrs, Attr{Name: "encap_limit", Num: 11, Wire: U8, Default: 0.0}, Attr{Name: "flowinfo", Num: 12, Wire: BE32, Default: 0.0, Max: 1<<28 - 1}, Attr{Name: "flags", Num: 13, Wire: U32, Default: 0.0})
+		k.Attrs = append(k.Attrs, Attr{Name: "encap_limit", Num: 11, Wire: U8, Default: 0.0}, Attr{Name: "flowinfo", Num: 12, Wire: BE32, Default: 0.0, Max: 1<<28 - 1}, Attr{Name: "ign_encap_limit", Num: 13, Wire: U32 | Bool, Bit: 1, Default: false}, Attr{Name: "use_orig_tclass", Num: 13, Wire: U32 | Bool, Bit: 2, Default: false},
+			Attr{Name: "use_orig_flowlabel", Num: 13, Wire: U32 | Bool, Bit: 4, Default: false}, Attr{Name: "use_orig_fwmark", Num: 13, Wire: U32 | Bool, Bit: 0x20, Default: false})
 		return k
 	}
 	k.Attrs = append(k.Attrs, Attr{Name: "tos", Num: 9, Wire: U8, Default: 0.0}, Attr{Name: "pmtudisc", Num: 10, Wire: U8 | Bool, Default: true},
@@ -35,14 +36,14 @@ func gre(name string, over6 bool) Kind {
 
 // ipip is a kind of tunnel of IP in IPv4: ipip, or IPv6 in it, sit.
 func ipip(name string) Kind {
-	mode := "ipip"
+	mode, ttl := "ipip", 0.0
 	if name == "sit" {
-		mode = "ip6ip"
+		mode, ttl = "ip6ip", 64.0
 	}
 	return Kind{Name: name, Link: 1, Whole: true, Routed: true, Family: 4, Attrs: []Attr{
 		{Name: "local", Num: 2, Wire: Addr, Default: ""},
 		{Name: "remote", Num: 3, Wire: Addr, Default: ""},
-		{Name: "ttl", Num: 4, Wire: U8, Default: 0.0},
+		{Name: "ttl", Num: 4, Wire: U8, Default: ttl},
 		{Name: "tos", Num: 5, Wire: U8, Default: 0.0},
 		{Name: "mode", Num: 9, Wire: U8 | Word, Words: []Value{{"any", 0}, {"ipip", 4}, {"ip6ip", 41}, {"mplsip", 137}}, Default: mode},
 		{Name: "pmtudisc", Num: 10, Wire: U8 | Bool, Default: true},
@@ -59,7 +60,7 @@ var geneve = Kind{Name: "geneve", Routed: true, Attrs: []Attr{
 	{Name: "external", Num: 6, Wire: None, Default: false},
 	{Name: "udp_csum", Num: 8, Wire: U8 | Bool, Default: false},
 	{Name: "udp_zero_csum6_tx", Num: 9, Wire: U8 | Bool, Default: false},
-	{Name: "udp_zero_csum6_rx", Num: 10, Wire: U8 | Bool, Default: false},
+	{Name: "udp_zero_csum6_rx", Num: 10, Wire: U8 | Bool, Default: false, Six: true},
 	{Name: "flowlabel", Num: 11, Wire: BE32, Default: 0.0, Max: 1<<20 - 1},
 	{Name: "ttl_inherit", Num: 12, Wire: U8 | Bool, Default: false},
 	{Name: "df", Num: 13, Wire: U8 | Word, Words: dontFragment, Default: "unset"},

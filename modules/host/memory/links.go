@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"labctl/modules/host"
+	"labctl/modules/host/kinds"
 )
 
 // Links returns the network devices of the namespace.
@@ -139,7 +140,52 @@ func (n *Net) creatableLocked(want host.Link) error {
 	if want.Kind == "vxlan" && n.vniTakenLocked(want) {
 		return refused(op, want.Name, errExist, "A VXLAN device with the specified VNI already exists")
 	}
+	if err := n.geneveTakenLocked(want); err != nil {
+		return err
+	}
+	if n.tunnelTakenLocked(want.Name, want) {
+		return refused(op, want.Name, errExist, "")
+	}
 	return nil
+}
+
+// tunnelTakenLocked says whether another tunnel has the same ends, and the same key (ip_tunnel_find, net/ipv4/ip_tunnel.c).
+func (n *Net) tunnelTakenLocked(name string, want host.Link) bool {
+	if k := kinds.Of(want.Kind); k == nil || !k.Whole {
+		return false
+	}
+	for _, d := range n.links {
+		if d.Name != name && d.Kind == want.Kind && below(d.Link) == below(want) && own(d.Link, "local") == own(want, "local") &&
+			own(d.Link, "remote") == own(want, "remote") && own(d.Link, "ikey") == own(want, "ikey") {
+			return true
+		}
+	}
+	return false
+}
+
+// geneveTakenLocked refuses a second tunnel to the same end, and one beside a device that takes all of a port
+// (geneve_configure, drivers/net/geneve.c).
+func (n *Net) geneveTakenLocked(want host.Link) error {
+	for _, d := range n.links {
+		if d.Kind != "geneve" || want.Kind != "geneve" || own(d.Link, "dstport") != own(want, "dstport") {
+			continue
+		}
+		switch all := own(want, "external") == true; {
+		case all != (own(d.Link, "external") == true):
+			return refused("create link", want.Name, errNotAllowed, "")
+		case all || own(d.Link, "vni") == own(want, "vni") && own(d.Link, "remote") == own(want, "remote"):
+			return busy("create link", want.Name)
+		}
+	}
+	return nil
+}
+
+// below names the device that l stands on, "" for none.
+func below(l host.Link) string {
+	if l.Parent == nil {
+		return ""
+	}
+	return l.Parent.NetNS + "/" + l.Parent.Name
 }
 
 // ethernet reports whether a device has frames with MAC addresses: a bridge, a macvlan take no others.

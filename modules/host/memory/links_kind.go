@@ -69,6 +69,9 @@ func (n *Net) defaultsLocked(want host.Link) *link {
 	if mtu := n.belowLocked(want); mtu > 0 {
 		d.MTU = ptr(mtu - headroom(want))
 	}
+	if want.Kind == "geneve" && want.Data["external"] == true {
+		d.MTU = ptr(65535 - 70) // the most, less what it adds over IPv6 (geneve_link_config, drivers/net/geneve.c)
+	}
 	if want.Kind == "tun" && want.Data["mode"] == "tun" {
 		d.TxQueueLen, d.ARP, d.Address = ptr(500), ptr(false), nil
 	}
@@ -157,6 +160,12 @@ func (n *Net) checkDataLocked(d *link, want host.Link, op string) error {
 	if d.Kind == "vxlan" {
 		return n.checkVXLANLocked(d, want, op)
 	}
+	if now := d.Link; want.Data != nil && op != "create link" {
+		now.Data = kinds.Of(d.Kind).With(d.Data, want.Data)
+		if n.tunnelTakenLocked(d.Name, now) {
+			return refused(op, d.Name, errExist, "")
+		}
+	}
 	return nil
 }
 
@@ -166,6 +175,10 @@ func settle(d *link, was, want host.Attrs) {
 	switch d.Kind {
 	case "bond":
 		d.Data = k.With(d.Data, monitors(k, d.Data, want))
+	case "ipip", "sit": // ipip_netlink_parms, ipip6_netlink_parms
+		if number(want["ttl"]) > 0 || number(d.Data["ttl"]) > 0 {
+			d.Data = k.With(d.Data, host.Attrs{"pmtudisc": true})
+		}
 	case "bridge": // recalculate_group_addr, net/bridge/br_device.c
 		if want["group_address"] == nil && k.Get(was, "group_address") == groupAddress(k, was) {
 			d.Data = k.With(d.Data, host.Attrs{"group_address": groupAddress(k, d.Data)})

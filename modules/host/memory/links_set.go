@@ -167,6 +167,11 @@ func (n *Net) setMTULocked(d *link, mtu *int) {
 			n.changeMTULocked(s, *mtu)
 		}
 	}
+	if aggregates(d) {
+		for _, p := range n.portsLocked(d.Name) {
+			n.changeMTULocked(p, *mtu)
+		}
+	}
 	if master := n.findLocked(*orEmpty(d.Master)); master != nil {
 		n.followPortsLocked(master)
 	}
