@@ -39,7 +39,7 @@ those boot from is set up once, which "labctl sandbox setup-guest" does ahead.
 		Args: oneOfVerbs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.sandboxUp(), a.sandboxSetupGuest(), a.sandboxDown(), a.sandboxStatus(), a.sandboxSSHConfig(), a.sandboxExec())
+	cmd.AddCommand(a.sandboxUp(), a.sandboxSetupGuest(), a.sandboxDown(), a.sandboxStatus(), a.sandboxSSHConfig(), a.sandboxExec(), a.sandboxReboot())
 	return cmd
 }
 

@@ -29,6 +29,9 @@ func Down(context.Context, string, string) error { return Check() }
 // Exec needs Linux.
 func Exec(context.Context, string, string, string, ExecOptions) (int, error) { return -1, Check() }
 
+// Reboot needs Linux.
+func Reboot(context.Context, string, string, []string, func(string)) error { return Check() }
+
 // InitMain needs Linux.
 func InitMain([]string) int {
 	fmt.Fprintln(os.Stderr, "labctl:", Check())
