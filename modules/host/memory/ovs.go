@@ -131,7 +131,7 @@ func (o ovsOf) Transact(ctx context.Context, changes []host.OVSChange) error {
 	if err := o.checkLocked(n, changes); err != nil {
 		return err
 	}
-	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, bridges: map[string]bool{}}
+	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, rates: map[string]string{}, bridges: map[string]bool{}}
 	d.lookAt(changes)
 	if _, err := o.ovs.state.Apply(changes); err != nil {
 		return err

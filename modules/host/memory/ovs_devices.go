@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"labctl/modules/host"
 )
@@ -57,6 +58,7 @@ type ovsDevices struct {
 	n       *Net
 	before  map[string]string // kinds of ovs-vswitchd's devices by name, "" for none, of those that may change
 	ports   map[string]string // kinds of the datapaths that devices of others were attached to
+	rates   map[string]string // what was taken in of them at most
 	bridges map[string]bool   // those whose devices may get another MTU
 }
 
@@ -104,7 +106,11 @@ func (d *ovsDevices) lookPort(ports ...string) {
 }
 
 func (d *ovsDevices) look(iface string) {
-	d.before[iface], d.ports[iface] = device(d.o, iface), attached(d.o, iface)
+	d.before[iface], d.ports[iface], d.rates[iface] = device(d.o, iface), attached(d.o, iface), d.rate(iface)
+}
+
+func (d *ovsDevices) rate(iface string) string {
+	return strings.Join(d.o.Tables["Interface"][iface]["ingress_policing_rate"], "")
 }
 
 // datapaths lists the kinds in use.
@@ -140,6 +146,7 @@ func (d *ovsDevices) followLocked(ctx context.Context) error {
 		}
 	}
 	for name := range d.ports {
+		d.policeLocked(name)
 		d.attachLocked(name)
 	}
 	for name := range d.bridges {
@@ -173,6 +180,19 @@ func (d *ovsDevices) attachLocked(name string) {
 		l.Promisc = ptr(true)
 	case kernelDatapath:
 		l.Master = ptr(datapathDevice[now])
+	}
+}
+
+// policeLocked: a qdisc of the device holds the rate. One that is there is removed with the rate, and when the port comes
+// (netdev_linux_set_policing, lib/netdev-linux.c), but not when it goes.
+func (d *ovsDevices) policeLocked(name string) {
+	now, rate := attached(d.o, name)+device(d.o, name), d.rate(name)
+	if now == "" || d.n.findLocked(name) == nil || now == d.ports[name]+d.before[name] && rate == d.rates[name] {
+		return
+	}
+	q := host.Qdisc{Link: name, Parent: "ingress", Handle: "ffff:", Kind: "ingress"}
+	if d.n.dropQdiscLocked(q); rate != "" {
+		d.n.qdiscs = append(d.n.qdiscs, q)
 	}
 }
 
