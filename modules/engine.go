@@ -58,6 +58,7 @@ type SpecOf[P any] struct {
 const (
 	batchIPTables = "iptables"
 	batchOVS      = "ovs"
+	batchOVSFlows = "ovs_flow"
 )
 
 // ErrNotConverged is returned when the host, read again after an apply, still differs.

@@ -51,6 +51,12 @@ func (e *toolError) Error() string {
 }
 
 func runTool(ctx context.Context, path, stdin string, args ...string) (string, error) {
+	out, _, err := runToolLog(ctx, path, stdin, args...)
+	return out, err
+}
+
+// runToolLog returns what the tool wrote to stderr, too.
+func runToolLog(ctx context.Context, path, stdin string, args ...string) (stdout, stderr string, err error) {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = commandEnv([]string{"LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "APT_LISTCHANGES_FRONTEND=none"})
 	cmd.WaitDelay = time.Second
@@ -59,21 +65,21 @@ func runTool(ctx context.Context, path, stdin string, args ...string) (string, e
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
-	err := cmd.Run()
+	err = cmd.Run()
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		return "", "", context.Cause(ctx)
 	}
 	if ee, ok := errors.AsType[*exec.ExitError](err); ok {
 		te := &toolError{name: filepath.Base(path), status: ee.ExitCode(), stderr: errs.String()}
 		if os.Geteuid() != 0 {
-			return "", &host.Error{Op: "run " + te.name, Kind: host.ErrPermission, Err: te}
+			return "", "", &host.Error{Op: "run " + te.name, Kind: host.ErrPermission, Err: te}
 		}
-		return "", te
+		return "", "", te
 	}
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // a daemon that it has started may hold its output
-		return "", fmt.Errorf("run %s: %w", filepath.Base(path), err)
+		return "", "", fmt.Errorf("run %s: %w", filepath.Base(path), err)
 	}
-	return out.String(), nil
+	return out.String(), errs.String(), nil
 }
 
 // toolMessage boils what iptables-restore prints on errors down to what went wrong.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"labctl/agent/linux/internal/ovsdb"
@@ -19,8 +20,12 @@ import (
 type vswitch struct {
 	dir string // where the sockets are; "": OVS_RUNDIR, else the usual place
 
-	mu   sync.Mutex
-	last *ovsDatabase
+	silent atomic.Bool // ovs-vswitchd was waited for in vain
+
+	mu    sync.Mutex
+	last  *ovsDatabase
+	dumps map[string]*flowDump    // by version and bridge
+	words map[string]host.OVSFlow // canonical flows by version and line
 }
 
 // ovsDatabase is all of it as last read.

@@ -71,6 +71,7 @@ func (o openvswitch) commit(ctx context.Context, c *ovsdb.Conn, ops []ovsdb.Op) 
 	if errors.As(err, &refused) && refused.Code == ovsdb.TimedOut {
 		return errNotTaken
 	}
+	o.h.vs.silent.Store(err != nil)
 	return err
 }
 

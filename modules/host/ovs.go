@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,11 +36,21 @@ type OVS interface {
 	// Transact makes changes in one transaction, waits until they are taken over, and makes sure that each interface works: where
 	// one does not, all is as before, and the error says why.
 	Transact(ctx context.Context, changes []OVSChange) error
+
+	// Flows returns the flows of a bridge by a version of OpenFlow that it speaks ("OpenFlow14").
+	Flows(ctx context.Context, bridge, version string) (OVSFlows, error)
+	// CanonicalFlows puts flows that are written as for ovs-ofctl add-flow into the words of Flows.
+	CanonicalFlows(ctx context.Context, version string, lines []string) ([]OVSFlow, error)
+	// ChangeFlows puts flows in, or in the place of those with their keys, and removes others, at once where the version can.
+	ChangeFlows(ctx context.Context, bridge, version string, put []OVSFlow, remove []OVSFlowKey) error
+	// Ports returns the numbers that OpenFlow knows the interfaces of a bridge by. A plan makes up those of new ones.
+	Ports(ctx context.Context, bridge string) (map[string]int, error)
 }
 
 // OVSState is the database as data, by table and name.
 type OVSState struct {
 	Tables map[string]map[string]OVSRow `json:"tables"`
+	Flows  map[string][]string          `json:"flows,omitempty"` // by bridge, of a snapshot only
 
 	holders map[OVSKey]string
 }
@@ -141,7 +152,7 @@ func (s *OVSState) hold(key OVSKey, gone, come OVSRow) (loose []OVSKey) {
 // Clone returns a copy that can be changed.
 func (s *OVSState) Clone() *OVSState {
 	s.index()
-	out := &OVSState{Tables: map[string]map[string]OVSRow{}, holders: maps.Clone(s.holders)}
+	out := &OVSState{Flows: s.Flows, Tables: map[string]map[string]OVSRow{}, holders: maps.Clone(s.holders)}
 	for table := range OVSTables {
 		if out.Tables[table] = maps.Clone(s.Tables[table]); out.Tables[table] == nil {
 			out.Tables[table] = map[string]OVSRow{}
@@ -244,6 +255,21 @@ func keyOf(member string, pair bool) string {
 		member, _, _ = strings.Cut(member, "=")
 	}
 	return member
+}
+
+// Ports returns the OpenFlow port numbers of the interfaces of a bridge, as far as they have any.
+func (s *OVSState) Ports(bridge string) map[string]int {
+	out := map[string]int{}
+	for _, port := range s.Tables["Bridge"][bridge]["ports"] {
+		for _, name := range s.Tables["Port"][port]["interfaces"] {
+			if number := s.Tables["Interface"][name]["ofport"]; len(number) > 0 && number[0] > "0" {
+				out[name], _ = strconv.Atoi(number[0])
+			} else {
+				out[name] = 0
+			}
+		}
+	}
+	return out
 }
 
 // OVSBroken is an interface that ovs-vswitchd could not set up, and why.

@@ -13,7 +13,7 @@ import (
 
 // OVS returns the suites of the Open vSwitch modules, all on the userspace datapath, which every kernel can run.
 func OVS() []Suite {
-	suites := []Suite{ovsBridgeSuite(), ovsPortSuite(), ovsTunnelSuite(), ovsBondSuite()}
+	suites := []Suite{ovsBridgeSuite(), ovsPortSuite(), ovsTunnelSuite(), ovsBondSuite(), ovsFlowSuite(), ovsFlowsSuite(), ovsFlowCookieSuite()}
 	for i := range suites {
 		suites[i].Compare, suites[i].Steps = compareOVS, 200
 	}
@@ -98,6 +98,11 @@ func compareOVS(ctx context.Context, model, real host.Host) string {
 				texts[i] = append(texts[i], fmt.Sprintf("%s %q %s", table, name, b))
 			}
 		}
+		flows, err := flowTexts(ctx, h, s)
+		if err != nil {
+			return err.Error()
+		}
+		texts[i] = append(texts[i], flows...)
 		slices.Sort(texts[i])
 	}
 	if slices.Equal(texts[0], texts[1]) {

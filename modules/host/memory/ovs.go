@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"labctl/modules/host"
@@ -14,6 +15,8 @@ type ovs struct {
 	state   *host.OVSState // nil: not loaded
 	missing error          // why the base has none; it is then taken for one with nothing in it
 	log     []host.OVSChange
+	flows   map[string]*flowTable // by bridge, of those looked at or changed
+	made    map[string]int        // OpenFlow port numbers made up for new interfaces
 }
 
 type ovsOf struct{ *Host }
@@ -133,12 +136,14 @@ func (o ovsOf) Transact(ctx context.Context, changes []host.OVSChange) error {
 	}
 	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, rates: map[string]string{}, bridges: map[string]bool{}}
 	d.lookAt(changes)
+	bridges := maps.Clone(o.ovs.state.Tables["Bridge"])
 	if _, err := o.ovs.state.Apply(changes); err != nil {
 		return err
 	}
 	if err := d.followLocked(ctx); err != nil {
 		return err
 	}
+	o.flushLocked(bridges, changes)
 	o.ovs.log = append(o.ovs.log, changes...)
 	o.wrote()
 	return nil
@@ -167,12 +172,16 @@ func (o ovsOf) checkLocked(n *Net, changes []host.OVSChange) error {
 	return nil
 }
 
-// Commit makes the changes of this host to its base: those of iptables, or of Open vSwitch. No batch has both.
+// Commit makes the changes of this host to its base: those of iptables, of Open vSwitch's database, or of its
+// flows. No batch has two of them.
 func (h *Host) Commit(ctx context.Context) error {
 	if err := h.CommitNetfilter(ctx); err != nil {
 		return err
 	}
-	return h.CommitOVS(ctx)
+	if err := h.CommitOVS(ctx); err != nil {
+		return err
+	}
+	return h.commitFlows(ctx)
 }
 
 // CommitOVS makes the changes of this host to its base, all in one transaction.

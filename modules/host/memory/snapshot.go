@@ -66,7 +66,7 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 			return nil, err
 		}
 	}
-	if s.OVS, err = h.OVS().State(ctx); err != nil && !errors.Is(err, host.ErrUnsupported) && !errors.Is(err, host.ErrPermission) {
+	if s.OVS, err = ovsState(ctx, h.OVS()); err != nil && !errors.Is(err, host.ErrUnsupported) && !errors.Is(err, host.ErrPermission) {
 		return nil, err
 	}
 	if name, err := hostname(ctx, h); err == nil {
