@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -168,28 +167,32 @@ func changes(all []runner.Event) map[string][]string {
 func watch(st *sandbox.State) (map[string]func() string, error) {
 	out := map[string]func() string{}
 	for _, h := range st.Hosts {
-		settle(h.NetNS)
+		settle(st, h.Name)
+		ctx, cancel := context.WithCancel(context.Background())
 		var text bytes.Buffer
-		cmd := exec.Command("nsenter", "--net="+h.NetNS, "ip", "-o", "monitor", "link", "address", "route", "rule", "netconf")
-		cmd.Stdout, cmd.Stderr = &text, os.Stderr
-		if err := cmd.Start(); err != nil {
-			return out, fmt.Errorf("ip monitor: %w", err)
-		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := sandbox.Exec(ctx, sandbox.DefaultDir, st.Name, h.Name, sandbox.ExecOptions{Stdout: &text, Stderr: os.Stderr,
+				Argv: []string{"ip", "-o", "monitor", "link", "address", "route", "rule", "netconf"}})
+			done <- err
+		}()
 		out[h.Name] = func() string {
-			_ = cmd.Process.Signal(os.Interrupt)
-			_ = cmd.Wait()
+			cancel()
+			<-done
 			return text.String()
 		}
 	}
-	time.Sleep(200 * time.Millisecond) // until they listen
+	time.Sleep(time.Second) // until they listen
 	return out, nil
 }
 
 // settle waits until the addresses that a play has made are past duplicate address detection, of which the kernel tells, too.
-func settle(netns string) {
+func settle(st *sandbox.State, host string) {
 	for range 100 {
-		out, err := exec.Command("nsenter", "--net="+netns, "ip", "-6", "-o", "address", "show", "tentative").Output()
-		if err != nil || len(out) == 0 {
+		var text bytes.Buffer
+		_, err := sandbox.Exec(context.Background(), sandbox.DefaultDir, st.Name, host, sandbox.ExecOptions{Stdout: &text,
+			Argv: []string{"ip", "-6", "-o", "address", "show", "tentative"}})
+		if err != nil || text.Len() == 0 {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,11 +93,28 @@ func execGuest(ctx context.Context, h HostState, o ExecOptions) (int, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return runConsole(ctx, session, o)
+	return runConsole(ctx, client, session, o)
 }
 
-// runConsole runs a command in a session, on a terminal if the caller has one.
-func runConsole(ctx context.Context, session *ssh.Session, o ExecOptions) (int, error) {
+// consoleMark names the variable by which the processes of one command are found again.
+const consoleMark = "LABCTL_CONSOLE"
+
+// signalMarked sends a signal to all processes of a command. sshd itself passes none on to those of root (session_signal_req,
+// session.c: "session signalling requires privilege separation").
+func signalMarked(client *ssh.Client, mark, name string) {
+	session, err := client.NewSession()
+	if err != nil {
+		return // the connection is gone, and the command with it
+	}
+	defer session.Close()
+	_ = session.Run("for p in $(grep -lzx " + consoleMark + "=" + mark + " /proc/[0-9]*/environ 2>/dev/null); do p=${p#/proc/}; kill -s " + name + " ${p%/environ}; done")
+}
+
+// runConsole runs a command in a session of client, on a terminal if the caller has one.
+func runConsole(ctx context.Context, client *ssh.Client, session *ssh.Session, o ExecOptions) (int, error) {
+	mark := rand.Text()
+	o.Env = append(slices.Clone(o.Env), consoleMark+"="+mark)
+	send := func(name string) { signalMarked(client, mark, name) }
 	var mu sync.Mutex // both may be the same writer
 	session.Stdout, session.Stderr = &shared{&mu, o.Stdout}, &shared{&mu, o.Stderr}
 	var tty *farTerminal
@@ -117,10 +136,10 @@ func runConsole(ctx context.Context, session *ssh.Session, o ExecOptions) (int, 
 	if err := session.Start(consoleLine(o)); err != nil {
 		return -1, err
 	}
-	defer forwardFar(signals, session)()
+	defer forwardFar(signals, send)()
 	defer context.AfterFunc(ctx, func() {
-		_ = session.Signal(ssh.SIGTERM)
-		time.AfterFunc(2*time.Second, func() { session.Close() })
+		send("TERM")
+		time.AfterFunc(2*time.Second, func() { client.Close() })
 	})()
 	switch {
 	case tty != nil:
@@ -165,7 +184,7 @@ func (s *shared) Write(p []byte) (int, error) {
 func signalNumber(name string) int { return int(unix.SignalNum("SIG" + name)) }
 
 // forwardFar passes signals on until stop is called.
-func forwardFar(signals <-chan os.Signal, session *ssh.Session) (stop func()) {
+func forwardFar(signals <-chan os.Signal, send func(name string)) (stop func()) {
 	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -173,7 +192,7 @@ func forwardFar(signals <-chan os.Signal, session *ssh.Session) (stop func()) {
 			select {
 			case s := <-signals:
 				if n, ok := s.(syscall.Signal); ok {
-					_ = session.Signal(ssh.Signal(strings.TrimPrefix(unix.SignalName(n), "SIG")))
+					send(strings.TrimPrefix(unix.SignalName(n), "SIG"))
 				}
 			case <-done:
 				return
