@@ -47,6 +47,7 @@ type Net interface {
 	Netfilter() Netfilter
 	NFTables() NFTables
 	IPSets() IPSets
+	WireGuards() WireGuards
 	Probes() Probes
 }
 

@@ -30,6 +30,8 @@ type NetState struct {
 	Netfilter map[string][]Table `json:"netfilter,omitempty"` // "ipv4", "ipv6"
 	NFTables  map[string]string  `json:"nftables,omitempty"`  // "inet filter", ...
 	IPSets    []IPSet            `json:"ipsets,omitempty"`
+
+	WireGuards map[string]WireGuard `json:"wireguard,omitempty"` // by device
 }
 
 // FileState is a file with its content where it is small text.

@@ -150,13 +150,13 @@ func (r *run) writes() int {
 	return r.tg.Writes()
 }
 
-// diff is what a result says would happen, as text to compare. MAC addresses and host names of containers that were
+// diff is what a result says would happen, as text to compare. MAC addresses, ports and host names of containers that were
 // there are left out: in the walk the host makes them up, and the model does not know them.
 func diff(res modules.Result) string {
 	d := res.Diff
 	d.Changes = append([]modules.Change(nil), d.Changes...)
 	for i, c := range d.Changes {
-		if c.Path == "address" || c.Path == "peer_address" || c.Path == "hostname" {
+		if c.Path == "address" || c.Path == "peer_address" || c.Path == "hostname" || c.Path == "listen_port" {
 			d.Changes[i].Before, d.Changes[i].Unknown = nil, false
 		}
 	}

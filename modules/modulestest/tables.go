@@ -14,7 +14,7 @@ func Network() []Suite {
 		tuntapSuite(), addressSuite(), addressExclusiveSuite(), routeSuite(), route6Suite(), ruleSuite(), rule6Suite(), sysctlSuite(), forwardSuite(),
 		neighSuite(), neigh6Suite(), fdbFloodSuite(), fdbRemoteSuite(), fdbBridgeSuite(),
 		qdiscSuite(), qdiscCodelSuite(), qdiscIngressSuite(), qdiscNetemSuite(), qdiscHTBSuite(), qdiscLeafSuite(),
-		nftablesSuite(), nftablesDeviceSuite(), ipsetSuite(), ipsetTypesSuite(), ipsetTimeoutSuite(),
+		nftablesSuite(), nftablesDeviceSuite(), ipsetSuite(), ipsetTypesSuite(), ipsetTimeoutSuite(), wireguardSuite(),
 	}, Links()...)
 }
 

@@ -96,7 +96,7 @@ var all = []Kind{
 		{Name: "multi_queue", Num: 7, Wire: U8 | Bool, Default: false},
 	}},
 	bond, gre("gre", false), gre("gretap", false), gre("ip6gre", true), gre("ip6gretap", true), geneve, ipip("ipip"), ipip("sit"),
-	{Name: "veth"}, {Name: "dummy"}, {Name: "ifb"}, {Name: "team"},
+	{Name: "veth"}, {Name: "dummy"}, {Name: "ifb"}, {Name: "team"}, {Name: "wireguard"},
 }
 
 var macvlanModes = []Value{{"private", 1}, {"vepa", 2}, {"bridge", 4}, {"passthru", 8}, {"source", 16}}

@@ -206,6 +206,11 @@ func (n *Net) flippedLocked(d *link) {
 		if d.Loopback {
 			n.loopbackUpLocked(d)
 		}
+		if d.Kind == "wireguard" { // wg_open, drivers/net/wireguard/device.c
+			for _, dev := range []string{"all", d.Name} {
+				n.sysctls[deviceKey("net.ipv4.conf", dev, "send_redirects")] = "0"
+			}
+		}
 		for _, a := range n.addrs {
 			if a.Link == d.Name {
 				n.connectLocked(a)

@@ -44,6 +44,7 @@ var (
 type link struct {
 	host.Link
 	fresh     bool // made or moved here: base knows nothing of its sysctls
+	wireguard *host.WireGuard
 	fresh6    bool // left IPv6 for a while: those that base has for IPv6 are gone
 	mtuUser   bool // a bridge whose MTU was set, and no longer follows its ports
 	ownMTU    int  // of a port of a bond: what it is to have again

@@ -97,8 +97,11 @@ func netState(ctx context.Context, n host.Net) (*host.NetState, error) {
 	if s.NFTables, err = n.NFTables().Tables(ctx); lacking(err) != nil {
 		return nil, err
 	}
-	s.IPSets, err = n.IPSets().List(ctx)
-	return s, lacking(err)
+	if s.IPSets, err = n.IPSets().List(ctx); lacking(err) != nil {
+		return nil, err
+	}
+	s.WireGuards, err = wireguardState(ctx, n, s.Links)
+	return s, err
 }
 
 // lacking passes over what a host does not have, or does not show.

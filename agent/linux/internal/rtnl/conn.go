@@ -43,8 +43,11 @@ type Conn struct {
 }
 
 // Open returns a socket in the namespace of the calling thread.
-func Open() (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+func Open() (*Conn, error) { return OpenProtocol(unix.NETLINK_ROUTE) }
+
+// OpenProtocol is Open for another family of netlink(7).
+func OpenProtocol(protocol int) (*Conn, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
