@@ -64,7 +64,7 @@ func (s *scripted) Ping(context.Context, string, host.PingOptions) (host.PingRes
 	return s.pings[min(s.asked, len(s.pings))-1], nil
 }
 
-func (s *scripted) TCP(context.Context, string, time.Duration) error {
+func (s *scripted) TCP(context.Context, string, host.PingOptions) error {
 	s.asked++
 	return s.tcp[min(s.asked, len(s.tcp))-1]
 }

@@ -71,7 +71,7 @@ func probeTCP(ctx context.Context, h host.Host, want *TCP) (*TCP, error) {
 	}
 	out := *want
 	err = want.until(ctx, func() error {
-		err := n.Probes().TCP(ctx, want.Address, wait)
+		err := n.Probes().TCP(ctx, want.Address, host.PingOptions{Timeout: wait})
 		out.Seen = connection(err)
 		if out.Seen == want.Expect || want.Expect == "fail" && out.Seen != "open" && out.Seen != "" {
 			return nil

@@ -81,7 +81,7 @@ func (t *Trigger) pull(ctx context.Context, h host.Host, netns string) error {
 func (t *Trigger) once(ctx context.Context, h host.Host, n host.Net, netns string, o host.PingOptions) (err error) {
 	switch {
 	case t.TCP != "":
-		if err = n.Probes().TCP(ctx, t.TCP, o.Timeout); errors.Is(err, host.ErrRefused) || errors.Is(err, host.ErrTimeout) || errors.Is(err, host.ErrUnreachable) {
+		if err = n.Probes().TCP(ctx, t.TCP, host.PingOptions{Timeout: o.Timeout}); errors.Is(err, host.ErrRefused) || errors.Is(err, host.ErrTimeout) || errors.Is(err, host.ErrUnreachable) {
 			err = nil
 		}
 	case t.UDP != "":

@@ -31,8 +31,8 @@ func (p probes) do(fn func() error) error {
 	return p.n.h.inNetNS(p.n.fd, fn)
 }
 
-func (p probes) TCP(ctx context.Context, address string, timeout time.Duration) error {
-	c, err := p.dial(ctx, address, timeout)
+func (p probes) TCP(ctx context.Context, address string, o host.PingOptions) error {
+	c, err := p.dial(ctx, address, o)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (p probes) TCP(ctx context.Context, address string, timeout time.Duration) 
 func (p probes) Exchange(ctx context.Context, address string, request []byte, enough func([]byte) bool, timeout time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c, err := p.dial(ctx, address, 0)
+	c, err := p.dial(ctx, address, host.PingOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -70,22 +70,26 @@ func (p probes) Exchange(ctx context.Context, address string, request []byte, en
 func (p probes) Kept() *host.Kept { return &p.n.h.kept }
 
 // dial connects to host:port over TCP.
-func (p probes) dial(ctx context.Context, address string, timeout time.Duration) (*os.File, error) {
-	if timeout > 0 {
+func (p probes) dial(ctx context.Context, address string, o host.PingOptions) (*os.File, error) {
+	if o.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
 		defer cancel()
 	}
 	name, port, err := splitHostPort(address)
 	if err != nil {
 		return nil, &host.Error{Op: "connect to", Object: address, Err: err}
 	}
-	ip, err := p.resolve(ctx, name, 0)
+	ip, err := p.resolve(ctx, name, o.Family)
 	if err != nil {
 		return nil, err
 	}
 	fd, err := p.socket(ip, unix.SOCK_STREAM, 0)
 	if err == nil {
+		if err = (&pinger{fd: fd, ip: ip}).source(o.Source); err != nil {
+			unix.Close(fd)
+			return nil, &host.Error{Op: "connect to", Object: address, Err: err, Kind: kind(err)}
+		}
 		if err = connectTCP(ctx, fd, ip, port); err == nil {
 			return os.NewFile(uintptr(fd), address), nil // non-blocking: deadlines work
 		}

@@ -25,12 +25,15 @@ type capture struct {
 
 // Capture opens the socket for no protocol at first, so that nothing gets in before the filter is there.
 func (p probes) Capture(_ context.Context, o host.CaptureOptions) (host.Capture, error) {
-	index, err := p.n.index(o.Dev)
-	if err != nil {
-		return nil, failed("capture on", o.Dev, err)
+	index, typ, err := 0, unix.SOCK_DGRAM, error(nil)
+	if o.Dev != "" {
+		typ = unix.SOCK_RAW
+		if index, err = p.n.index(o.Dev); err != nil {
+			return nil, failed("capture on", o.Dev, err)
+		}
 	}
-	c := &capture{buf: make([]byte, 1<<18)}
-	if c.fd, err = p.packetSocket(unix.SOCK_RAW); err == nil {
+	c := &capture{plain: o.Dev == "", buf: make([]byte, 1<<18)}
+	if c.fd, err = p.packetSocket(typ); err == nil {
 		if err = c.setup(p, o, index); err != nil {
 			_ = unix.Close(c.fd)
 		}
@@ -49,8 +52,12 @@ func (p probes) packetSocket(typ int) (fd int, err error) {
 	return fd, err
 }
 
-func (c *capture) setup(p probes, o host.CaptureOptions, index int) error {
-	ifr, err := unix.NewIfreq(o.Dev)
+// kind takes a socket without Ethernet headers where the device has none.
+func (c *capture) kind(p probes, dev string) error {
+	if c.plain {
+		return nil
+	}
+	ifr, err := unix.NewIfreq(dev)
 	if err != nil {
 		return err
 	}
@@ -59,14 +66,24 @@ func (c *capture) setup(p probes, o host.CaptureOptions, index int) error {
 	}
 	typ := ifr.Uint16() // the family of a struct sockaddr
 	c.loop = typ == unix.ARPHRD_LOOPBACK
-	filter := o.Ethernet
-	if typ != unix.ARPHRD_ETHER && !c.loop {
-		fd, err := p.packetSocket(unix.SOCK_DGRAM)
-		if err != nil {
-			return err
-		}
+	if typ == unix.ARPHRD_ETHER || c.loop {
+		return nil
+	}
+	fd, err := p.packetSocket(unix.SOCK_DGRAM)
+	if err == nil {
 		_ = unix.Close(c.fd)
-		c.fd, c.plain, filter = fd, true, o.Plain
+		c.fd, c.plain = fd, true
+	}
+	return err
+}
+
+func (c *capture) setup(p probes, o host.CaptureOptions, index int) error {
+	if err := c.kind(p, o.Dev); err != nil {
+		return err
+	}
+	filter := o.Ethernet
+	if c.plain {
+		filter = o.Plain
 	}
 	if len(filter) > 0 {
 		prog := make([]unix.SockFilter, len(filter))

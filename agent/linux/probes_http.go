@@ -24,7 +24,7 @@ func (p probes) HTTP(ctx context.Context, url string, timeout time.Duration) (in
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	c, err := p.dial(ctx, address, 0)
+	c, err := p.dial(ctx, address, host.PingOptions{})
 	if err != nil {
 		return 0, nil, err
 	}

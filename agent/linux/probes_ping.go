@@ -21,7 +21,7 @@ func (p probes) Ping(ctx context.Context, address string, o host.PingOptions) (h
 	if err != nil {
 		return host.PingResult{}, err
 	}
-	return p.ask(ctx, &pinger{ip: ip, id: uint16(rand.Uint32()), size: o.Size}, address, o)
+	return p.ask(ctx, &pinger{ip: ip, id: uint16(rand.Uint32()), size: o.Size, payload: o.Payload}, address, o)
 }
 
 // UDP sends payload once.
@@ -74,7 +74,7 @@ func orSecond(d time.Duration) time.Duration {
 type pinger struct {
 	ip              netip.Addr
 	port            uint16
-	payload, answer []byte // UDP
+	payload, answer []byte // of UDP; of a ping, payload is what it begins with
 	fd              int
 	raw             bool
 	id              uint16
@@ -121,24 +121,29 @@ func (s *pinger) setup(o host.PingOptions) error {
 			return fmt.Errorf("set time to live: %w", err)
 		}
 	}
-	if o.Source == "" {
+	return s.source(o.Source)
+}
+
+// source sets the address or the interface to send from; "" leaves it to the kernel.
+func (s *pinger) source(text string) error {
+	if text == "" {
 		return nil
 	}
-	if src, err := netip.ParseAddr(o.Source); err == nil {
+	if src, err := netip.ParseAddr(text); err == nil {
 		if src.Is4() != s.ip.Is4() {
-			return fmt.Errorf("source %s: %w", o.Source, unix.EAFNOSUPPORT)
+			return fmt.Errorf("source %s: %w", text, unix.EAFNOSUPPORT)
 		}
 		sa, err := sockaddr(s.fd, src, 0)
 		if err == nil {
 			err = unix.Bind(s.fd, sa)
 		}
 		if err != nil {
-			return fmt.Errorf("source %s: %w", o.Source, err)
+			return fmt.Errorf("source %s: %w", text, err)
 		}
 		return nil
 	}
-	if err := unix.BindToDevice(s.fd, o.Source); err != nil {
-		return fmt.Errorf("source %s: %w", o.Source, err)
+	if err := unix.BindToDevice(s.fd, text); err != nil {
+		return fmt.Errorf("source %s: %w", text, err)
 	}
 	return nil
 }
@@ -212,6 +217,7 @@ func (s *pinger) request(seq uint16) []byte {
 	for i := range b[8:] {
 		b[8+i] = byte(i)
 	}
+	copy(b[8:], s.payload)
 	if s.ip.Is4() {
 		binary.BigEndian.PutUint16(b[2:], checksum(b))
 	}

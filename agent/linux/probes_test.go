@@ -164,16 +164,16 @@ func TestTCP(t *testing.T) {
 		"10.5.0.1:80": host.ErrTimeout, "10.9.9.9:80": host.ErrUnreachable, "10.3.0.1:80": host.ErrUnreachable,
 		"10.6.0.1:80": host.ErrUnreachable, "10.7.0.1:80": host.ErrUnreachable,
 	} {
-		if err := p.TCP(ctxOf(t), address, 400*time.Millisecond); !errors.Is(err, want) {
+		if err := p.TCP(ctxOf(t), address, host.PingOptions{Timeout: 400 * time.Millisecond}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, not %v", address, err, want)
 		}
 	}
 	for _, address := range []string{"10.0.2.2", "10.0.2.2:x", "fd00::1:80", ":80", "10.0.2.2:70000"} {
-		if err := p.TCP(ctxOf(t), address, time.Second); err == nil {
+		if err := p.TCP(ctxOf(t), address, host.PingOptions{Timeout: time.Second}); err == nil {
 			t.Errorf("%q passes for an address", address)
 		}
 	}
-	if err := p.TCP(ctxOf(t), "localhost:9", time.Second); !errors.Is(err, host.ErrRefused) {
+	if err := p.TCP(ctxOf(t), "localhost:9", host.PingOptions{Timeout: time.Second}); !errors.Is(err, host.ErrRefused) {
 		t.Errorf("by name: %v", err)
 	}
 }

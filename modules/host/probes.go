@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type PingOptions struct {
 	DF       bool          // never fragmented, neither here (IPv6, too) nor on the way
 	TTL      int           // time to live or hop limit; 0: the host's own
 	Family   int           // 4 or 6: of a name that has addresses of both; 0: IPv4 first
+	Payload  []byte        // what the payload of a ping begins with
 }
 
 // PingResult counts what came back. Unreachable is set when the kernel or a router said so (no route, ICMP destination
@@ -50,7 +52,7 @@ type BPF struct {
 
 // CaptureOptions say what to capture.
 type CaptureOptions struct {
-	Dev string
+	Dev string // "": all of the namespace, whose frames are taken as those of devices without Ethernet headers
 	// Ethernet and Plain are the filters for devices with Ethernet headers and for those without; nil passes all.
 	Ethernet, Plain []BPF
 	Promisc         bool // ask the device for frames that are not for it
@@ -91,8 +93,12 @@ type Probes interface {
 	// UDP sends a datagram to host:port and awaits one: o.Count, Interval and Size mean nothing. The answer is nil when none came;
 	// Unreachable is set when the kernel, a router or the receiver (port unreachable) said so.
 	UDP(ctx context.Context, address string, payload []byte, o PingOptions) (answer []byte, r PingResult, err error)
-	// TCP connects to host:port and closes; the error matches ErrUnreachable, ErrRefused or ErrTimeout.
-	TCP(ctx context.Context, address string, timeout time.Duration) error
+	// TCP connects to host:port and closes; of o, Source, Family and Timeout count. The error matches ErrUnreachable, ErrRefused
+	// or ErrTimeout.
+	TCP(ctx context.Context, address string, o PingOptions) error
+	// Listen takes a port of all addresses: of TCP, where connections stand but are not spoken on, or of UDP, where every
+	// datagram is given to answer, and what that returns sent back. ErrBusy when somebody has the port.
+	Listen(ctx context.Context, proto string, port int, answer func([]byte) []byte) (io.Closer, error)
 	// Exchange sends a request over TCP and returns what comes back until enough says that this is all, or the end.
 	Exchange(ctx context.Context, address string, request []byte, enough func([]byte) bool, timeout time.Duration) ([]byte, error)
 	// HTTP sends one GET over TCP (http:// only, redirects are not followed) and returns the status and the body (first

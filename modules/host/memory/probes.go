@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"labctl/modules/host"
@@ -16,8 +17,12 @@ func (probes) Ping(_ context.Context, address string, _ host.PingOptions) (host.
 	return host.PingResult{}, &host.Error{Op: "ping", Object: address, Kind: host.ErrUnsupported}
 }
 
-func (probes) TCP(_ context.Context, address string, _ time.Duration) error {
+func (probes) TCP(_ context.Context, address string, _ host.PingOptions) error {
 	return &host.Error{Op: "connect to", Object: address, Kind: host.ErrUnsupported}
+}
+
+func (probes) Listen(_ context.Context, proto string, _ int, _ func([]byte) []byte) (io.Closer, error) {
+	return nil, &host.Error{Op: "listen on", Object: proto, Kind: host.ErrUnsupported}
 }
 
 func (probes) HTTP(_ context.Context, url string, _ time.Duration) (int, []byte, error) {

@@ -1,0 +1,117 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+
+	"labctl/agent/linux/internal/rtnl"
+	"labctl/modules/host"
+
+	"golang.org/x/sys/unix"
+)
+
+// backlog is how many connections may stand that nobody has accepted: the kernel makes them without us.
+const backlog = 128
+
+// listener is a socket, and for UDP who answers on it.
+type listener struct {
+	*os.File
+	done chan struct{} // closed when nobody answers any more
+}
+
+// Listen takes a socket for IPv6 that is for IPv4, too, or one for IPv4 where there is no IPv6.
+func (p probes) Listen(_ context.Context, proto string, port int, answer func([]byte) []byte) (io.Closer, error) {
+	fd, err := p.bound(proto, &unix.SockaddrInet6{Port: port}, unix.AF_INET6)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
+		fd, err = p.bound(proto, &unix.SockaddrInet4{Port: port}, unix.AF_INET)
+	}
+	if err != nil {
+		e := &host.Error{Op: "listen on", Object: proto + " port " + strconv.Itoa(port), Err: err, Kind: kind(err)}
+		if errors.Is(err, unix.EADDRINUSE) {
+			e.Kind = host.ErrBusy
+		}
+		return nil, e
+	}
+	l := &listener{os.NewFile(uintptr(fd), proto), make(chan struct{})}
+	if proto == "udp" {
+		go l.answer(answer)
+	} else {
+		close(l.done)
+	}
+	return l, nil
+}
+
+func (p probes) bound(proto string, sa unix.Sockaddr, family int) (fd int, err error) {
+	typ := unix.SOCK_STREAM
+	if proto == "udp" {
+		typ = unix.SOCK_DGRAM
+	}
+	err = p.do(func() error {
+		fd, err = unix.Socket(family, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+	if family == unix.AF_INET6 {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	} else {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	}
+	if err = unix.Bind(fd, sa); err == nil && proto != "udp" {
+		err = unix.Listen(fd, backlog)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+	}
+	return fd, err
+}
+
+// answer ends when the socket is closed.
+func (l *listener) answer(answer func([]byte) []byte) {
+	defer close(l.done)
+	c, err := l.SyscallConn()
+	b, oob := make([]byte, 64<<10), make([]byte, 256)
+	for err == nil {
+		err = c.Read(func(fd uintptr) bool {
+			n, oobn, _, from, err := unix.Recvmsg(int(fd), b, oob, unix.MSG_DONTWAIT)
+			if err == nil {
+				if out := answer(b[:n]); out != nil {
+					_ = unix.Sendmsg(int(fd), out, addressedTo(oob[:oobn]), from, 0)
+				}
+			}
+			return err != syscall.EAGAIN
+		})
+	}
+}
+
+// addressedTo makes of the control messages of a datagram those of its answer: it comes from the address that was written
+// to, by whichever device the routes say.
+func addressedTo(oob []byte) []byte {
+	cmsgs, _ := unix.ParseSocketControlMessage(oob)
+	for _, c := range cmsgs {
+		switch {
+		case c.Header.Level == unix.IPPROTO_IP && c.Header.Type == unix.IP_PKTINFO && len(c.Data) >= 12: // struct in_pktinfo
+			clear(c.Data[:4])
+			return oob
+		case c.Header.Level == unix.IPPROTO_IPV6 && c.Header.Type == unix.IPV6_PKTINFO && len(c.Data) >= 20: // struct in6_pktinfo
+			if rtnl.U16(c.Data)&bigEndian16(0xffc0) != bigEndian16(0xfe80) { // a link-local address needs its device
+				clear(c.Data[16:20])
+			}
+			return oob
+		}
+	}
+	return nil
+}
+
+// Close waits until nobody answers.
+func (l *listener) Close() error {
+	err := l.File.Close()
+	<-l.done
+	return err
+}
