@@ -52,8 +52,8 @@ func (a *app) sandboxUp() *cobra.Command {
 
 A host shares this computer's kernel unless its block says kernel = "guest", or
 names kernel_modules, such as ["8021q"], that this kernel lacks; then it boots a
-kernel of its own (User-mode Linux, on amd64, with the packages that labctl names
-if they are missing). The sandbox block says the same for all hosts.`,
+kernel of its own: User-mode Linux, on amd64, with the packages that labctl
+names if they are missing. The sandbox block says the same for all hosts.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			site, err := a.load(sitePath(args), &s)
@@ -79,12 +79,12 @@ if they are missing). The sandbox block says the same for all hosts.`,
 func (a *app) sandboxSetupGuest() *cobra.Command {
 	return &cobra.Command{
 		Use:   "setup-guest",
-		Short: "Build what hosts with a kernel of their own boot from, if it is not there",
+		Short: "Build what hosts with kernels of their own boot from",
 		Long: `Build what hosts with a kernel of their own boot from, if it is not there: a
 file system of this computer's distribution, from this computer's own package
 sources, and the kernel modules that its user-mode-linux lacks. It takes some
-minutes, once, and about 400 MB below /var/cache/labctl. "labctl sandbox up" does
-the same when a site needs it.`,
+minutes, once, and about 400 MB below /var/cache/labctl. "labctl sandbox up"
+does the same when a site needs it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			base, err := sandbox.SetupGuest(cmd.Context(), func(l string) { fmt.Fprintln(a.err, l) })

@@ -14,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "rewrite cmd/labctl-agent/deps.txt")
 
 // What an agent may weigh, in bytes, as it lies on a machine and as it travels there. OpenSSH lets 2 MiB of a push go
-// before it wants to be answered, and a link of 1 Mbit/s takes 14 seconds for 1.7 MB. A third of what lies there is the tables
+// before it wants to be answered, and a link of 1 Mbit/s takes 15 seconds for 1.9 MB. A third of what lies there is the tables
 // that Go needs to walk a stack, which pack well: what travels is the limit that counts.
 const (
 	maxAgent  = 6_500_000
