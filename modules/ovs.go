@@ -48,7 +48,7 @@ func ovsAbsent[T any](read func(context.Context, host.Host, *T) (*T, error)) fun
 // ovsColumn returns the column that an attribute of a module stands for. Columns of an interface that are called as one of
 // its port's have interface_ before them.
 func ovsColumn(module, attribute string) (table, column string) {
-	table = map[string]string{"ovs_bridge": "Bridge", "ovs_mirror": "Mirror", "ovs_port": "Port"}[module]
+	table = map[string]string{"ovs_bridge": "Bridge", "ovs_manager": "Manager", "ovs_mirror": "Mirror", "ovs_port": "Port"}[module]
 	if _, ok := host.OVSTables[table][attribute]; ok {
 		return table, attribute
 	}
@@ -64,7 +64,7 @@ func ovsColumn(module, attribute string) (table, column string) {
 
 // ovsRows returns what the arguments of a module say, by table; with d only those that differ.
 func ovsRows(module string, arguments any, d *Diff) map[string]host.OVSRow {
-	out := map[string]host.OVSRow{"Port": {}, "Interface": {}, "Bridge": {}, "Mirror": {}}
+	out := map[string]host.OVSRow{"Port": {}, "Interface": {}, "Bridge": {}, "Mirror": {}, "Manager": {}}
 	block := Default[module].Schema()
 	for i := range block.Attributes {
 		a := &block.Attributes[i]
@@ -179,6 +179,19 @@ func changeOVS(key host.OVSKey, before, want host.OVSRow, exclusive bool) host.O
 		}
 	}
 	return c
+}
+
+// numberOrNone checks a number that may be "", for none.
+func numberOrNone(path string, v *string, least int) error {
+	if v == nil || *v == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(*v)
+	if err != nil || n < least || n > 1<<31-1 {
+		return argf(path, "%q is not a number, %d or more, nor \"\"", *v, least)
+	}
+	*v = strconv.Itoa(n)
+	return nil
 }
 
 // ovsKeys checks the keys of maps.

@@ -173,7 +173,7 @@ func (f *OVSFlow) make(ctx context.Context, h host.Host, bridge host.OVSRow) err
 	if err != nil {
 		return err
 	}
-	if f.made, err = h.OVS().CanonicalFlows(ctx, f.Version, lines); err != nil {
+	if f.made, err = h.OVS().CanonicalFlows(ctx, f.Bridge, f.Version, lines); err != nil {
 		return err
 	}
 	keys := map[host.OVSFlowKey]bool{}
@@ -358,7 +358,7 @@ func (f *OVSFlow) over(old, m host.OVSFlow) host.OVSFlow {
 
 // prepareOVSFlows has all flows put into canonical form at once. What is wrong with one its own call will say.
 func prepareOVSFlows(ctx context.Context, h host.Host, wants []*OVSFlow) error {
-	lines := map[string][]string{}
+	lines := map[[2]string][]string{}
 	for _, w := range wants {
 		bridge, _, err := w.row(ctx, h, "Bridge", w.Bridge)
 		if err != nil {
@@ -368,10 +368,11 @@ func prepareOVSFlows(ctx context.Context, h host.Host, wants []*OVSFlow) error {
 		if err = errors.Join(err, w.speak(bridge)); err != nil {
 			continue
 		}
-		lines[w.Version] = append(lines[w.Version], numbered...)
+		of := [2]string{w.Bridge, w.Version}
+		lines[of] = append(lines[of], numbered...)
 	}
-	for version, all := range lines {
-		if _, err := h.OVS().CanonicalFlows(ctx, version, all); err != nil {
+	for of, all := range lines {
+		if _, err := h.OVS().CanonicalFlows(ctx, of[0], of[1], all); err != nil {
 			return err
 		}
 	}

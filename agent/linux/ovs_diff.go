@@ -62,11 +62,14 @@ func (b *opsBuilder) row(key host.OVSKey) {
 				row[name] = encode(c, set, b.ref(key, c))
 			}
 		}
-		name := key.Name
-		if key.Table == "Mirror" {
+		column, name := "name", key.Name
+		switch key.Table {
+		case "Manager":
+			column = "target"
+		case "Mirror":
 			_, name, _ = strings.Cut(name, "/")
 		}
-		row["name"] = name
+		row[column] = name
 		b.ops = append(b.ops, ovsdb.Op{"op": "insert", "table": key.Table, "row": row, "uuid-name": id})
 		return
 	}

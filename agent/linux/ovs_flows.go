@@ -20,8 +20,10 @@ type flowDump struct {
 	changes int64
 }
 
-// maxWords bounds how many flows are known in canonical form.
-const maxWords = 1 << 14
+const (
+	maxWords  = 1 << 14 // how many flows are known in canonical form
+	manyFlows = 100     // from which on it pays to run two ovs-ofctl at once
+)
 
 func (o openvswitch) Ports(ctx context.Context, bridge string) (map[string]int, error) {
 	d, err := o.state(ctx, starting)
@@ -32,9 +34,13 @@ func (o openvswitch) Ports(ctx context.Context, bridge string) (map[string]int, 
 }
 
 func (o openvswitch) Flows(ctx context.Context, bridge, version string) (host.OVSFlows, error) {
+	o.h.vs.mu.Lock()
+	defer o.h.vs.mu.Unlock()
+	return o.flowsLocked(ctx, bridge, version)
+}
+
+func (o openvswitch) flowsLocked(ctx context.Context, bridge, version string) (host.OVSFlows, error) {
 	v := &o.h.vs
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	key := version + " " + bridge
 	now := o.changes()
 	if d := v.dumps[key]; d != nil && d.changes == now && time.Since(d.read) < dumpLife {
@@ -62,11 +68,17 @@ func (o openvswitch) Flows(ctx context.Context, bridge, version string) (host.OV
 	return flows, nil
 }
 
+// here reports whether a bridge can be asked.
+func (o openvswitch) here(bridge string) bool {
+	_, err := os.Stat(filepath.Join(o.rundir(), bridge+".mgmt"))
+	return err == nil
+}
+
 // target names the socket of a bridge, which ovs-vswitchd makes a moment after it starts: that is waited for once.
 func (o openvswitch) target(ctx context.Context, bridge string) string {
 	path := filepath.Join(o.rundir(), bridge+".mgmt")
 	for start := time.Now(); time.Since(start) < starting && !o.h.vs.silent.Load(); {
-		if _, err := os.Stat(path); err == nil || pause(ctx, 20*time.Millisecond) != nil {
+		if o.here(bridge) || pause(ctx, 20*time.Millisecond) != nil {
 			return "unix:" + path
 		}
 	}
@@ -120,7 +132,7 @@ func flowMessage(stderr, stdin string) string {
 
 // CanonicalFlows asks ovs-ofctl parse-flows, once for all lines that are new. What it drops from a match it tells its log
 // only (ofputil_normalize_match_quiet, lib/ofp-match.c): "tp_dst=80" without "tcp" would match everything.
-func (o openvswitch) CanonicalFlows(ctx context.Context, version string, lines []string) ([]host.OVSFlow, error) {
+func (o openvswitch) CanonicalFlows(ctx context.Context, bridge, version string, lines []string) ([]host.OVSFlow, error) {
 	v := &o.h.vs
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -132,6 +144,14 @@ func (o openvswitch) CanonicalFlows(ctx context.Context, version string, lines [
 		if _, ok := v.words[version+" "+line]; !ok {
 			unknown = append(unknown, line)
 		}
+	}
+	if len(unknown) > manyFlows && o.here(bridge) {
+		dumped := make(chan struct{})
+		go func() {
+			defer close(dumped)
+			_, _ = o.flowsLocked(ctx, bridge, version) // what is wrong with it Flows will say
+		}()
+		defer func() { <-dumped }()
 	}
 	if len(unknown) > 0 {
 		made, err := o.parseFlows(ctx, version, unknown)

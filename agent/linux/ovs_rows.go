@@ -14,7 +14,7 @@ import (
 
 // readDatabase selects the columns of host.OVSTables, and the targets of managers and controllers, in one transaction.
 func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
-	tables := append(slices.Sorted(maps.Keys(host.OVSTables)), "Controller", "Manager")
+	tables := append(slices.Sorted(maps.Keys(host.OVSTables)), "Controller")
 	ops := make([]ovsdb.Op, len(tables))
 	for i, table := range tables {
 		columns := []any{"_uuid"}
@@ -55,14 +55,13 @@ func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
 		}
 	}
 	delete(d.Tables, "Controller")
-	delete(d.Tables, "Manager")
 	return d, nil
 }
 
 // rowReader turns UUIDs into names.
 type rowReader struct {
 	names  map[string]string // by UUID
-	holder map[string]string // names of the rows that hold mirrors, controllers and managers, by the UUID of those
+	holder map[string]string // names of the bridges that hold mirrors and controllers, by the UUID of those
 }
 
 func (r rowReader) identify(table string, rows []map[string]any) {
@@ -72,7 +71,7 @@ func (r rowReader) identify(table string, rows []map[string]any) {
 			name, _ = row["target"].(string)
 		}
 		r.names[uuid(row["_uuid"])] = name
-		for _, column := range []string{"mirrors", "controller", "manager_options"} {
+		for _, column := range []string{"mirrors", "controller"} {
 			for _, v := range members(row[column]) {
 				r.holder[uuid(v)] = name
 			}

@@ -39,8 +39,8 @@ type OVS interface {
 
 	// Flows returns the flows of a bridge by a version of OpenFlow that it speaks ("OpenFlow14").
 	Flows(ctx context.Context, bridge, version string) (OVSFlows, error)
-	// CanonicalFlows puts flows that are written as for ovs-ofctl add-flow into the words of Flows.
-	CanonicalFlows(ctx context.Context, version string, lines []string) ([]OVSFlow, error)
+	// CanonicalFlows puts flows that are written as for ovs-ofctl add-flow into the words of Flows, which is asked next.
+	CanonicalFlows(ctx context.Context, bridge, version string, lines []string) ([]OVSFlow, error)
 	// ChangeFlows puts flows in, or in the place of those with their keys, and removes others, at once where the version can.
 	ChangeFlows(ctx context.Context, bridge, version string, put []OVSFlow, remove []OVSFlowKey) error
 	// Ports returns the numbers that OpenFlow knows the interfaces of a bridge by. A plan makes up those of new ones.
@@ -69,14 +69,15 @@ type OVSColumn struct {
 // OVSTables are the tables and columns that labctl knows, with kinds in short: s, i, b sets of strings, integers, booleans, in
 // upper case exactly one, m maps, "+" the rows held, "-" rows referred to, "=" targets, "?" before what ovs-vswitchd tells.
 var OVSTables = map[string]map[string]OVSColumn{
-	"Open_vSwitch": ovsColumns("bridges+Bridge manager_options=Manager external_ids:m other_config:m"),
+	"Open_vSwitch": ovsColumns("bridges+Bridge manager_options+Manager external_ids:m other_config:m"),
 	"Bridge": ovsColumns("ports+Port mirrors+Mirror controller=Controller datapath_type:S fail_mode:s protocols:s stp_enable:B rstp_enable:B " +
 		"mcast_snooping_enable:B external_ids:m other_config:m datapath_id?s"),
 	"Port": ovsColumns("interfaces+Interface tag:i trunks:i cvlans:i vlan_mode:s bond_mode:s lacp:s bond_updelay:I bond_downdelay:I " +
 		"protected:B external_ids:m other_config:m"),
 	"Interface": ovsColumns("type:S options:m mac:s ofport_request:i mtu_request:i ingress_policing_rate:I ingress_policing_burst:I " +
 		"external_ids:m other_config:m error?s ofport?i"),
-	"Mirror": ovsColumns("select_all:B select_src_port-Port select_dst_port-Port select_vlan:i output_port-Port output_vlan:i snaplen:i external_ids:m"),
+	"Manager": ovsColumns("connection_mode:s max_backoff:i inactivity_probe:i external_ids:m other_config:m"),
+	"Mirror":  ovsColumns("select_all:B select_src_port-Port select_dst_port-Port select_vlan:i output_port-Port output_vlan:i snaplen:i external_ids:m"),
 }
 
 func ovsColumns(text string) map[string]OVSColumn {

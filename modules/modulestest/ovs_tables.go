@@ -13,7 +13,7 @@ import (
 
 // OVS returns the suites of the Open vSwitch modules, all on the userspace datapath, which every kernel can run.
 func OVS() []Suite {
-	suites := []Suite{ovsBridgeSuite(), ovsPortSuite(), ovsTunnelSuite(), ovsBondSuite(), ovsFlowSuite(), ovsFlowsSuite(), ovsFlowCookieSuite()}
+	suites := []Suite{ovsBridgeSuite(), ovsPortSuite(), ovsTunnelSuite(), ovsBondSuite(), ovsMirrorSuite(), ovsManagerSuite(), ovsFlowSuite(), ovsFlowsSuite(), ovsFlowCookieSuite()}
 	for i := range suites {
 		suites[i].Compare, suites[i].Steps = compareOVS, 200
 	}
@@ -76,6 +76,25 @@ func ovsBondSuite() Suite {
 	return Suite{Module: "ovs_port", Name: "ovs_port bond", Setup: setups(wires("v", "w", "x"), ovsBridges("ov0")), States: states("ovs_port",
 		`{"name":"bond0","bridge":"ov0","interfaces":["v","w"]}`, `{"name":"bond0","bridge":"ov0","interfaces":["w","v","x"],"bond_mode":"balance-slb","lacp":"off","bond_updelay":100}`,
 		`{"name":"bond0","bridge":"ov0","interfaces":["w","x"],"bond_mode":"active-backup","lacp":"","bond_updelay":0,"tag":"5"}`, `{"name":"bond0","bridge":"ov0","bond_mode":"","interfaces":["v","x"]}`)}
+}
+
+func ovsMirrorSuite() Suite {
+	return Suite{Module: "ovs_mirror", Setup: ovsPorts, States: states("ovs_mirror", `{"name":"m0","bridge":"ov0","select_all":true,"output_port":"w"}`,
+		`{"name":"m0","bridge":"ov0","select_all":false,"select_src_port":["v","ov0"],"select_dst_port":["v"],"output_port":"w","external_ids":{"a":"1"}}`,
+		`{"name":"m0","bridge":"ov0","select_src_port":[],"select_dst_port":["w"],"output_port":"v","snaplen":128}`,
+		`{"name":"m0","bridge":"ov0","select_vlan":[7,8],"output_vlan":"900","snaplen":0}`, `{"name":"m0","bridge":"ov0","output_vlan":"0901","external_ids":{"b":"1"},"exclusive":true}`),
+		Rejects: []Reject{{`{"name":"m0","output_port":"v"}`, "bridge"}, {`{"name":"m0","bridge":"ov0"}`, "output_port"}, {`{"name":"m0","bridge":"ov0","output_port":"v","output_vlan":"3"}`, "output_vlan"},
+			{`{"name":"m0","bridge":"ov0","output_vlan":"x"}`, "output_vlan"}, {`{"name":"m0","bridge":"ov0","output_port":"v","snaplen":5}`, "snaplen"},
+			{`{"name":"m0","bridge":"ov0","output_port":"v","select_vlan":[4096]}`, "select_vlan[0]"}, {`{"name":"m0","bridge":"ov0","output_port":"v","select_src_port":["a/b"]}`, "select_src_port[0]"}}}
+}
+
+func ovsManagerSuite() Suite {
+	return Suite{Module: "ovs_manager", States: states("ovs_manager", `{"target":"ptcp:6640:127.0.0.1"}`,
+		`{"target":"ptcp:6640:127.0.0.1","inactivity_probe":"30000","max_backoff":"2000","connection_mode":"out-of-band"}`,
+		`{"target":"ptcp:6640:127.0.0.1","inactivity_probe":"0","external_ids":{"a":"1"}}`, `{"target":"ptcp:6640:127.0.0.1","inactivity_probe":"","max_backoff":"","connection_mode":""}`,
+		`{"target":"ptcp:6640:127.0.0.1","other_config":{"dscp":"10"},"external_ids":{},"exclusive":true}`),
+		Rejects: []Reject{{`{"target":"127.0.0.1"}`, "target"}, {`{"target":"tcp:127.0.0.1:6640","max_backoff":"5"}`, "max_backoff"}, {`{"target":"tcp:127.0.0.1:6640","inactivity_probe":"x"}`, "inactivity_probe"},
+			{`{"target":"tcp:127.0.0.1:6640","connection_mode":"band"}`, "connection_mode"}, {`{"target":"tcp:127.0.0.1:6640","external_ids":{"":"1"}}`, "external_ids"}}}
 }
 
 // compareOVS says how the configuration of two hosts differs; what ovs-vswitchd tells is left out.

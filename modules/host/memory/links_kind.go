@@ -22,6 +22,7 @@ type look struct {
 
 var looks = []look{{kind: "bridge"}, {kind: "veth"}, {kind: "vxlan", overhead: 50}, {kind: "macvlan", parent: true}, {kind: "vlan", parent: true},
 	{kind: "ipvlan", parent: true}, {kind: "tun"}, {kind: "ifb", queue: 32, noARP: true}, {kind: "dummy", noARP: true}, {kind: "bond"}, {kind: "team"}, {kind: "wireguard", mtu: 1420, noARP: true, noMAC: true},
+	{kind: kernelDatapath},
 	{kind: "vrf", mtu: 65575, noARP: true}, {kind: "gre", overhead: 24, noARP: true, noMAC: true}, {kind: "gretap", overhead: 38},
 	{kind: "ip6gre", overhead: 52, noARP: true, noMAC: true}, {kind: "ip6gretap", overhead: 66}, {kind: "geneve", overhead: 50},
 	{kind: "ipip", overhead: 20, noARP: true, noMAC: true}, {kind: "sit", overhead: 20, noARP: true, noMAC: true}}

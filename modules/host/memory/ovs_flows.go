@@ -51,7 +51,7 @@ func (o ovsOf) flowsLocked(ctx context.Context, bridge, version string) (*flowTa
 	case t != nil && (t.version == version || t.version == ""):
 		t.version = version
 	case t != nil && len(t.touched) > 0:
-		return t, o.translateLocked(ctx, t, version)
+		return t, o.translateLocked(ctx, t, bridge, version)
 	case o.base != nil:
 		flows, err := o.base.OVS().Flows(ctx, bridge, version)
 		if err != nil {
@@ -81,11 +81,11 @@ func (o ovsOf) setFlows(bridge string, t *flowTable) {
 
 // translateLocked puts flows that tasks made into the words of another version. Those that this has no words for stay as
 // they are, though a bridge has others for some of them.
-func (o ovsOf) translateLocked(ctx context.Context, t *flowTable, version string) error {
+func (o ovsOf) translateLocked(ctx context.Context, t *flowTable, bridge, version string) error {
 	flows, touched := host.OVSFlows{}, map[host.OVSFlowKey]bool{}
 	for _, was := range t.flows.Sorted() {
 		now := was
-		if made, err := o.CanonicalFlows(ctx, version, []string{was.String()}); err == nil {
+		if made, err := o.CanonicalFlows(ctx, bridge, version, []string{was.String()}); err == nil {
 			now = made[0]
 		} else if ctx.Err() != nil {
 			return err
@@ -104,9 +104,9 @@ func (o ovsOf) translateLocked(ctx context.Context, t *flowTable, version string
 }
 
 // CanonicalFlows asks the base. Where that has no Open vSwitch yet, or there is none, flows are taken as they are written.
-func (o ovsOf) CanonicalFlows(ctx context.Context, version string, lines []string) ([]host.OVSFlow, error) {
+func (o ovsOf) CanonicalFlows(ctx context.Context, bridge, version string, lines []string) ([]host.OVSFlow, error) {
 	if o.base != nil {
-		out, err := o.base.OVS().CanonicalFlows(ctx, version, lines)
+		out, err := o.base.OVS().CanonicalFlows(ctx, bridge, version, lines)
 		if !errors.Is(err, host.ErrUnsupported) {
 			return out, err
 		}
