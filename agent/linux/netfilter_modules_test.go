@@ -58,7 +58,7 @@ func batch(t testing.TB, h *Host, calls []modules.Call) (changed int) {
 			changed++
 		}
 	}
-	if err := tx.CommitNetfilter(ctxOf(t)); err != nil {
+	if err := tx.Commit(ctxOf(t)); err != nil {
 		t.Fatal(err)
 	}
 	return changed

@@ -18,7 +18,8 @@ import (
 
 // vswitch is what a host knows of its Open vSwitch.
 type vswitch struct {
-	dir string // where the sockets are; "": OVS_RUNDIR, else the usual place
+	dir    string        // where the sockets are; "": OVS_RUNDIR, else the usual place
+	taking time.Duration // how long ovs-vswitchd may take; 0: the time below
 
 	silent atomic.Bool // ovs-vswitchd was waited for in vain
 

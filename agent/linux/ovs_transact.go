@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (o openvswitch) Transact(ctx context.Context, changes []host.OVSChange) err
 			return nil
 		}
 	}
-	return errors.Join(err, o.undo(context.WithoutCancel(ctx), c, before, touched))
+	return errors.Join(err, o.undo(context.WithoutCancel(ctx), c, before, touched, true))
 }
 
 // write makes the changes, again where somebody else was faster.
@@ -49,7 +50,7 @@ func (o openvswitch) write(ctx context.Context, c *ovsdb.Conn, changes []host.OV
 		switch {
 		case errors.As(err, &refused) && refused.Code == ovsdb.TimedOut && try < 3:
 		case errors.Is(err, errNotTaken):
-			return before, touched, errors.Join(err, o.undo(context.WithoutCancel(ctx), c, before, touched))
+			return before, touched, errors.Join(err, o.undo(context.WithoutCancel(ctx), c, before, touched, false))
 		default:
 			return before, touched, err
 		}
@@ -65,7 +66,7 @@ func (o openvswitch) commit(ctx context.Context, c *ovsdb.Conn, ops []ovsdb.Op) 
 		return err
 	}
 	_, err = c.Transact(ctx, ovsDB, ovsdb.Op{"op": "wait", "table": ovsDB, "where": []any{[]any{"cur_cfg", "<", next}},
-		"columns": []any{"cur_cfg"}, "until": "==", "rows": []any{}, "timeout": taking.Milliseconds()})
+		"columns": []any{"cur_cfg"}, "until": "==", "rows": []any{}, "timeout": cmp.Or(o.h.vs.taking, taking).Milliseconds()})
 	o.h.netfilterChanged()
 	var refused *ovsdb.Error
 	if errors.As(err, &refused) && refused.Code == ovsdb.TimedOut {
@@ -91,8 +92,8 @@ func (o openvswitch) send(ctx context.Context, c *ovsdb.Conn, ops []ovsdb.Op) (n
 	return int(n), nil
 }
 
-// undo puts what was touched back; ovs-vswitchd need not have seen any of it.
-func (o openvswitch) undo(ctx context.Context, c *ovsdb.Conn, before *ovsDatabase, touched []host.OVSKey) error {
+// undo puts what was touched back. It waits for ovs-vswitchd only where that has taken over what is undone.
+func (o openvswitch) undo(ctx context.Context, c *ovsdb.Conn, before *ovsDatabase, touched []host.OVSKey, taken bool) error {
 	now, err := o.readLocked(ctx, c)
 	if err != nil {
 		return err
@@ -101,7 +102,12 @@ func (o openvswitch) undo(ctx context.Context, c *ovsdb.Conn, before *ovsDatabas
 	if len(ops) == 0 {
 		return nil
 	}
-	if err = o.commit(ctx, c, ops); errors.Is(err, errNotTaken) {
+	if taken {
+		err = o.commit(ctx, c, ops)
+	} else {
+		_, err = o.send(ctx, c, ops)
+	}
+	if errors.Is(err, errNotTaken) {
 		return nil
 	}
 	return err
