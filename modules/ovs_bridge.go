@@ -2,6 +2,7 @@ package modules
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -123,7 +124,7 @@ func applyOVSBridge(ctx context.Context, h host.Host, have, want *OVSBridge, d D
 		if err != nil {
 			return err
 		}
-		if err := keepSession(ctx, h, n, "remove bridge", "", have.Name); err != nil {
+		if err := keepSession(ctx, h, n, "remove bridge", "", have.Name); err != nil && !errors.Is(err, host.ErrNotExist) { // it may have no device
 			return err
 		}
 		bridges.Remove = host.OVSRow{"bridges": {have.Name}}

@@ -282,7 +282,7 @@ func (p *OVSPort) iface(ctx context.Context, h host.Host, name string, row, all 
 		if err != nil {
 			return host.OVSChange{}, err
 		}
-		if err := keepSession(ctx, h, n, "take for a bridge device", "", name); err != nil {
+		if err := keepSession(ctx, h, n, "take for a bridge device", "", name); err != nil && !errors.Is(err, host.ErrNotExist) { // Open vSwitch says why
 			return host.OVSChange{}, err
 		}
 	}
@@ -297,7 +297,7 @@ func (p *OVSPort) remove(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return err
 	}
-	if err := keepSession(ctx, h, n, "remove port", "", p.Name); err != nil && p.Type != nil && *p.Type == "internal" {
+	if err := keepSession(ctx, h, n, "remove port", "", p.Name); err != nil && !errors.Is(err, host.ErrNotExist) && p.Type != nil && *p.Type == "internal" {
 		return err
 	}
 	return h.OVS().Transact(ctx, []host.OVSChange{onBridge(p.Bridge, host.OVSChange{Remove: host.OVSRow{"ports": {p.Name}}})})
