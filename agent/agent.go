@@ -263,19 +263,26 @@ func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wi
 	switch {
 	case errors.As(err, &ae):
 		e.Kind, e.Path, e.Msg = wire.KindArgument, ae.Path, ae.Msg
+		if s.isProbe(r) { // its arguments are right, or it would not have been sent: they say what was expected
+			e.Kind = wire.KindProbe
+		}
 	case errors.Is(err, modules.ErrNotConverged):
 		e.Kind = wire.KindNotConverged
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		e.Kind, e.Msg = wire.KindTimeout, fmt.Sprintf("timeout of %s is over%s", r.Timeout, atWork(err))
 	case errors.Is(err, context.Canceled):
 		e.Kind, e.Msg = wire.KindCancelled, "interrupted"
-	case r.Call != nil && s.reg[r.Call.Module] != nil && s.reg[r.Call.Module].Kind() == modules.Probe:
+	case s.isProbe(r):
 		e.Kind = wire.KindProbe
 	}
 	if (errors.Is(err, host.ErrPermission) || errors.Is(err, os.ErrPermission)) && os.Geteuid() != 0 {
 		e.Msg += "; the agent is not root there: is become = true missing?"
 	}
 	return e
+}
+
+func (s *session) isProbe(r *wire.Request) bool {
+	return r.Call != nil && s.reg[r.Call.Module] != nil && s.reg[r.Call.Module].Kind() == modules.Probe
 }
 
 // batchable names what r may change together with its neighbours, "" when it is applied by itself.

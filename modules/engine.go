@@ -52,6 +52,8 @@ type SpecOf[P any] struct {
 	// Listen, of a probe between two hosts, opens the far end and notes in want what the near end has to know: want goes to
 	// Probe on the host "from", which adds what it saw, and then to judge, which closes the far end and has the last word.
 	Listen func(ctx context.Context, h host.Host, want P) (judge func(want P) (P, error), err error)
+	// Modelled, of Run and Probe: it changes nothing, and a model knows all that it looks at. It is made in a plan, too.
+	Modelled bool
 }
 
 // What batches change.
@@ -72,6 +74,7 @@ type module struct {
 	block              *schema.Block
 	kind               Kind
 	batch              string
+	modelled           bool
 
 	validate, complete func(want any) error
 	warn               func(want any) []string
@@ -88,7 +91,7 @@ type module struct {
 }
 
 func newModule[P any](s SpecOf[P]) Module {
-	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch}
+	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch, modelled: s.Modelled}
 	m.validate, m.complete, m.warn = eraseCheck(s.Validate), eraseCheck(s.Complete), eraseWarn(s.Warn)
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
 	m.gone, m.fixed, m.prepare = eraseGone(s.Gone), eraseFixed(s.Fixed), erasePrepare(s.Prepare)
@@ -379,7 +382,10 @@ func (m *module) known(object any) (any, []string) {
 
 // foresee says what a command or probe would do.
 func (m *module) foresee(ctx context.Context, h host.Host, want any) (Result, error) {
-	if m.kind == Probe {
+	switch {
+	case m.modelled:
+		return Result{Diff: Diff{Action: None}}, nil
+	case m.kind == Probe:
 		return Result{Diff: Diff{Action: Read}, Unknown: true}, nil
 	}
 	if m.pending != nil {
@@ -393,7 +399,7 @@ func (m *module) foresee(ctx context.Context, h host.Host, want any) (Result, er
 
 func (m *module) execute(ctx context.Context, h host.Host, want any) (Result, error) {
 	r, err := m.foresee(ctx, h, want)
-	if err != nil || r.Diff.Action == None || host.Planning(h) {
+	if !m.modelled && (err != nil || r.Diff.Action == None || host.Planning(h)) {
 		return r, err
 	}
 	var state any

@@ -15,7 +15,7 @@ import (
 // taskError turns the agent's error into one that shows the source at fault where the arguments are.
 func (x *hostPlay) taskError(st playbooks.Step, e *wire.Error) *Error {
 	out := &Error{Kind: e.Kind, Path: e.Path, Message: e.Msg}
-	if e.Kind == wire.KindArgument {
+	if e.Kind == wire.KindArgument || e.Path != "" {
 		out.Source = x.r.source(st.Fault(e.Path, e.Msg))
 	}
 	if st.Sensitive {

@@ -215,6 +215,9 @@ func (v *playView) failure(e runner.Event, host string) string {
 
 func (v *playView) details(e runner.Event) string {
 	out := v.item(*e.Task)
+	if text := said(e); text != "" {
+		return out + " => " + text
+	}
 	if v.o.Verbosity >= 1 {
 		out += " => " + resultJSON(e)
 	}
