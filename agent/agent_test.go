@@ -23,13 +23,14 @@ type stub struct {
 	apply func(ctx context.Context, h host.Host, c modules.Call) (modules.Result, error)
 }
 
-func (s stub) Name() string             { return s.name }
-func (s stub) Doc() string              { return "Does nothing." }
-func (s stub) Example() string          { return "" }
-func (s stub) Kind() modules.Kind       { return modules.Resource }
-func (s stub) Schema() *schema.Block    { return &schema.Block{} }
-func (s stub) Check(modules.Call) error { return nil }
-func (s stub) Ends() bool               { return false }
+func (s stub) Name() string                            { return s.name }
+func (s stub) Doc() string                             { return "Does nothing." }
+func (s stub) Example() string                         { return "" }
+func (s stub) Kind() modules.Kind                      { return modules.Resource }
+func (s stub) Schema() *schema.Block                   { return &schema.Block{} }
+func (s stub) Check(modules.Call) error                { return nil }
+func (s stub) Ends() bool                              { return false }
+func (s stub) Patience(modules.Call) *modules.Patience { return nil }
 func (s stub) Listen(context.Context, host.Host, modules.Call) (modules.Result, modules.Ear, error) {
 	return modules.Result{}, nil, errors.New("no far end")
 }

@@ -12,8 +12,8 @@ func init() {
 		Name: "assert",
 		Doc:  "Fails unless everything that is said is true: of variables, facts and results. It looks at nothing, and is made in a plan, too, as far as the values are known there.",
 		Example: `assert "the machine is as the lab needs it" {
-  that     = [facts.os == "linux", startswith(facts.arch, "x86") || facts.arch == "aarch64"]
-  fail_msg = "this lab needs Linux on a PC or a Raspberry Pi"
+  that     = [facts.memory_mb >= 2000, contains(["x86_64", "aarch64"], facts.architecture)]
+  fail_msg = "two virtual machines of 1 GB each need a PC, or a Raspberry Pi with enough memory"
 }
 `,
 		Complete: (*Assert).complete, Probe: probeAssert, Modelled: true,

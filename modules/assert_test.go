@@ -1,9 +1,11 @@
 package modules
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"labctl/modules/host"
 	"labctl/modules/host/memory"
@@ -13,6 +15,8 @@ func TestSayingAndWaitingReject(t *testing.T) {
 	rejected(t, "assert", map[string]string{`{"name":"a"}`: "that", `{"name":"a","that":[]}`: "that", `{"that":[true]}`: "name"})
 	rejected(t, "debug", map[string]string{`{"name":"a","msg":"b","var":1}`: "var"})
 	rejected(t, "stat", map[string]string{`{"path":"a"}`: "path"})
+	rejected(t, "wait_for_connection", map[string]string{`{"name":"a","delay":"x"}`: "delay", `{"name":"a","sleep":"-1s"}`: "sleep"})
+	rejected(t, "reboot", map[string]string{`{"name":"a","timeout":"1"}`: "timeout", `{"command":"x"}`: "name"})
 	rejected(t, "wait_for", map[string]string{`{"name":"a"}`: "port", `{"name":"a","port":0}`: "port", `{"name":"a","port":1,"path":"/a"}`: "path", `{"name":"a","port":1,"text":"x"}`: "text",
 		`{"name":"a","path":"b"}`: "path", `{"name":"a","path":"/b","state":"drained"}`: "path", `{"name":"a","path":"/b","netns":"x"}`: "path", `{"name":"a","port":1,"address":"a b"}`: "address",
 		`{"name":"a","port":1,"address":"::1","state":"drained"}`: "address", `{"name":"a","port":1,"timeout":"soon"}`: "timeout", `{"name":"a","port":1,"delay":"x"}`: "delay", `{"name":"a","port":1,"state":"up"}`: "state"})
@@ -49,5 +53,21 @@ func TestModelledIsMadeInAPlan(t *testing.T) {
 	}
 	if r, err := apply(t, h, "wait_for", `{"name":"x","port":1}`, false); err != nil || r.Diff.Action != Read || !r.Unknown {
 		t.Errorf("wait_for: %+v, %v", r, err)
+	}
+}
+
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		module, params string
+		want           *Patience
+	}{
+		{"debug", `{"name":"a"}`, nil},
+		{"reboot", `{"name":"a"}`, &Patience{Sleep: time.Second, Timeout: 10 * time.Minute, Restart: true}},
+		{"wait_for_connection", `{"name":"a","delay":"30s","sleep":"10s","timeout":"1h"}`, &Patience{Delay: 30 * time.Second, Sleep: 10 * time.Second, Timeout: time.Hour}},
+	} {
+		got := Default[c.module].Patience(Call{Module: c.module, Params: json.RawMessage(c.params)})
+		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+			t.Errorf("%s %s: %+v, want %+v", c.module, c.params, got, c.want)
+		}
 	}
 }

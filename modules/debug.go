@@ -10,8 +10,8 @@ func init() {
 	Register(Spec[Debug]{
 		Name: "debug",
 		Doc:  "Shows a text or a value in the output, by default the label. It changes nothing.",
-		Example: `debug "this is ${facts.hostname}, with ${length(facts.links)} links" {}
-debug "routes" { var = facts.default_ipv4 }
+		Example: `debug "this is ${facts.hostname}, with ${length(facts.interfaces)} interfaces" {}
+debug "default route" { var = facts.default_ipv4 }
 `,
 		Validate: (*Debug).validate, Run: runDebug, Modelled: true,
 	})

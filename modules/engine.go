@@ -52,6 +52,8 @@ type SpecOf[P any] struct {
 	// Listen, of a probe between two hosts, opens the far end and notes in want what the near end has to know: want goes to
 	// Probe on the host "from", which adds what it saw, and then to judge, which closes the far end and has the last word.
 	Listen func(ctx context.Context, h host.Host, want P) (judge func(want P) (P, error), err error)
+	// Patience, of Run and Probe, says how to wait for the host itself. Validate has seen want.
+	Patience func(want P) Patience
 	// Modelled, of Run and Probe: it changes nothing, and a model knows all that it looks at. It is made in a plan, too.
 	Modelled bool
 }
@@ -74,6 +76,7 @@ type module struct {
 	block              *schema.Block
 	kind               Kind
 	batch              string
+	patience           func(want any) Patience
 	modelled           bool
 
 	validate, complete func(want any) error
@@ -96,6 +99,7 @@ func newModule[P any](s SpecOf[P]) Module {
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
 	m.gone, m.fixed, m.prepare = eraseGone(s.Gone), eraseFixed(s.Fixed), erasePrepare(s.Prepare)
 	m.run, m.pending, m.probe = eraseRun(s.Run), erasePending(s.Pending), eraseRead(s.Probe)
+	m.patience = erasePatience(s.Patience)
 	m.listen = eraseListen(s.Listen)
 	return m.checked()
 }
@@ -130,6 +134,18 @@ func (m *module) Example() string       { return m.example }
 func (m *module) Kind() Kind            { return m.kind }
 func (m *module) Schema() *schema.Block { return m.block }
 func (m *module) Batch() string         { return m.batch }
+
+func (m *module) Patience(c Call) *Patience {
+	if m.patience == nil {
+		return nil
+	}
+	want, err := m.decode(c)
+	if err != nil {
+		return nil // whoever runs it says why
+	}
+	p := m.patience(want)
+	return &p
+}
 
 func (m *module) Check(c Call) error {
 	_, err := m.decode(c)

@@ -102,6 +102,13 @@ func erasePending[P any](f func(context.Context, host.Host, P) (bool, error)) fu
 	return func(ctx context.Context, h host.Host, want any) (bool, error) { return f(ctx, h, pointer[P](want)) }
 }
 
+func erasePatience[P any](f func(P) Patience) func(any) Patience {
+	if f == nil {
+		return nil
+	}
+	return func(want any) Patience { return f(pointer[P](want)) }
+}
+
 func eraseListen[P any](f func(context.Context, host.Host, P) (func(P) (P, error), error)) func(context.Context, host.Host, any) (func(any) (any, error), error) {
 	if f == nil {
 		return nil

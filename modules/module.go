@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sort"
+	"time"
 
 	"labctl/modules/host"
 	"labctl/modules/schema"
@@ -41,10 +42,18 @@ type Module interface {
 	// Apply reads, compares, applies the difference, reads again and compares again (ErrNotConverged). On a host that is
 	// planning (host.Planning) a command or a probe is reported, not executed.
 	Apply(ctx context.Context, h host.Host, c Call) (Result, error)
+	// Patience says how a task that waits for the host itself does so, on the controller; nil: it is a task like any other.
+	Patience(c Call) *Patience
 	// Ends reports whether it is a probe between two hosts, which its arguments "from" and "to" name.
 	Ends() bool
 	// Listen opens the far end of such a probe. Its result completes the call for Apply at the near end.
 	Listen(ctx context.Context, h host.Host, c Call) (Result, Ear, error)
+}
+
+// Patience is how to wait until a host can be reached, with its agent running.
+type Patience struct {
+	Delay, Sleep, Timeout time.Duration
+	Restart               bool // it is to restart first, by what Apply does: it has been so when its boot ID is another one
 }
 
 // Ear is an open far end. It closes it, and judges what was seen there and, as c says, at the near end.

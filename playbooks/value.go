@@ -27,7 +27,7 @@ func factsValue(f host.Facts) (cty.Value, error) {
 		return cty.NilVal, err
 	}
 	m := v.AsValueMap()
-	for _, optional := range []string{"default_ipv4", "default_ipv6", "machine_id", "env"} {
+	for _, optional := range []string{"default_ipv4", "default_ipv6", "machine_id", "boot_id", "env"} {
 		if _, ok := m[optional]; !ok {
 			m[optional] = cty.NullVal(cty.DynamicPseudoType)
 		}

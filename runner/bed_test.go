@@ -39,6 +39,8 @@ type bed struct {
 	begun    chan string       // hosts at whose agent an act named hang has begun
 	uploaded []string
 	notes    map[string]*note
+	absent   map[string]int      // how many more times a host is not there
+	boots    map[string][]string // boot IDs of a host, by session; the last one stays
 }
 
 // act is a task that does as its name says: fail, hang, deaf, die; anything else goes well. What it says comes back.
@@ -54,6 +56,17 @@ type look struct {
 	Name string `json:"name" lab:"key" doc:"What to look at."`
 	Say  string `json:"say" doc:"What to return."`
 	Out  string `json:"out" lab:"computed" doc:"What was said."`
+}
+
+// wait waits for the host. restart does as its name says, like act.
+type wait struct {
+	Name    string   `json:"name" lab:"key" doc:"What for."`
+	Elapsed *float64 `json:"elapsed" lab:"computed" doc:"How long."`
+}
+
+type restart struct {
+	Name    string   `json:"name" lab:"key" doc:"What to do."`
+	Elapsed *float64 `json:"elapsed" lab:"computed" doc:"How long."`
 }
 
 // pair is a probe between two hosts. Its far end fails at what is named deaf, the near one at mute, the verdict at bad.
@@ -91,7 +104,8 @@ func (h *testHost) SetBlobs(dir string, fetch func(context.Context, string) erro
 }
 
 func newBed(t *testing.T) *bed {
-	return &bed{t: t, down: map[string]error{}, hang: map[string]chan struct{}{}, cut: map[string]func(){}, begun: make(chan string, 16), notes: map[string]*note{}}
+	return &bed{t: t, down: map[string]error{}, hang: map[string]chan struct{}{}, cut: map[string]func(){}, begun: make(chan string, 16), notes: map[string]*note{},
+		absent: map[string]int{}, boots: map[string][]string{}}
 }
 
 // registry returns the modules as they are on a host, for a user.
@@ -102,6 +116,23 @@ func (b *bed) registry(name, user string) modules.Registry {
 		modules.New(modules.Spec[act]{
 			Name: "act", Doc: "For tests.",
 			Run: func(ctx context.Context, _ host.Host, a *act) (*act, bool, error) { return b.act(ctx, name, where, a) },
+		}),
+		modules.New(modules.Spec[wait]{
+			Name: "wait", Doc: "For tests.", Modelled: true,
+			Patience: func(*wait) modules.Patience {
+				return modules.Patience{Sleep: time.Millisecond, Timeout: 200 * time.Millisecond}
+			},
+			Probe: func(_ context.Context, _ host.Host, w *wait) (*wait, error) { b.say("%s: wait", where); return w, nil },
+		}),
+		modules.New(modules.Spec[restart]{
+			Name: "restart", Doc: "For tests.",
+			Patience: func(*restart) modules.Patience {
+				return modules.Patience{Sleep: time.Millisecond, Timeout: 300 * time.Millisecond, Restart: true}
+			},
+			Run: func(ctx context.Context, _ host.Host, r *restart) (*restart, bool, error) {
+				_, _, err := b.act(ctx, name, where, &act{Name: r.Name})
+				return r, true, err
+			},
 		}),
 		modules.New(modules.Spec[look]{
 			Name: "look", Doc: "For tests.",
@@ -133,6 +164,24 @@ func (b *bed) registry(name, user string) modules.Registry {
 		r[m.Name()] = m
 	}
 	return r
+}
+
+// boot tells the boot ID of a host that is there.
+func (b *bed) boot(name string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.absent[name] > 0 {
+		b.absent[name]--
+		return "", errDown
+	}
+	ids := b.boots[name]
+	if len(ids) == 0 {
+		return "", nil
+	}
+	if len(ids) > 1 {
+		b.boots[name] = ids[1:]
+	}
+	return ids[0], nil
 }
 
 func (b *bed) act(ctx context.Context, name, where string, a *act) (*act, bool, error) {
@@ -247,6 +296,10 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bo
 	if err := b.down[h.Name]; err != nil {
 		return nil, err
 	}
+	boot, err := b.boot(h.Name)
+	if err != nil {
+		return nil, err
+	}
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	ended := make(chan struct{})
@@ -259,7 +312,7 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bo
 	b.cut[h.Name] = cut
 	b.mu.Unlock()
 	own := &testHost{Host: struct{ host.Host }{memory.FromSnapshot(&host.Snapshot{Version: host.SnapshotVersion,
-		Facts: host.Facts{Hostname: h.Name + ".test"}, NetNS: map[string]*host.NetState{"": {}}})}}
+		Facts: host.Facts{Hostname: h.Name + ".test", BootID: boot}, NetNS: map[string]*host.NetState{"": {}}})}}
 	go func() {
 		defer close(ended)
 		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become), Blobs: blobs, Ahead: ahead}))

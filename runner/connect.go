@@ -31,6 +31,13 @@ type Connector struct {
 	Target func(h *inventory.Host) (*transport.Target, error)
 }
 
+// forgive lets a host be tried again that could not be reached.
+func (c *Connector) forgive(h *inventory.Host) {
+	if t, err := c.Target(h); err == nil {
+		c.Pool.Forgive(t)
+	}
+}
+
 func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error) {
 	t, err := c.Target(h)
 	if err != nil {

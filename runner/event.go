@@ -4,6 +4,7 @@
 package runner
 
 import (
+	"cmp"
 	"time"
 
 	"labctl/modules"
@@ -141,4 +142,19 @@ type Cost struct {
 	Agent      time.Duration `json:"agent"` // spent in modules
 	Pushed     bool          `json:"pushed,omitempty"`
 	Via        *Cost         `json:"via,omitempty"` // the jump host's connection, shared by all behind it
+}
+
+// plus is what a host has cost when it was connected to again. The connection to the jump host is still the same.
+func (c *Cost) plus(more *Cost) *Cost {
+	if c == nil || more == nil {
+		return cmp.Or(c, more)
+	}
+	sum := *more
+	sum.RoundTrips += c.RoundTrips
+	sum.BytesIn += c.BytesIn
+	sum.BytesOut += c.BytesOut
+	sum.Handshake += c.Handshake
+	sum.RTT = min(sum.RTT, c.RTT)
+	sum.Pushed = sum.Pushed || c.Pushed
+	return &sum
 }

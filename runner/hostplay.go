@@ -126,6 +126,14 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				return
 			}
 			x.report(st, x.statusOf(st), nil, nil)
+		case x.patience(st) != nil:
+			if len(x.sent) > 0 {
+				x.flush()
+				return
+			}
+			x.waiting = x.waiting[1:]
+			x.wait(ctx, st, x.patience(st))
+			continue
 		case x.cur == nil || x.user(st.Become) != x.become:
 			if len(x.sent) > 0 {
 				x.flush()
@@ -145,7 +153,11 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 
 // follows reports whether the step behind the first is sent with it.
 func (x *hostPlay) follows() bool {
-	return len(x.waiting) > 1 && !x.waiting[1].Skip && !x.waiting[1].Unknown && !x.waiting[1].Meeting && x.user(x.waiting[1].Become) == x.become
+	if len(x.waiting) < 2 {
+		return false
+	}
+	next := x.waiting[1]
+	return !next.Skip && !next.Unknown && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {

@@ -245,7 +245,10 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, 
 }
 
 // leave ends the sessions of a host and notes what they have cost. A thousand hosts are not kept waiting for the slowest.
-func (r *Runner) leave(host string) {
+func (r *Runner) leave(host string) { r.disconnect(host) }
+
+// disconnect ends the sessions of a host, which may come back, and adds what they have cost to what it has cost before.
+func (r *Runner) disconnect(host string) {
 	r.mu.Lock()
 	sessions := r.sessions[host]
 	delete(r.sessions, host)
@@ -262,7 +265,7 @@ func (r *Runner) leave(host string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.costs[host] = total
+	r.costs[host] = r.costs[host].plus(total)
 }
 
 // closeAll ends the sessions that later plays would have used, had they been reached.

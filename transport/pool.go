@@ -84,6 +84,17 @@ func (p *Pool) DialFresh(ctx context.Context, t *Target) (Conn, error) {
 	return &sshConn{link: l}, nil
 }
 
+// Forgive lets t and its hops be tried again where trying has failed before,
+// for who has reason to think that it will go better now. It is up to them to
+// leave time enough between two logins that are refused.
+func (p *Pool) Forgive(t *Target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ; t != nil; t = t.Via {
+		delete(p.failed, t.key())
+	}
+}
+
 // Close ends every connection, and returns when all has come to rest.
 func (p *Pool) Close() error {
 	p.mu.Lock() // so that who holds it and saw the pool open has started what it starts

@@ -18,6 +18,7 @@ import (
 // session, so it starts no process and looks at no routing table as a whole.
 func (h *Host) Facts(ctx context.Context) (host.Facts, error) {
 	f := host.Facts{OS: "linux", Processors: runtime.NumCPU(), MachineID: firstLine("/etc/machine-id"), Env: environ()}
+	f.BootID = firstLine("/proc/sys/kernel/random/boot_id")
 	f.Distribution, f.Version = osRelease()
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

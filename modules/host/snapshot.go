@@ -49,6 +49,7 @@ type Facts struct {
 	Kernel       string               `json:"kernel"`               // release
 	Architecture string               `json:"architecture"`         // machine of uname(2): x86_64
 	MachineID    string               `json:"machine_id,omitempty"`
+	BootID       string               `json:"boot_id,omitempty"` // another one after each boot
 	Processors   int                  `json:"processor_cores"`
 	MemoryMB     int                  `json:"memory_mb"`
 	User         string               `json:"user"` // the agent runs as
