@@ -2,6 +2,7 @@ package linux
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"testing"
 
 	"labctl/agent/linux/internal/rtnl"
+	"labctl/modules"
 	"labctl/modules/host"
+	"labctl/modules/modulestest"
 )
 
 // TestWireGuardRequests reads what is written: requests and replies are of the same attributes. Peers that are too many for one
@@ -57,4 +60,43 @@ func FuzzWireGuardDecode(f *testing.F) {
 	}
 	f.Add(ms[0].Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) { decodeWireGuard([]rtnl.Reply{{Data: b}}) })
+}
+
+// TestWireGuardTunnel sends packets from one namespace to another through a tunnel that the modules have made.
+func TestWireGuardTunnel(t *testing.T) {
+	needKind(t, "wireguard")
+	h := freshHost(t)
+	apply := func(module, params string) modules.Result {
+		t.Helper()
+		m, err := modules.Default.Lookup(module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := m.Apply(ctxOf(t), h, modulestest.State(module, params))
+		if err != nil {
+			t.Fatalf("%s %s: %v", module, params, err)
+		}
+		return res
+	}
+	var public [3]string
+	for i := 1; i <= 2; i++ {
+		apply("netns", fmt.Sprintf(`{"name":"t%d"}`, i))
+		private := base64.StdEncoding.EncodeToString(append(make([]byte, 31), byte(i)))
+		res := apply("wireguard", fmt.Sprintf(`{"name":"wg0","netns":"t%d","private_key":%q,"listen_port":51820}`, i, private))
+		var state struct {
+			PublicKey string `json:"public_key"`
+		}
+		if err := json.Unmarshal(res.State, &state); err != nil || state.PublicKey == "" {
+			t.Fatalf("%s: %v", res.State, err)
+		}
+		public[i] = state.PublicKey
+	}
+	apply("veth", `{"name":"v","netns":"t1","peer":"v","peer_netns":"t2"}`)
+	for i, other := range []int{2, 1} {
+		i++
+		apply("address", fmt.Sprintf(`{"dev":"v","netns":"t%d","cidr":["192.0.2.%d/24"]}`, i, i))
+		apply("address", fmt.Sprintf(`{"dev":"wg0","netns":"t%d","cidr":["10.9.0.%d/24"]}`, i, i))
+		apply("wireguard", fmt.Sprintf(`{"name":"wg0","netns":"t%d","peer":[{"public_key":%q,"endpoint":"192.0.2.%d:51820","allowed_ips":["10.9.0.%d"]}]}`, i, public[other], other, other))
+	}
+	apply("ping", `{"address":"10.9.0.2","netns":"t1"}`)
 }
