@@ -18,7 +18,7 @@ import (
 
 // argumentHabits are arguments of tasks elsewhere. A hint that names another argument counts only where there is one.
 var argumentHabits = map[string]struct{ instead, hint string }{
-	"state":       {"ensure", `Write ensure = "present" or ensure = "absent".`},
+	"state":       {"ensure", `Write ensure = "present" or ensure = "absent"; of a service running = true, or in a handler restarted = true.`},
 	"loop":        {"for_each", "Write for_each = [...]; the element is each.value."},
 	"with_items":  {"for_each", "Write for_each = [...]; the element is each.value."},
 	"with_dict":   {"for_each", "Write for_each = {...}; there are each.key and each.value."},
@@ -59,8 +59,7 @@ var moduleHabits = map[string]string{
 	"script":     `Write command "what it does" { shell = file("...") }.`,
 	"raw":        `Write command "what it does" { shell = "..." }.`,
 	"lineinfile": `Write line "/path/of/the/file" { line = "..." }.`,
-	"service":    noneYet("systemctl enable --now NAME"),
-	"systemd":    noneYet("systemctl enable --now NAME"),
+	"systemd":    `Write service "NAME" { running = true }.`,
 	"apt":        `Write package "NAME" {}, or package "what for" { names = ["NAME", ...] }.`,
 	"yum":        `Write package "NAME" {}, or package "what for" { names = ["NAME", ...] }.`,
 	"dnf":        `Write package "NAME" {}, or package "what for" { names = ["NAME", ...] }.`,
@@ -89,10 +88,6 @@ var moduleHabits = map[string]string{
 	"inventory":  "Write host and group blocks, here or in inventory.hcl.",
 	"block":      "It is not supported yet.",
 	"roles":      "There are none yet. Put the plays in files of one directory and play the directory.",
-}
-
-func noneYet(shell string) string {
-	return fmt.Sprintf("There is none yet. Write command \"...\" { shell = %q }, with creates or when if it must not run each time.", shell)
 }
 
 // nameHabits are names in expressions elsewhere.

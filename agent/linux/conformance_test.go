@@ -74,7 +74,8 @@ func needKind(t *testing.T, kind string) {
 // modular are kinds that many kernels have as modules only, or not at all. Their suites are run in a guest of the sandbox, too
 // (TestAgentInGuest of package sandbox), where LABCTL_TEST_ALL_KINDS excuses nothing.
 var modular = map[string]bool{"vlan": true, "gre": true, "gretap": true, "ip6gre": true, "geneve": true, "ipip": true, "sit": true,
-	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true, "vlan_filtering": true, "ip6gretap": true, "qdisc netem": true, "qdisc fq_codel": true}
+	"ipvlan": true, "vrf": true, "bond": true, "team": true, "dummy": true, "ifb": true, "wireguard": true, "vlan_filtering": true, "ip6gretap": true, "qdisc netem": true, "qdisc fq_codel": true,
+	"systemd": true}
 
 func excused(kind string) bool { return modular[kind] && os.Getenv("LABCTL_TEST_ALL_KINDS") == "" }
 

@@ -31,6 +31,7 @@ type Host interface {
 	Containers() Containers
 	Processes() Processes
 	Packages() Packages
+	Services() Services
 	// Facts gathers what is worth knowing about the machine before a play.
 	Facts(ctx context.Context) (Facts, error)
 }

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Containers map[string]Container `json:"containers,omitempty"`
 	Processes  map[string]Process   `json:"processes,omitempty"`
 	Packages   map[string]string    `json:"packages,omitempty"` // versions by name
+	Services   []Service            `json:"services,omitempty"`
 }
 
 // NetState is one network namespace as data.

@@ -33,7 +33,8 @@ var machineDirs = []string{"/home", "/root", "/var/spool/cron/crontabs", "/etc/s
 func OnMachine(t testing.TB) Target {
 	t.Helper()
 	s := &host.Snapshot{Files: map[string]host.FileState{}, Facts: host.Facts{User: "root"}, Packages: map[string]string{"base": "1"},
-		NetNS: map[string]*host.NetState{"": {Sysctls: map[string]string{"kernel.hostname": "machine"}}}}
+		Services: []host.Service{{Name: "lab-svc", Running: new(bool), Enabled: new(bool), Masked: new(bool)}},
+		NetNS:    map[string]*host.NetState{"": {Sysctls: map[string]string{"kernel.hostname": "machine"}}}}
 	for _, top := range []string{"/etc", "/home", "/root", "/var", "/usr", "/lib", "/run", "/sys", "/lab", "/srv", "/nonexistent"} {
 		s.Files[top] = host.FileState{File: host.File{Path: top, Type: host.Absent}}
 	}

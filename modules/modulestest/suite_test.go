@@ -1,6 +1,9 @@
 package modulestest
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestNetworkOnMemory(t *testing.T) {
 	for _, s := range Network() {
@@ -28,3 +31,9 @@ func TestProcessesOnMemory(t *testing.T) {
 	}
 }
 func TestPackagesOnMemory(t *testing.T) { Run(t, PackageSuite(), OnMachine) }
+
+func TestServicesOnMemory(t *testing.T) {
+	for _, masks := range []bool{false, true} {
+		t.Run(fmt.Sprint(masks), func(t *testing.T) { Run(t, ServiceSuite(masks), OnMachine) })
+	}
+}

@@ -27,6 +27,7 @@ type Host struct {
 
 	files    files
 	packages packages
+	services map[string]*host.Service // those changed here
 
 	ovs    ovs
 	writes atomic.Int64

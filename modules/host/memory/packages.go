@@ -16,6 +16,7 @@ import (
 type packages struct {
 	versions map[string]*string // nil: removed
 	updated  time.Time
+	brought  bool // some have been installed, with who knows what in them
 }
 
 type hostPackages struct{ h *Host }
@@ -75,6 +76,7 @@ func (p hostPackages) Change(ctx context.Context, c host.PackageChange) error {
 	if p.h.packages.versions == nil {
 		p.h.packages.versions = map[string]*string{}
 	}
+	p.h.packages.brought = p.h.packages.brought || len(c.Install) > 0
 	for _, n := range append(slices.Clone(c.Install), c.Upgrade...) {
 		v, ok := known[n]
 		matches, _ := path.Match(c.Version, v)

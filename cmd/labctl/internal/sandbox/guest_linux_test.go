@@ -180,7 +180,7 @@ func suitesForGuest() string {
 	if names == nil {
 		return ""
 	}
-	return "^TestNetworkOnKernel$/^(" + strings.Join(names, "|") + ")$"
+	return "^(TestNetworkOnKernel|TestServicesOnSystemd|TestSystemdReload)$/^(" + strings.Join(names, "|") + "|walk)$"
 }
 
 // inNamespaces are needs that are no kinds of link.

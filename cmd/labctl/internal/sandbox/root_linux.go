@@ -120,6 +120,11 @@ func mountOverlay(lower, scratch, target string) error {
 			return err
 		}
 	}
+	if rest, err := filepath.Rel(lower, "/var/log"); err == nil && !strings.HasPrefix(rest, "..") {
+		if err := keepDirectories("/var/log", filepath.Join(upper, rest)); err != nil {
+			return err
+		}
+	}
 	escape := strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`).Replace
 	return mount("overlay", target, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", escape(lower), escape(upper), escape(work)))
 }
@@ -143,6 +148,30 @@ func hide(lower, upper, dir string) error {
 	}
 	if err := unix.Setxattr(upper, "trusted.overlay.opaque", []byte("y"), 0); err != nil {
 		return fmt.Errorf("hide %s: %w", dir, err)
+	}
+	return nil
+}
+
+// keepDirectories makes the directories of dir, if it has been hidden, empty ones of the upper layer: packages bring those that their
+// services write logs to, and some do not start without (openvswitch-switch).
+func keepDirectories(dir, upper string) error {
+	if _, err := os.Stat(upper); err != nil {
+		return nil //nolint:nilerr // it lies in another layer
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		if err := os.Mkdir(filepath.Join(upper, e.Name()), 0o755); err != nil {
+			return err
+		}
+		if err := copyMode(filepath.Join(dir, e.Name()), filepath.Join(upper, e.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }
