@@ -57,15 +57,21 @@ func (d *decoder) link(b []byte) host.Link {
 }
 
 func (d *decoder) linkInfo(l *host.Link, info []byte) {
-	var data []byte
+	var data, port []byte
+	var master string
 	for typ, v := range rtnl.Attrs(info) {
 		switch typ {
 		case unix.IFLA_INFO_KIND:
 			l.Kind = rtnl.Str(v)
 		case unix.IFLA_INFO_DATA:
 			data = v
+		case unix.IFLA_INFO_SLAVE_KIND:
+			master = rtnl.Str(v)
+		case unix.IFLA_INFO_SLAVE_DATA:
+			port = v
 		}
 	}
+	l.Port = d.decodeAttrs(kinds.Port(master), port)
 	l.Data = d.decodeAttrs(kinds.Of(l.Kind), data)
 }
 

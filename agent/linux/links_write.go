@@ -198,7 +198,21 @@ func (l links) set(want host.Link) error {
 			return err
 		}
 	}
+	if want.Port != nil {
+		if err := l.portData(m, want.Port); err != nil {
+			return err
+		}
+	}
 	return l.conn.Do(m)
+}
+
+// portData appends changes of what the device has as a port of a bridge.
+func (l links) portData(m *rtnl.Message, want host.Attrs) (err error) {
+	m.Nest(unix.IFLA_LINKINFO, func() {
+		m.Str(unix.IFLA_INFO_SLAVE_KIND, "bridge")
+		m.Nest(unix.IFLA_INFO_SLAVE_DATA, func() { err = l.encodeAttrs(m, kinds.Port("bridge"), want, nil) })
+	})
+	return err
 }
 
 // changeData appends the changes of what the kind has of its own, or all of it where the kernel takes it as a whole only.

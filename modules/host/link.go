@@ -27,6 +27,8 @@ type Link struct {
 	// Data is what the kind has of its own, named and typed as package kinds does. Reads leave out what the kernel gives where
 	// nobody says otherwise.
 	Data Attrs `json:"data,omitempty"`
+	// Port is what the device has as a port of a bridge, in the same way; nil where it is none.
+	Port Attrs `json:"port,omitempty"`
 }
 
 // Attrs are attributes by name: bool, float64 or string.
@@ -54,6 +56,10 @@ type Links interface {
 	Set(ctx context.Context, l Link) error
 	// Move puts a device into another namespace (as Host.Net names it). The kernel takes away its addresses and sets it down.
 	Move(ctx context.Context, name, netns string) error
+	// VLANs returns what bridges and their ports are in by the name of the device; dev "": all of them.
+	VLANs(ctx context.Context, dev string) (map[string][]BridgeVLAN, error)
+	// SetVLANs adds VLANs to a bridge or a port, or changes those that are there, and takes it out of others.
+	SetVLANs(ctx context.Context, dev string, set, remove []BridgeVLAN) error
 	// Delete removes devices, and with them what hangs on them: ErrNotExist. Many at once are one or few requests.
 	Delete(ctx context.Context, names ...string) error
 }

@@ -33,6 +33,8 @@ type NetState struct {
 	IPSets    []IPSet            `json:"ipsets,omitempty"`
 
 	WireGuards map[string]WireGuard `json:"wireguard,omitempty"` // by device
+
+	VLANs map[string][]BridgeVLAN `json:"vlans,omitempty"` // of bridges and their ports, by device
 }
 
 // FileState is a file with its content where it is small text.

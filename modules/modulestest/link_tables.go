@@ -1,5 +1,11 @@
 package modulestest
 
+import (
+	"context"
+
+	"labctl/modules/host"
+)
+
 // Links returns the suites of the modules that make devices of one kind, beside those that every kernel has.
 func Links() []Suite {
 	return []Suite{
@@ -7,7 +13,7 @@ func Links() []Suite {
 			`{"name":"d0","master":"","alias":"here","address":"02:00:00:00:00:05"}`), Rejects: []Reject{{`{"name":"d0","mtu":1}`, "mtu"}}},
 		{Module: "ifb", Needs: []string{"ifb"}, States: states("ifb", `{"name":"i0"}`, `{"name":"i0","txqueuelen":1000,"up":false}`, `{"name":"i0","mtu":1400}`)},
 		vrfSuite(), ipvlanSuite(), bondSuite(), bridgeVLANSuite(), vxlanFlagsSuite(), greSuite(), gretapSuite(), ip6greSuite("ip6gre"), ip6greSuite("ip6gretap"),
-		ipipSuite("ipip", "mplsip", `{"name":"t0","local":"10.0.0.1"}`), ipipSuite("sit", "ipip", `{"name":"t0","remote":"10.0.0.9"}`), geneveSuite(), teamSuite(),
+		ipipSuite("ipip", "mplsip", `{"name":"t0","local":"10.0.0.1"}`), ipipSuite("sit", "ipip", `{"name":"t0","remote":"10.0.0.9"}`), geneveSuite(), teamSuite(), bridgePortSuite(), bridgeVLANsSuite(), bridgeOwnVLANsSuite(),
 	}
 }
 
@@ -90,4 +96,41 @@ func geneveSuite() Suite {
 func teamSuite() Suite {
 	return Suite{Module: "team", Needs: []string{"team"}, Setup: setups(wires("v", "w"), bridge("br0")), States: states("team", `{"name":"t0"}`, `{"name":"t0","ports":["v","w"],"up":false}`, `{"name":"t0","ports":["v"],"mtu":1400}`,
 		`{"name":"t0","ports":[],"master":"br0"}`), Rejects: []Reject{{`{"name":"t0","ports":["v","v"]}`, "ports[1]"}}}
+}
+
+// ports attaches devices to a master.
+func ports(master string, devs ...string) func(context.Context, host.Host, string) error {
+	return func(ctx context.Context, h host.Host, _ string) error {
+		n, err := h.Net(ctx, "")
+		if err != nil {
+			return err
+		}
+		for _, dev := range devs {
+			if err := n.Links().Set(ctx, host.Link{Name: dev, Master: &master}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func bridgePortSuite() Suite {
+	return Suite{Module: "bridge_port", Setup: setups(wires("v", "w"), bridge("br0"), ports("br0", "v", "w")), States: states("bridge_port", `{"dev":"v"}`, `{"dev":"v","learning":false,"flood":false,"isolated":true}`,
+		`{"dev":"v","learning":true,"mcast_flood":false,"bcast_flood":false,"hairpin":true,"guard":true,"cost":7}`, `{"dev":"v","root_block":true,"fast_leave":true,"neigh_suppress":true,"proxy_arp":true,"priority":3,"cost":2}`,
+		`{"dev":"v","isolated":false,"flood":true,"mcast_router":2,"backup_port":"w","group_fwd_mask":8,"mcast_to_unicast":true}`, `{"dev":"v","backup_port":"","locked":true,"vlan_tunnel":true,"proxy_arp_wifi":true,"guard":false}`),
+		Rejects: []Reject{{`{"dev":"v","cost":0}`, "cost"}, {`{"dev":"v","priority":64}`, "priority"}, {`{"dev":"v","group_fwd_mask":4}`, "group_fwd_mask"}, {`{"dev":"a/b"}`, "dev"}}}
+}
+
+func bridgeVLANsSuite() Suite {
+	return Suite{Module: "bridge_vlan", Needs: []string{"vlan_filtering"}, Setup: setups(wires("v", "w"), bridge("br0"), ports("br0", "v", "w")), States: states("bridge_vlan", `{"dev":"v","vids":["10"]}`,
+		`{"dev":"v","vids":["10","100-110"],"pvid":10,"untagged":["10"],"exclusive":true}`, `{"dev":"v","vids":["105","100-103"],"pvid":0,"untagged":["101"]}`, `{"dev":"v","vids":[],"exclusive":true}`,
+		`{"dev":"v","vids":["1"],"pvid":1,"untagged":["1"],"exclusive":true}`, `{"dev":"v","vids":["2-4094"],"untagged":[]}`),
+		Rejects: []Reject{{`{"dev":"v"}`, "vids"}, {`{"dev":"v","vids":["0"]}`, "vids[0]"}, {`{"dev":"v","vids":["4095"]}`, "vids[0]"}, {`{"dev":"v","vids":["1","5-1"]}`, "vids[1]"},
+			{`{"dev":"v","vids":["1-5","3"]}`, "vids[1]"}, {`{"dev":"v","vids":["x"]}`, "vids[0]"}, {`{"dev":"v","vids":["1"],"pvid":2}`, "pvid"}, {`{"dev":"v","vids":["1"],"untagged":["2"]}`, "untagged"}}}
+}
+
+func bridgeOwnVLANsSuite() Suite {
+	return Suite{Module: "bridge_vlan", Name: "bridge_vlan of the bridge", Needs: []string{"vlan_filtering", "vrf"}, // with a master of its own
+		Setup:  setups(wires("v"), bridge("br0"), ports("br0", "v"), made(host.Link{Name: "red", Kind: "vrf", Data: host.Attrs{"table": 9.0}}), ports("red", "br0")),
+		States: states("bridge_vlan", `{"dev":"br0","vids":["10"]}`, `{"dev":"br0","vids":["20-25"],"pvid":20,"untagged":["20-22"],"exclusive":true}`, `{"dev":"br0","vids":[],"exclusive":true}`)}
 }

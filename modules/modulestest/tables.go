@@ -115,12 +115,17 @@ func vethSuite() Suite {
 }
 
 func bridge(name string) func(context.Context, host.Host, string) error {
+	return made(host.Link{Name: name, Kind: "bridge", Up: ptr(true)})
+}
+
+// made makes a device.
+func made(l host.Link) func(context.Context, host.Host, string) error {
 	return func(ctx context.Context, h host.Host, _ string) error {
 		n, err := h.Net(ctx, "")
 		if err != nil {
 			return err
 		}
-		return n.Links().Create(ctx, host.Link{Name: name, Kind: "bridge", Up: ptr(true)})
+		return n.Links().Create(ctx, l)
 	}
 }
 

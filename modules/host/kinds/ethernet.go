@@ -102,4 +102,27 @@ var all = []Kind{
 var macvlanModes = []Value{{"private", 1}, {"vepa", 2}, {"bridge", 4}, {"passthru", 8}, {"source", 16}}
 
 // ports are what a device has as a port of a master of some kind.
-var ports = []Kind{}
+var ports = []Kind{
+	{Name: "bridge", Attrs: []Attr{
+		{Name: "priority", Num: 2, Wire: U16, Default: 32.0, Max: 63},
+		{Name: "cost", Num: 3, Wire: U32, Min: 1, Max: 65535}, // by the speed of the device
+		{Name: "hairpin", Num: 4, Wire: U8 | Bool, Default: false},
+		{Name: "guard", Num: 5, Wire: U8 | Bool, Default: false},
+		{Name: "root_block", Num: 6, Wire: U8 | Bool, Default: false},
+		{Name: "fast_leave", Num: 7, Wire: U8 | Bool, Default: false},
+		{Name: "learning", Num: 8, Wire: U8 | Bool, Default: true},
+		{Name: "flood", Num: 9, Wire: U8 | Bool, Default: true},
+		{Name: "proxy_arp", Num: 10, Wire: U8 | Bool, Default: false},
+		{Name: "proxy_arp_wifi", Num: 12, Wire: U8 | Bool, Default: false},
+		{Name: "mcast_router", Num: 25, Wire: U8, Default: 1.0, Max: 2},
+		{Name: "mcast_flood", Num: 27, Wire: U8 | Bool, Default: true},
+		{Name: "mcast_to_unicast", Num: 28, Wire: U8 | Bool, Default: false},
+		{Name: "vlan_tunnel", Num: 29, Wire: U8 | Bool, Default: false},
+		{Name: "bcast_flood", Num: 30, Wire: U8 | Bool, Default: true},
+		{Name: "group_fwd_mask", Num: 31, Wire: U16, Default: 0.0},
+		{Name: "neigh_suppress", Num: 32, Wire: U8 | Bool, Default: false},
+		{Name: "isolated", Num: 33, Wire: U8 | Bool, Default: false},
+		{Name: "backup_port", Num: 34, Wire: U32 | Device, Default: ""},
+		{Name: "locked", Num: 39, Wire: U8 | Bool, Default: false},
+	}},
+}

@@ -107,6 +107,9 @@ func (l links) Create(ctx context.Context, want host.Link) error {
 		}
 	}
 	l.links = append(l.links, d)
+	if d.Kind == "bridge" {
+		l.joinVLANLocked(d.Name, d)
+	}
 	want.MTU = clampMTU(d, want.MTU)
 	if err := l.setLocked(ctx, d, want, "create link"); err != nil {
 		_ = l.removeLocked(ctx, d)
@@ -325,6 +328,7 @@ func (n *Net) detachLocked(name string) {
 	n.fdb = slices.DeleteFunc(n.fdb, func(e host.FDBEntry) bool { return e.Link == name || e.Master == name })
 	n.qdiscs = slices.DeleteFunc(n.qdiscs, func(q host.Qdisc) bool { return q.Link == name })
 	n.dropRoutesLocked(name, true, 4, 6)
+	delete(n.vlans, name)
 	n.forgetSysctlsLocked(name)
 }
 

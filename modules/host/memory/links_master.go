@@ -74,8 +74,19 @@ func (n *Net) enslavedLocked(d, master *link) {
 	case master.Kind == "vrf":
 		n.cycleLocked(d)
 	default:
+		d.Port = host.Attrs{"cost": portCost(d)}
+		n.joinVLANLocked(d.Name, master)
 		n.followPortsLocked(master)
 	}
+}
+
+// portCost is what the spanning tree makes of the speed of a device (port_cost, net/bridge/br_if.c): that of a veth is 10
+// Gbit/s, and that of others is not known, which is 0.
+func portCost(d *link) float64 {
+	if d.Kind == "veth" {
+		return 2
+	}
+	return 0
 }
 
 // releasedLocked does what follows when d is not a port of a device any more, which is nil if it never was.
@@ -90,6 +101,8 @@ func (n *Net) releasedLocked(d, master *link) {
 	case master.Kind == "vrf":
 		n.cycleLocked(d)
 	default:
+		d.Port = nil
+		delete(n.vlans, d.Name)
 		n.followPortsLocked(master)
 	}
 }

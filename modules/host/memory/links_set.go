@@ -48,6 +48,12 @@ func (n *Net) setLocked(ctx context.Context, d *link, want host.Link, op string)
 		d.Data = kinds.Of(d.Kind).With(was, want.Data)
 		n.remoteChangedLocked(d, was)
 		settle(d, was, want.Data)
+		if d.Kind == "bridge" {
+			n.pvidChangedLocked(d, was)
+		}
+	}
+	if want.Port != nil {
+		d.Port = kinds.Port("bridge").With(d.Port, want.Port)
 	}
 	if d.Kind == "ipvlan" {
 		d.ARP = ptr(own(d.Link, "mode") == "l2")
@@ -77,6 +83,9 @@ func (n *Net) checkSetLocked(d *link, want host.Link, op string) error {
 	}
 	if err := n.checkDataLocked(d, want, op); err != nil {
 		return err
+	}
+	if want.Port != nil && n.bridgeOfLocked(d) == nil {
+		return refused(op, d.Name, errUnsupported, "")
 	}
 	return n.checkMasterLocked(d, want, op)
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type Net struct {
 	rules    []host.Rule
 	neighs   []host.Neigh
 	fdb      []host.FDBEntry
+	vlans    map[string]host.VLANSet // of bridges and their ports
 	qdiscs   []host.Qdisc
 	handles  int               // given to qdiscs
 	sysctls  map[string]string // what was written here
@@ -88,7 +90,7 @@ func (h *Host) netLocked(ctx context.Context, ref string) (*Net, error) {
 	if n := h.nets[ref]; n != nil {
 		return n, nil
 	}
-	n := &Net{h: h, name: ref, sysctls: map[string]string{}, followed: map[string]bool{}}
+	n := &Net{h: h, name: ref, sysctls: map[string]string{}, vlans: map[string]host.VLANSet{}, followed: map[string]bool{}}
 	switch {
 	case h.gone[ref]:
 		return nil, noNetNS(ref)
@@ -172,6 +174,9 @@ func (n *Net) loadLocked(ctx context.Context) error {
 	}
 	n.neighs, n.fdb = append(n.neighs, s.Neighs...), append(n.fdb, s.FDB...)
 	n.qdiscs = append(n.qdiscs, s.Qdiscs...)
+	for name, list := range s.VLANs {
+		n.vlans[name] = host.VLANs(list)
+	}
 	n.loaded = true
 	return nil
 }
@@ -181,6 +186,11 @@ func readNet(ctx context.Context, b host.Net) (s *host.NetState, err error) {
 	s = &host.NetState{}
 	if s.Links, err = b.Links().List(ctx); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(s.Links, func(l host.Link) bool { return l.Kind == "bridge" }) {
+		if s.VLANs, err = b.Links().VLANs(ctx, ""); err != nil {
+			return nil, err
+		}
 	}
 	if s.Addrs, err = b.Addrs().List(ctx, ""); err != nil {
 		return nil, err
