@@ -18,6 +18,7 @@ type Env struct {
 	Verify   bool     // probes alone are taken part in, and one that fails does not end the run
 	Tags     []string // only tasks with one of these, and those tagged "always"
 	SkipTags []string // no tasks with one of these
+	Deadline string   // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
 // State says how far a HostRun is.

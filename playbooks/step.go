@@ -155,6 +155,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.Call.Absent = r.absent(t, in, e)
 	s.body = e.node(t.node, in.ctx, "")
 	r.key(t, in, e, s.body)
+	r.deadline(t, s.body)
 	s.Files = e.source(t, s.body, in.ctx)
 	r.ends(&s, e)
 	s.Become = r.become(t, in, e)
@@ -252,6 +253,17 @@ func (r *HostRun) absent(t *Task, in instance, e *evaluation) bool {
 	default:
 		e.fault(t.ensure.Range(), "Wrong value", "The argument \"ensure\" is \"present\" or \"absent\", not %q.%s", s, inventory.DidYouMean(s, []string{"present", "absent"}))
 		return false
+	}
+}
+
+// deadline is that of the run, for a probe that has none of its own.
+func (r *HostRun) deadline(t *Task, b *body) {
+	const name = "deadline"
+	if r.env.Deadline == "" || t.Module.Kind() != modules.Probe || t.Module.Schema().Find(name) == nil {
+		return
+	}
+	if _, own := b.params[name]; !own {
+		b.params[name] = r.env.Deadline
 	}
 }
 

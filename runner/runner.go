@@ -21,7 +21,8 @@ type Options struct {
 	Limit     string   // pattern; "" is no limit
 	Tags      []string // only tasks with one of these; empty: all
 	SkipTags  []string
-	Forks     int // hosts at the same time; 0: all
+	Forks     int            // hosts at the same time; 0: all
+	Deadline  *time.Duration // how long probes that do not say so themselves try; nil: their default
 	Verbosity int
 	Sandbox   string // name of the sandbox the hosts are in
 	Opener    Opener
@@ -169,6 +170,9 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		wg.Go(func() {
 			defer func() { <-slots }()
 			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
+			if r.o.Deadline != nil {
+				env.Deadline = r.o.Deadline.String()
+			}
 			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env), meet: meet}
 			goesOn := x.run(ctx)
 			if !goesOn {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -27,9 +28,10 @@ type runFlags struct {
 	forks    int
 	diff     bool
 	json     bool
-	check    bool     // play
-	against  []string // plan
-	detailed bool     // plan
+	check    bool           // play
+	deadline *time.Duration // verify
+	against  []string       // plan
+	detailed bool           // plan
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -188,7 +190,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	v, outcome := view.New(mode, o), &view.Outcome{}
 	r = runner.New(runner.Options{
 		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, Forks: f.forks, Verbosity: f.verbose,
-		Sandbox: name, Path: path, Opener: opener,
+		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline,
 	}, func(e runner.Event) { outcome.Event(e); v.Event(e) })
 	diags := r.Run(ctx)
 	shown := v.Close()

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"labctl/runner"
@@ -8,6 +11,7 @@ import (
 
 func (a *app) verifyCmd() *cobra.Command {
 	var f runFlags
+	var deadline time.Duration
 	cmd := &cobra.Command{
 		Use:   "verify [SITE]",
 		Short: "Run the probes of a site alone, and change nothing",
@@ -21,6 +25,12 @@ Exit codes: 0 all is as expected, 1 error in the site or the arguments, 2 some
 probe failed, 4 some host unreachable, 99 interrupted.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("deadline") {
+				if deadline < 0 {
+					return fmt.Errorf("--deadline %s: how long to try cannot be negative", deadline)
+				}
+				f.deadline = &deadline
+			}
 			outcome, err := a.runSite(cmd.Context(), runner.Verify, sitePath(args), &f)
 			if err != nil {
 				return err
@@ -29,5 +39,6 @@ probe failed, 4 some host unreachable, 99 interrupted.`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().DurationVar(&deadline, "deadline", 10*time.Second, "how long a probe tries that has no deadline itself; 0s: once")
 	return cmd
 }
