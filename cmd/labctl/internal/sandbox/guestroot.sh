@@ -50,14 +50,14 @@ more_modules() (
   cd "$source"
   {
     linux.uml --showconfig | sed '/LOCALVERSION_AUTO/d'
-    printf 'CONFIG_%s=y\n' NF_TABLES_{INET,IPV4,IPV6,ARP}
-    printf 'CONFIG_%s=m\n' NFT_{NAT,FIB_IPV4,FIB_IPV6,FIB_INET,DUP_IPV4,DUP_IPV6} WIREGUARD
+    printf 'CONFIG_%s=y\n' NF_TABLES_{INET,IPV4,IPV6,ARP,NETDEV}
+    printf 'CONFIG_%s=m\n' NFT_{NAT,FIB_IPV4,FIB_IPV6,FIB_INET,DUP_IPV4,DUP_IPV6,DUP_NETDEV,FWD_NETDEV} NF_DUP_NETDEV WIREGUARD
     echo '# CONFIG_LOCALVERSION_AUTO is not set'
   } >.config
   make -s ARCH=um olddefconfig
   make -s ARCH=um -j"$(nproc)" modules_prepare
   [ "$(make -s ARCH=um kernelrelease)" = "$release" ]
-  build net/netfilter nf_tables nf_nat nft_{nat,chain_nat,masq,redir,fib,fib_inet,reject,reject_inet,tproxy,socket}
+  build net/netfilter nf_tables nf_nat nf_dup_netdev nft_{dup_netdev,fwd_netdev,nat,chain_nat,masq,redir,fib,fib_inet,reject,reject_inet,tproxy,socket}
   build net/ipv4/netfilter nft_{reject,fib,dup}_ipv4
   build net/ipv6/netfilter nft_{reject,fib,dup}_ipv6
   build lib/crypto libcurve25519-generic libcurve25519 libchacha libpoly1305 libchacha20poly1305
