@@ -20,8 +20,8 @@ type Geneve struct {
 	VNI            *int    `json:"vni,omitempty" lab:"immutable" doc:"Virtual network identifier, 0 to 16777215; needed without external."`
 	Remote         *string `json:"remote,omitempty" doc:"Address of the other end; needed without external."`
 	DstPort        *int    `json:"dstport,omitempty" lab:"immutable" default:"6081" doc:"UDP port of the other end."`
-	TTL            *int    `json:"ttl,omitempty" doc:"Time to live of the outer packets, 0 lets the kernel choose."`
-	TTLInherit     *bool   `json:"ttl_inherit,omitempty" doc:"Whether that of the inner packet is taken."`
+	TTL            *int    `json:"ttl,omitempty" doc:"Time to live of the outer packets, 0 lets the kernel choose; it ends ttl_inherit."`
+	TTLInherit     *bool   `json:"ttl_inherit,omitempty" doc:"Whether that of the inner packet is taken; not beside ttl."`
 	TOS            *int    `json:"tos,omitempty" doc:"Type of service of the outer packets; 1 copies that of the inner ones."`
 	DF             *string `json:"df,omitempty" enum:"unset,set,inherit" doc:"Whether outer packets must not be fragmented."`
 	FlowLabel      *int    `json:"flowlabel,omitempty" doc:"Flow label of outer IPv6 packets."`
@@ -37,6 +37,12 @@ func (g *Geneve) validate() error {
 	}
 	if g.External != nil && *g.External && (g.VNI != nil || g.Remote != nil || g.TTL != nil || g.TOS != nil) {
 		return argf("external", "with external, vni, remote, ttl and tos are said by routes and filters")
+	}
+	if g.TTL != nil {
+		if g.TTLInherit != nil && *g.TTLInherit {
+			return argf("ttl_inherit", "takes the time to live of the inner packet; leave ttl out")
+		}
+		g.TTLInherit = ptr(false)
 	}
 	over6 := g.Remote != nil && strings.Contains(*g.Remote, ":")
 	for i, v := range []*bool{g.UDPZeroCsum6Tx, g.UDPZeroCsum6Rx} {

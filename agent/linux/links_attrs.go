@@ -158,7 +158,7 @@ func (n *Net) encodeAttrs(m *rtnl.Message, k *kinds.Kind, want, have host.Attrs)
 		if v == nil && bitBeside(k, a, want) {
 			v = k.Get(have, a.Name)
 		}
-		if v == nil {
+		if v == nil || want[a.By] != nil {
 			continue
 		}
 		if err := w.add(a, v, have[a.Name]); err != nil {

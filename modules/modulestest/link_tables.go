@@ -88,8 +88,8 @@ func geneveSuite() Suite {
 	return Suite{Module: "geneve", Needs: []string{"geneve"}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24", "fd00::1/64"), bridge("br0")),
 		States: states("geneve", `{"name":"g0","vni":7,"remote":"10.0.0.2"}`, `{"name":"g0","vni":7,"remote":"10.0.0.3","ttl":64,"tos":1,"up":false}`, `{"name":"g0","vni":8,"remote":"fd00::2","udp_zero_csum6_tx":true}`,
 			`{"name":"g0","vni":8,"remote":"10.0.0.2","udp_csum":true,"df":"set","master":"br0"}`, `{"name":"g0","external":true,"dstport":6082}`, `{"name":"g0","vni":7,"remote":"10.9.0.2","ttl_inherit":true,"df":"unset","mtu":1300}`,
-			`{"name":"g0","vni":7,"remote":"fd00::9","flowlabel":5,"external":false}`),
-		Rejects: []Reject{{`{"name":"g0","remote":"10.0.0.1"}`, "vni"}, {`{"name":"g0","vni":1}`, "remote"}, {`{"name":"g0","vni":1,"remote":"x"}`, "remote"}, {`{"name":"g0","external":true,"vni":1}`, "external"},
+			`{"name":"g0","vni":7,"remote":"fd00::9","flowlabel":5,"external":false}`, `{"name":"g0","vni":7,"remote":"10.0.0.2","ttl":9,"ttl_inherit":false}`),
+		Rejects: []Reject{{`{"name":"g0","remote":"10.0.0.1"}`, "vni"}, {`{"name":"g0","vni":1}`, "remote"}, {`{"name":"g0","vni":1,"remote":"x"}`, "remote"}, {`{"name":"g0","external":true,"vni":1}`, "external"}, {`{"name":"g0","vni":1,"remote":"10.0.0.1","ttl":9,"ttl_inherit":true}`, "ttl_inherit"},
 			{`{"name":"g0","vni":16777216,"remote":"10.0.0.1"}`, "vni"}}}
 }
 

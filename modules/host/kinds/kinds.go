@@ -55,6 +55,8 @@ type Attr struct {
 	// Beside names an attribute that this one is counted in, and changes with where it is not set again (bond_fill_info,
 	// drivers/net/bonding/bond_netlink.c).
 	Beside string
+	// By names an attribute that clears this one, and is not looked at beside it (geneve_nl2info, drivers/net/geneve.c).
+	By string
 	// Words are the values of a Word.
 	Words []Value
 	// Default is what the kernel says of a new device; nil: nothing.

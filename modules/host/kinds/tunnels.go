@@ -62,6 +62,6 @@ var geneve = Kind{Name: "geneve", Routed: true, Attrs: []Attr{
 	{Name: "udp_zero_csum6_tx", Num: 9, Wire: U8 | Bool, Default: false},
 	{Name: "udp_zero_csum6_rx", Num: 10, Wire: U8 | Bool, Default: false, Six: true},
 	{Name: "flowlabel", Num: 11, Wire: BE32, Default: 0.0, Max: 1<<20 - 1},
-	{Name: "ttl_inherit", Num: 12, Wire: U8 | Bool, Default: false},
+	{Name: "ttl_inherit", Num: 12, Wire: U8 | Bool, Default: false, By: "ttl"},
 	{Name: "df", Num: 13, Wire: U8 | Word, Words: dontFragment, Default: "unset"},
 }}
