@@ -376,7 +376,7 @@ func (n *Net) moveLocked(ctx context.Context, d *link, other *Net) {
 			_ = n.removeLocked(ctx, s) // nothing of it is elsewhere
 		}
 	}
-	d.Master, d.Up, d.fresh, d.fresh6, d.addressed = ptr(""), ptr(false), true, false, false
+	d.Master, d.Up, d.fresh, d.fresh6, d.addressed, d.ready6 = ptr(""), ptr(false), true, false, false, false
 	other.inheritLocked(d.Name)
 	other.index++
 	d.Index = other.index

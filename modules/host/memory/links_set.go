@@ -225,8 +225,13 @@ func (n *Net) flippedLocked(d *link) {
 				n.connectLocked(a)
 			}
 		}
+		n.readyLocked(d)
+		if other, peer := n.followLocked(context.Background(), d.Peer); peer != nil {
+			other.readyLocked(peer)
+		}
 		return
 	}
+	d.ready6 = false
 	if n.deviceSysctlLocked("net.ipv6.conf", d.Name, "keep_addr_on_down") != "1" {
 		n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
 	}

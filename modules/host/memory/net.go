@@ -51,6 +51,7 @@ type link struct {
 	mtuUser   bool // a bridge whose MTU was set, and no longer follows its ports
 	ownMTU    int  // of a port of a bond: what it is to have again
 	addressed bool // it has, or had, an IPv4 address
+	ready6    bool // it has had a carrier since it came up, so that IPv6 uses it
 }
 
 // ID tells the namespace from the others of this host.
@@ -161,7 +162,7 @@ func (n *Net) loadLocked(ctx context.Context) error {
 	}
 	for _, l := range s.Links {
 		n.index = max(n.index, l.Index)
-		n.links = append(n.links, &link{Link: l})
+		n.links = append(n.links, &link{Link: l, ready6: is(l.Up, true)})
 	}
 	for _, l := range n.links {
 		l.mtuUser = l.Kind == "bridge" && l.MTU != nil && *l.MTU != n.portMTULocked(l.Name)

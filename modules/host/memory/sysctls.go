@@ -158,9 +158,14 @@ func (n *Net) propagateLocked(key, before, value string) {
 	if leaf, ok := strings.CutPrefix(key, "net.ipv4.conf.default."); ok {
 		n.followDefaultLocked(leaf, before, value)
 	}
-	if tree, dev, leaf, ok := ofDevice(key); (ok || dev == "all") && tree == "net.ipv6.conf" && leaf == "disable_ipv6" && value == "1" {
+	if tree, dev, leaf, ok := ofDevice(key); (ok || dev == "all") && tree == "net.ipv6.conf" && leaf == "disable_ipv6" {
 		for _, d := range n.links {
-			if dev == "all" || dev == d.Name { // as if it went down, for IPv6 alone (addrconf_ifdown)
+			if dev != "all" && dev != d.Name {
+				continue
+			}
+			if d.ready6 = false; value == "0" {
+				n.readyLocked(d)
+			} else { // as if it went down, for IPv6 alone (addrconf_ifdown)
 				n.dropAddrsLocked(func(a host.Addr) bool { return a.Link == d.Name && strings.Contains(a.CIDR, ":") })
 				n.dropRoutesLocked(d.Name, false, 6)
 				n.dropNeighsLocked(d.Name, 6, true)
@@ -170,7 +175,8 @@ func (n *Net) propagateLocked(key, before, value string) {
 }
 
 // followDefaultLocked hands an IPv4 default on to the devices that never had an address or a value of their own
-// (devinet_copy_dflt_conf).
+// (devinet_copy_dflt_conf). Where the default that is there is not the kernel's own, it was written before, here or in the first
+// namespace, and a device that has appeared since has taken it over as a value that was set.
 func (n *Net) followDefaultLocked(leaf, before, value string) {
 	for _, d := range n.links {
 		key := deviceKey("net.ipv4.conf", d.Name, leaf)
@@ -180,10 +186,23 @@ func (n *Net) followDefaultLocked(leaf, before, value string) {
 		switch {
 		case d.addressed && d.fresh && !n.followed[key]:
 			n.sysctls[key] = before
-		case !d.addressed && !d.fresh:
+		case !d.addressed && !d.fresh && (n.followed[key] || before == kernelDefault(leaf)):
 			n.sysctls[key], n.followed[key] = value, true
 		}
 	}
+}
+
+// kernelDefault is what a parameter of IPv4 devices is where nobody has said anything (ipv4_devconf_dflt, net/ipv4/devinet.c).
+func kernelDefault(leaf string) string {
+	switch leaf {
+	case "accept_redirects", "send_redirects", "secure_redirects", "shared_media", "accept_source_route", "arp_evict_nocarrier":
+		return "1"
+	case "igmpv2_unsolicited_report_interval":
+		return "10000"
+	case "igmpv3_unsolicited_report_interval":
+		return "1000"
+	}
+	return "0"
 }
 
 // inheritLocked gives a device that appears the IPv4 defaults that were written here: with the value it takes over that it
