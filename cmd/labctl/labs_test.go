@@ -60,8 +60,8 @@ func labScript(t *testing.T, dir string) {
 }
 
 // convergeLab is the command converge [ARGUMENT...] holds of the lab in the working directory, whatever state it is in: what the plan lists is what the
-// play does, byte for byte; the second play changes nothing, and the kernels see no write; the plan is empty then. With "!" it
-// demands that there was nothing to do in the first place. (What a lab proves by probes, its plays do.)
+// play does, byte for byte; the second play changes nothing, nor does verify, which runs the probes alone, and the kernels see
+// no write; the plan is empty then. With "!" it demands that there was nothing to do in the first place.
 func convergeLab(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(".")
 	st, err := sandbox.Load(sandbox.DefaultDir, sandboxName(dir))
@@ -81,7 +81,9 @@ func convergeLab(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	monitors, err := watch(st)
 	ts.Check(err)
-	for _, e := range verb(0, "play") {
+	second := verb(0, "play")
+	verb(0, "verify")
+	for _, e := range second {
 		if e.Kind == runner.TaskDone && e.Status != runner.OK && e.Status != runner.Skipped {
 			ts.Fatalf("second play: %s on %s is %s: %+v", e.Task.Address, e.Host, e.Status, e.Diff)
 		}

@@ -1,8 +1,8 @@
 # Machines on the network of their host: device routes between two subnets on one wire, then a bridge on the host itself.
 
-network "lan" {}    # the host's LAN, which boxA's NIC is bridged to
-network "tapB" {}   # boxB's cable to the host
-network "tapC" {}   # boxC's cable to the host
+network "lan" {}  # the host's LAN, which boxA's NIC is bridged to
+network "tapB" {} # boxB's cable to the host
+network "tapC" {} # boxC's cable to the host
 
 host "localhost" {
   connection = "local"
