@@ -30,6 +30,9 @@ func TestLabs(t *testing.T) {
 	for _, site := range sites {
 		dir := filepath.Dir(abs(t, site))
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			if !mayBootGuests(t, site) {
+				t.Parallel() // it waits most of the time: for what does not come, as a proof
+			}
 			for _, part := range []string{"lab.txtar", "README.md"} {
 				if _, err := os.Stat(filepath.Join(dir, part)); err != nil {
 					t.Fatalf("a lab has a script that proves it and a page that says what to look at: %v", err)
@@ -40,6 +43,15 @@ func TestLabs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mayBootGuests reports whether hosts of a site may get a kernel of their own, which keeps all processors busy.
+func mayBootGuests(t *testing.T, site string) bool {
+	b, err := os.ReadFile(site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Contains(b, []byte("kernel"))
 }
 
 func labScript(t *testing.T, dir string) {
@@ -135,7 +147,8 @@ func runEvents(want int, args ...string) ([]runner.Event, error) {
 			}
 		}
 		_, text, more := runLabctl(human...)
-		return nil, fmt.Errorf("labctl %s exits %d, not %d\n%s\nin words:\n%s%s", strings.Join(args, " "), code, want, errs, text, more)
+		return nil, fmt.Errorf("labctl %s exits %d, not %d\n%s%s\nonce more, in words:\n%s%s",
+			strings.Join(args, " "), code, want, failures(out), errs, text, more)
 	}
 	var all []runner.Event
 	dec := json.NewDecoder(strings.NewReader(out))
@@ -147,6 +160,17 @@ func runEvents(want int, args ...string) ([]runner.Event, error) {
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// failures returns the lines of JSON output that tell of one.
+func failures(out string) string {
+	var bad strings.Builder
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, `"error":`) {
+			bad.WriteString(line)
+		}
+	}
+	return bad.String()
 }
 
 // changes lists, host by host in order, every change that events tell of.

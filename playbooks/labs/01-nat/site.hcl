@@ -65,11 +65,7 @@ play "out, but not in" {
   hosts  = "boxA"
   become = true
 
-  http "http://172.17.0.2/" {
-    body_contains = "Welcome to nginx!"
-    wait          = "1s"
-    deadline      = "2s"
-  }
+  http "http://172.17.0.2/" { body_contains = "Welcome to nginx!" }
   route_get "172.17.0.2" {
     via = "10.0.2.2"
     dev = "enp0s3"
@@ -77,20 +73,18 @@ play "out, but not in" {
 
   # The server sees the computer, not the machine.
   reach "boxA to nginx" {
-    from     = "boxA"
-    to       = "nginx"
-    proto    = "tcp"
-    port     = 80
-    service  = true
-    seen_as  = "172.17.0.1"
-    deadline = "2s"
-    wait     = "300ms"
+    from    = "boxA"
+    to      = "nginx"
+    proto   = "tcp"
+    port    = 80
+    service = true
+    seen_as = "172.17.0.1"
+    wait    = "300ms"
   }
   reach "nginx to boxA" {
-    from     = "nginx"
-    to       = "boxA"
-    expect   = "unreachable"
-    deadline = "2s"
-    wait     = "300ms"
+    from   = "nginx"
+    to     = "boxA"
+    expect = "unreachable"
+    wait   = "300ms"
   }
 }

@@ -42,7 +42,6 @@ play "everybody reaches everybody" {
     for_each = toset([for name in ["boxA", "boxB", "localhost"] : name if name != host.name])
     from     = host.name
     to       = each.value
-    deadline = "2s"
     wait     = "300ms"
   }
 }
@@ -52,14 +51,12 @@ play "on one segment" {
 
   # Who was talked to is known by its own MAC address: nobody is in between.
   neigh_check "192.168.50.5" {
-    when     = host.name == "boxA"
-    dev      = "enp0s8"
-    deadline = "1s"
+    when = host.name == "boxA"
+    dev  = "enp0s8"
   }
   neigh_check "192.168.50.4" {
-    when     = host.name == "boxB"
-    dev      = "enp0s8"
-    deadline = "1s"
+    when = host.name == "boxB"
+    dev  = "enp0s8"
   }
   route_get "192.168.50.4" {
     when = host.name == "localhost"

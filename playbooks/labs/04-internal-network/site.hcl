@@ -35,18 +35,15 @@ play "they reach each other" {
     for_each = toset([for name in ["boxA", "boxB"] : name if name != host.name])
     from     = host.name
     to       = each.value
-    deadline = "2s"
     wait     = "300ms"
   }
   neigh_check "192.168.50.5" {
-    when     = host.name == "boxA"
-    dev      = "enp0s8"
-    deadline = "1s"
+    when = host.name == "boxA"
+    dev  = "enp0s8"
   }
   neigh_check "192.168.50.4" {
-    when     = host.name == "boxB"
-    dev      = "enp0s8"
-    deadline = "1s"
+    when = host.name == "boxB"
+    dev  = "enp0s8"
   }
 }
 
@@ -60,7 +57,6 @@ play "the host does not" {
     from     = "localhost"
     to       = each.value
     expect   = "fail" # whether there is a default route is no matter of this lab
-    deadline = "0s"
     wait     = "300ms"
   }
 }
