@@ -27,6 +27,9 @@ func (v *virtual) validate() error {
 	return firstFault(validDevice("name", v.Name), v.device.validate(), v.portOf.validate())
 }
 
+// fallbacks are the devices that the drivers of tunnels make themselves (net.core.fb_tunnels_only_for_init_net).
+var fallbacks = map[string]string{"gre": "gre0", "gretap": "gretap0", "ip6gre": "ip6gre0", "ipip": "tunl0", "sit": "sit0"}
+
 // virtualDevice is a *T that embeds virtual.
 type virtualDevice interface{ common() *virtual }
 
@@ -40,6 +43,9 @@ func registerDevice[P virtualDevice](kind string, s SpecOf[P]) {
 			if err := validate(want); err != nil {
 				return err
 			}
+		}
+		if want.common().Name == fallbacks[kind] {
+			return argf("name", "the kernel makes %s by itself, and keeps it as it is, for packets that no other %s takes: choose another name", fallbacks[kind], kind)
 		}
 		return firstFault(want.common().validate(), validAttrs(kinds.Of(kind), block, fieldsOf(want)))
 	}

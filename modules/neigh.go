@@ -97,11 +97,25 @@ func applyNeigh(ctx context.Context, h host.Host, have, want *Neigh, _ Diff) err
 		return err
 	}
 	e := want.entry()
+	if err := takesLLAddr(ctx, n, e); err != nil {
+		return err
+	}
 	if want.Router == nil && have != nil {
 		e.Router = *have.Router
 	}
 	return n.Neighs().Set(ctx, e)
 }
+
+// takesLLAddr refuses entries of devices without such addresses: the kernel takes them, and keeps no address.
+func takesLLAddr(ctx context.Context, n host.Net, e host.Neigh) error {
+	l, err := n.Links().Get(ctx, e.Link)
+	if err != nil || e.Proxy || l.Address != nil && !l.Loopback {
+		return nil //nolint:nilerr // Set says what is wrong with the device
+	}
+	return &host.Error{Op: "set neighbour", Object: e.IP + " dev " + e.Link, Kind: host.ErrUnsupported, Err: errNoLLAddr}
+}
+
+var errNoLLAddr = errors.New("the device has no link layer addresses")
 
 func (n *Neigh) entry() host.Neigh {
 	return host.Neigh{Link: n.Dev, IP: n.IP, MAC: n.LLAddr, State: n.State, Proxy: n.Proxy, Router: n.Router != nil && *n.Router}

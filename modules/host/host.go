@@ -75,6 +75,12 @@ func Planning(h Host) bool {
 	return ok && p.Planning()
 }
 
+// Knower is implemented by hosts that can tell why their kernel has no kind of device (what is "link") or of queueing
+// discipline ("qdisc"); nil when it has, or when that cannot be told.
+type Knower interface {
+	Knows(ctx context.Context, what, kind string) error
+}
+
 // Scratcher is implemented by hosts that can show what a network namespace looks like when it is just created: the
 // defaults differ from host to host (net.core.devconf_inherit_init_net, built-in tunnel devices).
 type Scratcher interface {

@@ -60,7 +60,7 @@ func greSuite() Suite {
 	return Suite{Module: "gre", Needs: []string{"gre"}, Setup: setups(wires("v"), addresses("v", "10.0.0.1/24")), States: states("gre", `{"name":"g0","key":1}`, `{"name":"g0","local":"10.0.0.1","remote":"10.0.0.2","key":7}`,
 		`{"name":"g0","remote":"10.0.0.3","ikey":-1,"okey":9,"ocsum":true,"up":false}`, `{"name":"g0","remote":"10.9.0.3","okey":-1,"oseq":true,"iseq":true,"ttl":64,"mtu":1400}`,
 		`{"name":"g0","remote":"10.0.0.2","pmtudisc":false,"ignore_df":true,"fwmark":5,"ocsum":false}`, `{"name":"g0","remote":"10.0.0.2","fwmark":0,"ignore_df":false}`, `{"name":"g0","dev":"v","remote":"10.0.0.2","tos":1,"oseq":false,"ignore_df":false}`),
-		Rejects: []Reject{{`{"name":"g0","remote":"fd00::1"}`, "remote"}, {`{"name":"g0","ikey":-2}`, "ikey"}, {`{"name":"g0","ignore_df":true}`, "ignore_df"},
+		Rejects: []Reject{{`{"name":"g0","remote":"fd00::1"}`, "remote"}, {`{"name":"g0","ikey":-2}`, "ikey"}, {`{"name":"gre0"}`, "name"}, {`{"name":"g0","ignore_df":true}`, "ignore_df"},
 			{`{"name":"g0","address":"02:00:00:00:00:01"}`, "address"}, {`{"name":"g0","local":"x"}`, "local"}}}
 }
 

@@ -141,6 +141,9 @@ func (n neighs) setInBridgeLocked(d *link, e host.FDBEntry) (error, string) {
 	case e.State == "dynamic" && !(*d.Up && *bridge.Up):
 		return errNotAllowed, ""
 	}
+	if _, in := n.vlans[d.Name][e.VLAN]; e.VLAN != 0 && !in {
+		return errInvalid, ""
+	}
 	n.fdb = slices.DeleteFunc(n.fdb, func(o host.FDBEntry) bool {
 		return o.Master == bridge.Name && o.MAC == e.MAC && (o.VLAN == e.VLAN || e.VLAN == 0)
 	})

@@ -5,6 +5,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,11 @@ type Host struct {
 
 	ovs    ovs
 	writes atomic.Int64
+
+	known struct { // kinds that the base was asked for
+		sync.Mutex
+		of map[string]error
+	}
 }
 
 var _ host.Host = (*Host)(nil)
@@ -47,6 +53,35 @@ func (h *Host) Planning() bool { return true }
 func (h *Host) Writes() int { return int(h.writes.Load()) }
 
 func (h *Host) wrote() { h.writes.Add(1) }
+
+// Knows passes on what the base says, which is asked once for each kind.
+func (h *Host) Knows(ctx context.Context, what, kind string) error {
+	k, ok := h.base.(host.Knower)
+	if !ok {
+		return nil
+	}
+	h.known.Lock()
+	defer h.known.Unlock()
+	key := what + " " + kind
+	err, asked := h.known.of[key]
+	if !asked {
+		if h.known.of == nil {
+			h.known.of = map[string]error{}
+		}
+		err = k.Knows(ctx, what, kind)
+		h.known.of[key] = err
+	}
+	return err
+}
+
+// unknown is how the kernel refuses a kind of device or of queueing discipline that it does not know; nil when it does.
+func (h *Host) unknown(ctx context.Context, what, kind string) (cause error, ack string) {
+	var e *host.Error
+	if !errors.As(h.Knows(ctx, what, kind), &e) {
+		return nil, ""
+	}
+	return map[string]error{"link": errUnsupported, "qdisc": errNoFile}[what], e.Ack
+}
 
 // Facts returns the facts of the base.
 func (h *Host) Facts(ctx context.Context) (host.Facts, error) {

@@ -96,7 +96,7 @@ func (l links) Create(ctx context.Context, want host.Link) error {
 		return err
 	}
 	defer unlock()
-	if err := l.creatableLocked(want); err != nil {
+	if err := l.creatableLocked(ctx, want); err != nil {
 		return err
 	}
 	d := l.defaultsLocked(want)
@@ -120,7 +120,7 @@ func (l links) Create(ctx context.Context, want host.Link) error {
 }
 
 // creatableLocked refuses what the kernel would.
-func (n *Net) creatableLocked(want host.Link) error {
+func (n *Net) creatableLocked(ctx context.Context, want host.Link) error {
 	const op = "create link"
 	switch {
 	case want.Name == "" || len(want.Name) > 15 || want.Name == "." || want.Name == "..":
@@ -137,8 +137,13 @@ func (n *Net) creatableLocked(want host.Link) error {
 		return invalid(op, want.Name, "link not specified")
 	case want.Kind == "macvlan" && !ethernet(n.findLocked(want.Parent.Name)):
 		return invalid(op, want.Name, "")
-	case want.Kind == "macvlan" && *orEmpty(n.findLocked(want.Parent.Name).Master) != "":
+	case (want.Kind == "macvlan" || want.Kind == "ipvlan") && n.takenLocked(n.findLocked(want.Parent.Name), want.Kind):
 		return busy(op, want.Name)
+	}
+	if !slices.ContainsFunc(n.links, func(d *link) bool { return d.Kind == want.Kind }) {
+		if cause, ack := n.h.unknown(ctx, "link", want.Kind); cause != nil {
+			return refused(op, want.Name, cause, ack)
+		}
 	}
 	if want.Kind == "vxlan" && n.vniTakenLocked(want) {
 		return refused(op, want.Name, errExist, "A VXLAN device with the specified VNI already exists")

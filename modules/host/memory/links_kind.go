@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -160,6 +161,9 @@ func (n *Net) checkDataLocked(d *link, want host.Link, op string) error {
 	}
 	if d.Kind == "vxlan" {
 		return n.checkVXLANLocked(d, want, op)
+	}
+	if primary, _ := want.Data["primary"].(string); primary != "" && n.findLocked(primary) == nil {
+		return refused(op, d.Name, fmt.Errorf("primary %s: %w", primary, errNoDevice), "")
 	}
 	if now := d.Link; want.Data != nil && op != "create link" {
 		now.Data = kinds.Of(d.Kind).With(d.Data, want.Data)

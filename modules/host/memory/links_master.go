@@ -26,7 +26,7 @@ func (n *Net) checkMasterLocked(d *link, want host.Link, op string) error {
 		return refused(op, d.Name, errUnsupported, "")
 	case !ethernet(d):
 		return invalid(op, d.Name, "")
-	case n.carriesMacvlanLocked(d.Name):
+	case n.carriesLocked(d, ""):
 		return busy(op, d.Name)
 	case d.Kind == "bridge" && master.Kind == "bridge":
 		return refused(op, d.Name, errLoop, "Can not enslave a bridge to a bridge")

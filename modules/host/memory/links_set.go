@@ -119,14 +119,19 @@ func (n *Net) checkVXLANLocked(d *link, want host.Link, op string) error {
 	return nil
 }
 
-// carriesMacvlanLocked says whether macvlan devices take the frames of a device: then no bridge can.
-func (n *Net) carriesMacvlanLocked(dev string) bool {
-	for _, d := range n.links {
-		if d.Kind == "macvlan" && d.Parent != nil && d.Parent.NetNS == "" && d.Parent.Name == dev {
-			return true
-		}
-	}
-	return false
+// takenLocked reports whether the frames that a device receives go to another one than those of a kind: to what it is a port
+// of, or to devices that stand on it. There is one place for that (netdev_rx_handler_register, net/core/dev.c), which a VRF
+// does without.
+func (n *Net) takenLocked(d *link, kind string) bool {
+	m := n.findLocked(*orEmpty(d.Master))
+	return m != nil && m.Kind != "vrf" || n.carriesLocked(d, kind)
+}
+
+// carriesLocked reports whether devices of another kind than the given one take the frames of a device.
+func (n *Net) carriesLocked(d *link, kind string) bool {
+	return slices.ContainsFunc(n.links, func(o *link) bool {
+		return o.Kind != kind && (o.Kind == "macvlan" || o.Kind == "ipvlan") && o.Parent != nil && o.Parent.NetNS == "" && o.Parent.Name == d.Name
+	})
 }
 
 // driverMTU is the most that the driver of a device takes.
@@ -145,11 +150,14 @@ func (n *Net) maxMTULocked(d *link) int {
 	}
 	if p := n.findLocked(d.Parent.Name); p != nil && d.Kind == "vxlan" {
 		return *p.MTU - headroom(d.Link)
-	} else if p != nil && d.Kind == "macvlan" {
+	} else if p != nil && onlyBelow(d) {
 		return *p.MTU
 	}
 	return limit
 }
+
+// onlyBelow reports whether a device takes no more than the one below.
+func onlyBelow(d *link) bool { return d.Kind == "macvlan" || d.Kind == "vlan" }
 
 // assign replaces *to by a copy of what from points at, when set.
 func assign[T any](to **T, from *T) {
@@ -171,8 +179,8 @@ func (n *Net) setMTULocked(d *link, mtu *int) {
 	}
 	d.mtuUser = true
 	n.changeMTULocked(d, *mtu)
-	for _, s := range n.links { // macvlan_device_event: never above the device below
-		if s.Kind == "macvlan" && s.Parent != nil && s.Parent.NetNS == "" && s.Parent.Name == d.Name && *s.MTU > *mtu {
+	for _, s := range n.links { // macvlan_device_event, vlan_device_event: never above the device below
+		if onlyBelow(s) && s.Parent != nil && s.Parent.NetNS == "" && s.Parent.Name == d.Name && *s.MTU > *mtu {
 			n.changeMTULocked(s, *mtu)
 		}
 	}

@@ -78,6 +78,9 @@ func (n qdiscs) Set(ctx context.Context, q host.Qdisc) error {
 		case q.Parent != "root" && q.Parent != "ingress" && !n.hasClassLocked(q):
 			return errNoFile, "Failed to find specified qdisc"
 		}
+		if cause, ack := n.h.unknown(ctx, "qdisc", q.Kind); cause != nil {
+			return cause, ack
+		}
 		if q.Parent == "ingress" {
 			q.Handle = "ffff:"
 		} else if q.Handle == "" {
