@@ -162,15 +162,20 @@ func (x *hostPlay) reconnect(ctx context.Context, become, boot string, p *module
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	x.hangUp()
-	err, said := errors.New("it was not tried"), ""
+	untried := errors.New("it was not tried")
+	err, said := untried, ""
 	for pause := p.Delay; ; {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("not there after %s: %w", p.Timeout, err)
 		}
-		if err = x.try(ctx, become, boot); err == nil {
+		tried := x.try(ctx, become, boot)
+		if tried == nil {
 			return nil
+		}
+		if ctx.Err() == nil || err == untried { // the try that the time ran out on knows less than the one before
+			err = tried
 		}
 		x.hangUp()
 		if text := "not there yet: " + err.Error(); text != said {
