@@ -42,7 +42,7 @@ demo: setup build ## Bring up a jump host and three hosts, plan, play through th
 	@$(SUDO) .ci/demo $(DEMO)
 
 test: setup agents ## Run every test, those that need root and namespaces included.
-	@$(KERNEL) go test -timeout 12m $(AS_ROOT) ./...
+	@$(KERNEL) go test -timeout 30m $(AS_ROOT) ./...
 
 bench: build ## Measure labctl beside Ansible, Mitogen, ssh, ip and iptables-restore (about 15 minutes).
 	@.ci/setup bench
