@@ -32,6 +32,7 @@ type Host interface {
 	Processes() Processes
 	Packages() Packages
 	Services() Services
+	KernelModules() KernelModules
 	// Facts gathers what is worth knowing about the machine before a play.
 	Facts(ctx context.Context) (Facts, error)
 }

@@ -16,6 +16,8 @@ type Snapshot struct {
 	Processes  map[string]Process   `json:"processes,omitempty"`
 	Packages   map[string]string    `json:"packages,omitempty"` // versions by name
 	Services   []Service            `json:"services,omitempty"`
+
+	KernelModules []KernelModule `json:"kernel_modules,omitempty"` // those that are loaded
 }
 
 // NetState is one network namespace as data.

@@ -12,18 +12,19 @@ import (
 
 // machineFiles are the files of a small machine that the modules of the system look at.
 var machineFiles = map[string]string{
-	"/etc/passwd":         "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n",
-	"/etc/group":          "root:x:0:\ndaemon:x:1:\nadm:x:4:\nsudo:x:27:\n",
-	"/etc/shadow":         "root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n",
-	"/etc/gshadow":        "root:*::\ndaemon:*::\nadm:*::\nsudo:*::\n",
-	"/etc/login.defs":     "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nUSERGROUPS_ENAB yes\nUMASK 022\n",
-	"/etc/hosts":          "127.0.0.1 localhost\n::1 localhost ip6-localhost # loopback\n\n# the lab\n10.0.0.9\tlast\n",
-	"/etc/hostname":       "machine\n",
-	"/etc/skel/.profile":  "# profile\n",
-	"/etc/skel/.d/x":      "x\n",
-	"/etc/resolv.conf":    "# made by hand\nsearch lab\nnameserver 10.0.0.1\noptions ndots:2\n",
-	"/etc/cron.d/other":   "0 4 * * * root /bin/other\n",
-	"/etc/sudoers.d/user": "",
+	"/etc/passwd":                    "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n",
+	"/etc/group":                     "root:x:0:\ndaemon:x:1:\nadm:x:4:\nsudo:x:27:\n",
+	"/etc/shadow":                    "root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n",
+	"/etc/gshadow":                   "root:*::\ndaemon:*::\nadm:*::\nsudo:*::\n",
+	"/etc/login.defs":                "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nUSERGROUPS_ENAB yes\nUMASK 022\n",
+	"/etc/hosts":                     "127.0.0.1 localhost\n::1 localhost ip6-localhost # loopback\n\n# the lab\n10.0.0.9\tlast\n",
+	"/etc/hostname":                  "machine\n",
+	"/etc/skel/.profile":             "# profile\n",
+	"/etc/skel/.d/x":                 "x\n",
+	"/etc/resolv.conf":               "# made by hand\nsearch lab\nnameserver 10.0.0.1\noptions ndots:2\n",
+	"/etc/modules-load.d/other.conf": "# more\nloop\ndummy\n",
+	"/etc/cron.d/other":              "0 4 * * * root /bin/other\n",
+	"/etc/sudoers.d/user":            "",
 }
 
 // machineDirs are its directories that may be empty.
@@ -33,8 +34,9 @@ var machineDirs = []string{"/home", "/root", "/var/spool/cron/crontabs", "/etc/s
 func OnMachine(t testing.TB) Target {
 	t.Helper()
 	s := &host.Snapshot{Files: map[string]host.FileState{}, Facts: host.Facts{User: "root"}, Packages: map[string]string{"base": "1"},
-		Services: []host.Service{{Name: "lab-svc", Running: new(bool), Enabled: new(bool), Masked: new(bool)}},
-		NetNS:    map[string]*host.NetState{"": {Sysctls: map[string]string{"kernel.hostname": "machine"}}}}
+		KernelModules: []host.KernelModule{{Name: "dummy", Available: true, Depends: []string{"dep"}}, {Name: "fixed", Builtin: true}},
+		Services:      []host.Service{{Name: "lab-svc", Running: new(bool), Enabled: new(bool), Masked: new(bool)}},
+		NetNS:         map[string]*host.NetState{"": {Sysctls: map[string]string{"kernel.hostname": "machine"}}}}
 	for _, top := range []string{"/etc", "/home", "/root", "/var", "/usr", "/lib", "/run", "/sys", "/lab", "/srv", "/nonexistent"} {
 		s.Files[top] = host.FileState{File: host.File{Path: top, Type: host.Absent}}
 	}

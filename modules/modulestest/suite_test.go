@@ -37,3 +37,5 @@ func TestServicesOnMemory(t *testing.T) {
 		t.Run(fmt.Sprint(masks), func(t *testing.T) { Run(t, ServiceSuite(masks), OnMachine) })
 	}
 }
+
+func TestKernelModulesOnMemory(t *testing.T) { Run(t, KernelModuleSuite(), OnMachine) }

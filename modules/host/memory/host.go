@@ -29,6 +29,7 @@ type Host struct {
 	files    files
 	packages packages
 	services map[string]*host.Service // those changed here
+	kernel   map[string]*host.KernelModule
 
 	ovs    ovs
 	writes atomic.Int64

@@ -78,6 +78,9 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 	if s.Packages, err = h.Packages().Installed(ctx, nil); err != nil && !errors.Is(err, host.ErrUnsupported) {
 		return nil, err
 	}
+	if s.KernelModules, err = h.KernelModules().List(ctx); err != nil {
+		return nil, err
+	}
 	if s.Services, err = h.Services().List(ctx); err != nil {
 		return nil, err
 	}
