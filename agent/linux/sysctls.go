@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"labctl/modules/host"
@@ -41,13 +42,29 @@ func (s sysctls) Get(_ context.Context, key string) (string, error) {
 	}
 	var b []byte
 	err = s.h.inNetNS(s.fd, func() (err error) {
-		b, err = os.ReadFile(path)
+		b, err = readSysctl(path)
 		return err
 	})
 	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTDIR) {
 		err = unix.ENOENT
 	}
 	return sysctlText(b), failed("read sysctl", key, cause(err))
+}
+
+// readSysctl reads a file of /proc/sys in three system calls, of which there are hundreds for each device: os.ReadFile makes ten.
+// What there is comes with the first read, unless the buffer is full (proc_sys_call_handler, fs/proc/proc_sysctl.c).
+func readSysctl(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var page [4096]byte
+	n, err := unix.Read(fd, page[:])
+	if err == nil && n == len(page) {
+		return os.ReadFile(path)
+	}
+	return slices.Clone(page[:max(n, 0)]), err
 }
 
 // cause drops the path from a file error: the caller names the key.
@@ -99,7 +116,7 @@ func (s sysctls) All(ctx context.Context, prefix string) (map[string]string, err
 			case err != nil || d.IsDir(): // devices come and go while we walk
 				return nil
 			}
-			if b, err := os.ReadFile(path); err == nil { // some are for writing only
+			if b, err := readSysctl(path); err == nil { // some are for writing only
 				out[swap.Replace(strings.TrimPrefix(path, procSys+"/"))] = sysctlText(b)
 			}
 			return nil

@@ -89,7 +89,7 @@ func compareInside(ctx context.Context, model, real host.Host) string {
 		if err != nil {
 			return "none", nil //nolint:nilerr // it does not run
 		}
-		all, err := objects(ctx, n)
+		all, err := objects(ctx, n, allSysctls)
 		if err != nil {
 			return "", err
 		}

@@ -15,11 +15,16 @@ import (
 // Difference says how the network objects of two hosts differ, line by line; "" when they agree. What the kernel invents
 // (indexes, MAC addresses, link-local addresses and their routes, the local table) is not compared.
 func Difference(ctx context.Context, model, real host.Host) string {
-	a, err := lines(ctx, model)
+	return difference(ctx, model, real, allSysctls)
+}
+
+// difference compares the kernel parameters that read lists.
+func difference(ctx context.Context, model, real host.Host, read sysctlReader) string {
+	a, err := lines(ctx, model, read)
 	if err != nil {
 		return "model: " + err.Error()
 	}
-	b, err := lines(ctx, real)
+	b, err := lines(ctx, real, read)
 	if err != nil {
 		return "host: " + err.Error()
 	}
@@ -39,7 +44,7 @@ func Difference(ctx context.Context, model, real host.Host) string {
 }
 
 // lines writes a host as a set of lines, one per object.
-func lines(ctx context.Context, h host.Host) (map[string]bool, error) {
+func lines(ctx context.Context, h host.Host, read sysctlReader) (map[string]bool, error) {
 	names, err := h.NetNS().List(ctx)
 	if err != nil {
 		return nil, err
@@ -51,7 +56,7 @@ func lines(ctx context.Context, h host.Host) (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		objects, err := objects(ctx, n)
+		objects, err := objects(ctx, n, read)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +72,7 @@ func jsonOf(object any) string {
 	return fmt.Sprintf("%T %s", object, b)
 }
 
-func objects(ctx context.Context, n host.Net) ([]any, error) {
+func objects(ctx context.Context, n host.Net, read sysctlReader) ([]any, error) {
 	var out []any
 	links, err := n.Links().List(ctx)
 	if err != nil {
@@ -142,7 +147,7 @@ func objects(ctx context.Context, n host.Net) ([]any, error) {
 	for _, q := range qdiscs {
 		out = append(out, plainQdisc(q))
 	}
-	return append(out, sysctls(ctx, n)...), nil
+	return append(out, read(ctx, n, links)...), nil
 }
 
 // plainQdisc leaves out what the kernel chooses.
@@ -187,8 +192,28 @@ func excuseVLANs(model, real map[string]bool) {
 // sysctl is a parameter as an object.
 type sysctl struct{ Key, Value string }
 
-// sysctls returns those that change by themselves when others or devices do.
-func sysctls(ctx context.Context, n host.Net) []any {
+// sysctlReader returns parameters of a namespace that has these devices.
+type sysctlReader func(ctx context.Context, n host.Net, links []host.Link) []any
+
+// followers are the parameters of devices that change by themselves when others or devices do.
+var followers = []string{"forwarding", "accept_redirects", "send_redirects", "tag"}
+
+// fewSysctls reads the followers alone: a guest takes a second for all that its devices have.
+func fewSysctls(ctx context.Context, n host.Net, links []host.Link) []any {
+	var out []any
+	for _, dev := range append([]host.Link{{Name: "all"}, {Name: "default"}}, links...) {
+		for _, leaf := range followers {
+			key := "net.ipv4.conf." + strings.ReplaceAll(dev.Name, ".", "/") + "." + leaf
+			if v, err := n.Sysctls().Get(ctx, key); err == nil { // a model without a base knows few
+				out = append(out, sysctl{key, v})
+			}
+		}
+	}
+	return out
+}
+
+// allSysctls reads all those of which some change by themselves.
+func allSysctls(ctx context.Context, n host.Net, _ []host.Link) []any {
 	var out []any
 	for _, prefix := range []string{"net.ipv4.conf", "net.ipv4.ip_forward"} {
 		all, err := n.Sysctls().All(ctx, prefix)
