@@ -114,7 +114,11 @@ func listenReach(ctx context.Context, h host.Host, want *Reach) (func(*Reach) (*
 	}
 	var ear io.Closer
 	if want.Proto != "icmp" && !want.Service {
-		ear, err = n.Probes().Listen(ctx, want.Proto, *want.Port, answerMarked)
+		answer := answerMarked
+		if want.Proto == "tcp" {
+			answer = nil
+		}
+		ear, err = n.Probes().Listen(ctx, want.Proto, *want.Port, answer)
 		want.Served = errors.Is(err, host.ErrBusy)
 		if err != nil && !want.Served {
 			_ = eye.Close()

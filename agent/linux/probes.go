@@ -71,6 +71,11 @@ func (p probes) Kept() *host.Kept { return &p.n.h.kept }
 
 // dial connects to host:port over TCP.
 func (p probes) dial(ctx context.Context, address string, o host.PingOptions) (*os.File, error) {
+	return p.connect(ctx, unix.SOCK_STREAM, address, o, 0)
+}
+
+// connect connects a socket of a type; the segments of TCP shall be no larger than mss, if that is set.
+func (p probes) connect(ctx context.Context, typ int, address string, o host.PingOptions, mss int) (*os.File, error) {
 	if o.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
@@ -84,7 +89,10 @@ func (p probes) dial(ctx context.Context, address string, o host.PingOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	fd, err := p.socket(ip, unix.SOCK_STREAM, 0)
+	fd, err := p.socket(ip, typ, 0)
+	if err == nil && mss != 0 {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, mss)
+	}
 	if err == nil {
 		if err = (&pinger{fd: fd, ip: ip}).source(o.Source); err != nil {
 			unix.Close(fd)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"labctl/agent/linux/internal/rtnl"
@@ -17,10 +18,17 @@ import (
 // backlog is how many connections may stand that nobody has accepted: the kernel makes them without us.
 const backlog = 128
 
-// listener is a socket, and for UDP who answers on it.
+// maxTalks is how many connections are listened to at once. Each costs a buffer.
+const maxTalks = 16
+
+// listener is a socket, and who answers on it and on its connections.
 type listener struct {
 	*os.File
-	done chan struct{} // closed when nobody answers any more
+	talks sync.WaitGroup
+
+	mu     sync.Mutex
+	open   map[*os.File]bool // connections; nil when closed
+	answer func([]byte) []byte
 }
 
 // Listen takes a socket for IPv6 that is for IPv4, too, or one for IPv4 where there is no IPv6.
@@ -36,11 +44,12 @@ func (p probes) Listen(_ context.Context, proto string, port int, answer func([]
 		}
 		return nil, e
 	}
-	l := &listener{os.NewFile(uintptr(fd), proto), make(chan struct{})}
-	if proto == "udp" {
-		go l.answer(answer)
-	} else {
-		close(l.done)
+	l := &listener{File: os.NewFile(uintptr(fd), proto), open: map[*os.File]bool{}, answer: answer}
+	switch {
+	case proto == "udp":
+		l.talks.Go(l.datagrams)
+	case answer != nil:
+		l.talks.Go(l.accept)
 	}
 	return l, nil
 }
@@ -72,16 +81,61 @@ func (p probes) bound(proto string, sa unix.Sockaddr, family int) (fd int, err e
 	return fd, err
 }
 
-// answer ends when the socket is closed.
-func (l *listener) answer(answer func([]byte) []byte) {
-	defer close(l.done)
+// accept ends when the socket is closed.
+func (l *listener) accept() {
+	c, err := l.SyscallConn()
+	for err == nil {
+		err = c.Read(func(fd uintptr) bool {
+			n, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			if err != nil {
+				return err != syscall.EAGAIN
+			}
+			l.begin(os.NewFile(uintptr(n), "tcp"))
+			return true
+		})
+	}
+}
+
+// begin listens to a connection, unless there are too many.
+func (l *listener) begin(c *os.File) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil || len(l.open) >= maxTalks {
+		_ = c.Close()
+		return
+	}
+	l.open[c] = true
+	l.talks.Go(func() { l.talk(c) })
+}
+
+func (l *listener) talk(c *os.File) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := c.Read(b)
+		if n > 0 {
+			if out := l.answer(b[:n]); out != nil {
+				_, err = c.Write(out)
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	l.mu.Lock()
+	delete(l.open, c)
+	l.mu.Unlock()
+	_ = c.Close()
+}
+
+// datagrams ends when the socket is closed.
+func (l *listener) datagrams() {
 	c, err := l.SyscallConn()
 	b, oob := make([]byte, 64<<10), make([]byte, 256)
 	for err == nil {
 		err = c.Read(func(fd uintptr) bool {
 			n, oobn, _, from, err := unix.Recvmsg(int(fd), b, oob, unix.MSG_DONTWAIT)
 			if err == nil {
-				if out := answer(b[:n]); out != nil {
+				if out := l.answer(b[:n]); out != nil {
 					_ = unix.Sendmsg(int(fd), out, addressedTo(oob[:oobn]), from, 0)
 				}
 			}
@@ -112,6 +166,12 @@ func addressedTo(oob []byte) []byte {
 // Close waits until nobody answers.
 func (l *listener) Close() error {
 	err := l.File.Close()
-	<-l.done
+	l.mu.Lock()
+	for c := range l.open {
+		_ = c.Close()
+	}
+	l.open = nil
+	l.mu.Unlock()
+	l.talks.Wait()
 	return err
 }

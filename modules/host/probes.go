@@ -37,6 +37,22 @@ type PingResult struct {
 	RTT            time.Duration // mean of those received
 }
 
+// StreamOptions say how to send a stream.
+type StreamOptions struct {
+	Source   string        // address or interface name
+	Timeout  time.Duration // how long to wait for the connection
+	Duration time.Duration // how long to send
+	MSS      int           // of TCP: what a segment carries at most; 0: what the MTU allows
+}
+
+// StreamResult is what became of a stream, as its sender knows. All but Told is of TCP.
+type StreamResult struct {
+	Acked       int64 // bytes that the receiver has confirmed
+	MSS, MTU    int   // what a segment carries; the MTU of the way, as far as known
+	Retransmits int   // segments
+	Told        string
+}
+
 // RouteQuery is a packet whose way is asked for. All but Dst may be empty.
 type RouteQuery struct {
 	Dst, From, IIF string
@@ -96,8 +112,12 @@ type Probes interface {
 	// TCP connects to host:port and closes; of o, Source, Family and Timeout count. The error matches ErrUnreachable, ErrRefused
 	// or ErrTimeout.
 	TCP(ctx context.Context, address string, o PingOptions) error
-	// Listen takes a port of all addresses: of TCP, where connections stand but are not spoken on, or of UDP, where every
-	// datagram is given to answer, and what that returns sent back. ErrBusy when somebody has the port.
+	// Stream sends for o.Duration, or until that is nil, what next returns, over TCP or in datagrams of UDP, and drops what has not left the host
+	// then. What UDP is told of a datagram does not end it. The error is that of TCP.
+	Stream(ctx context.Context, proto, address string, o StreamOptions, next func() []byte) (StreamResult, error)
+	// Listen takes a port of all addresses, of TCP or UDP. Every datagram, and what connections bring as it comes, is given to
+	// answer, from several goroutines, and what that returns sent back. With nil, connections stand but are not spoken on.
+	// ErrBusy when somebody has the port.
 	Listen(ctx context.Context, proto string, port int, answer func([]byte) []byte) (io.Closer, error)
 	// Exchange sends a request over TCP and returns what comes back until enough says that this is all, or the end.
 	Exchange(ctx context.Context, address string, request []byte, enough func([]byte) bool, timeout time.Duration) ([]byte, error)

@@ -49,6 +49,10 @@ func (probes) Exchange(_ context.Context, address string, _ []byte, _ func([]byt
 	return nil, &host.Error{Op: "connect to", Object: address, Kind: host.ErrUnsupported}
 }
 
+func (probes) Stream(_ context.Context, _, address string, _ host.StreamOptions, _ func() []byte) (host.StreamResult, error) {
+	return host.StreamResult{}, &host.Error{Op: "connect to", Object: address, Kind: host.ErrUnsupported}
+}
+
 func (probes) KernelLog(context.Context) (host.KernelLog, error) {
 	return nil, &host.Error{Op: "read", Object: "/dev/kmsg", Kind: host.ErrUnsupported}
 }
