@@ -12,7 +12,8 @@ import (
 // change its users, its names and its files in /etc.
 func System() []Suite {
 	return []Suite{hostsSuite(), hostsEntriesSuite(), hostnameSuite(), cronSuite(), cronFileSuite(), userSuite(), systemUserSuite(), groupSuite(),
-		authorizedKeySuite(), authorizedPathSuite(), sudoersSuite()}
+		authorizedKeySuite(), authorizedPathSuite(), sudoersSuite(),
+		resolverSuite(), resolverNetNSSuite(), resolvedSuite()}
 }
 
 // apply makes calls of modules.
