@@ -82,6 +82,8 @@ func ovsRows(module string, arguments any, d *Diff) map[string]host.OVSRow {
 func ovsValue(v reflect.Value, one bool) []string {
 	var out []string
 	switch v.Kind() {
+	case reflect.Struct:
+		return v.Interface().(OVSQoS).pairs()
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
 			out = append(out, k.String()+"="+v.MapIndex(k).String())
@@ -132,6 +134,9 @@ func setOVS(f reflect.Value, set []string) error {
 		f = f.Elem()
 	}
 	switch f.Kind() {
+	case reflect.Struct:
+		f.Set(reflect.ValueOf(parseQoS(set)))
+		return nil
 	case reflect.Map:
 		f.Set(reflect.MakeMap(f.Type()))
 		for _, pair := range set {
@@ -172,7 +177,7 @@ func changeOVS(key host.OVSKey, before, want host.OVSRow, exclusive bool) host.O
 		switch col := host.OVSTables[key.Table][name]; {
 		case !col.Map && !col.Own:
 			c.Set[name] = set
-		case col.Own || exclusive || name == "options":
+		case col.Own || col.Rows || exclusive || name == "options":
 			c.Remove[name], c.Add[name] = before[name], set
 		default:
 			c.Add[name] = set

@@ -26,6 +26,22 @@ ovs_port "vxlan0" {
   type    = "vxlan"
   options = { remote_ip = "192.168.50.5", dst_port = "4789", ttl = "5" }
 }
+ovs_port "web2_veth1" {
+  bridge = "myBridge"
+  qos {
+    type         = "linux-htb"
+    other_config = { max-rate = "10000000" }
+    queue {
+      id           = 0
+      other_config = { min-rate = "2000000" }
+    }
+    queue {
+      id           = 1
+      dscp         = 46
+      other_config = { min-rate = "8000000" }
+    }
+  }
+}
 ovs_port "bond0" {
   bridge     = "myBridge"
   interfaces = ["enp0s8", "enp0s9"]
@@ -60,6 +76,7 @@ type OVSPort struct {
 	MAC          *string           `json:"mac,omitempty" doc:"MAC address of an internal port, \"\" to let Open vSwitch choose; left alone if unset."`
 	PolicingRate *int              `json:"ingress_policing_rate,omitempty" doc:"Most that is taken in, in kbit/s; 0: all."`
 	PolicingBrst *int              `json:"ingress_policing_burst,omitempty" doc:"Burst beyond that, in kbit; 0: the default."`
+	QoS          *OVSQoS           `json:"qos,omitempty" doc:"How it sends; left alone if unset."`
 	ExternalIDs  map[string]string `json:"external_ids,omitempty" doc:"Keys of the port for other programs. Keys not named stay, unless exclusive is set."`
 	OtherConfig  map[string]string `json:"other_config,omitempty" doc:"Settings of the port that have no attribute of their own. Keys not named stay, unless exclusive is set."`
 	IfaceIDs     map[string]string `json:"interface_external_ids,omitempty" doc:"Keys of the interface for other programs, such as iface-id. Keys not named stay, unless exclusive is set."`
@@ -112,7 +129,7 @@ func (p *OVSPort) validate() error {
 			return err
 		}
 	}
-	return firstFault(ovsName("name", p.Name), p.checkBond(), p.checkType(), inRange("ofport_request", p.OFPort, 1, 65279), inRange("mtu_request", p.MTU, 68, 65535),
+	return firstFault(ovsName("name", p.Name), p.checkBond(), p.checkType(), p.QoS.validate(), inRange("ofport_request", p.OFPort, 1, 65279), inRange("mtu_request", p.MTU, 68, 65535),
 		oneOf("vlan_mode", p.VLANMode, "", "access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel"),
 		oneOf("bond_mode", p.BondMode, "", "active-backup", "balance-slb", "balance-tcp"), oneOf("lacp", p.LACP, "", "active", "passive", "off"),
 		inRange("bond_updelay", p.BondUpDelay, 0, 1<<31-1), inRange("bond_downdelay", p.BondDnDelay, 0, 1<<31-1),

@@ -33,6 +33,7 @@ type vswitch struct {
 type ovsDatabase struct {
 	*host.OVSState
 	uuids   map[host.OVSKey]string
+	qos     map[string]qosRow // of ports
 	read    time.Time
 	changes int64
 }

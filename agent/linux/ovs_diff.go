@@ -30,6 +30,7 @@ type opsBuilder struct {
 	to          *host.OVSState
 	fresh       map[host.OVSKey]string // uuid-names of rows that are made
 	guards, ops []ovsdb.Op
+	made        int // names of rows of QoS and Queue
 }
 
 // ref gives the UUID of a row that a column of key names, by that of an existing row or the name of one that is made.
@@ -53,12 +54,17 @@ func (b *opsBuilder) ref(key host.OVSKey, c host.OVSColumn) func(string) any {
 func (b *opsBuilder) row(key host.OVSKey) {
 	to := b.to.Tables[key.Table][key.Name]
 	if to == nil {
+		if b.dropQoS(key) { // the port counts as referring to it until it is gone
+			b.ops = append(b.ops, ovsdb.Op{"op": "update", "table": "Port", "where": b.from.where(key), "row": map[string]any{"qos": []any{"set", []any{}}}})
+		}
 		return
 	}
 	if id := b.fresh[key]; id != "" {
 		row := map[string]any{}
 		for name, set := range to {
-			if c := host.OVSTables[key.Table][name]; !c.Status {
+			if c := host.OVSTables[key.Table][name]; c.Rows {
+				row[name] = b.insertQoS(key.Name, set)
+			} else if !c.Status {
 				row[name] = encode(c, set, b.ref(key, c))
 			}
 		}
@@ -84,6 +90,15 @@ func (b *opsBuilder) change(key host.OVSKey, from, to host.OVSRow) {
 		if c.Status || slices.Equal(from[name], to[name]) {
 			continue
 		}
+		if c.Rows {
+			columns, was[name] = append(columns, name), []any{"set", []any{}}
+			if q := b.from.qos[key.Name]; q.id != "" {
+				was[name] = []any{"uuid", q.id}
+			}
+			b.dropQoS(key)
+			now[name] = b.insertQoS(key.Name, to[name])
+			continue
+		}
 		ref := b.ref(key, c)
 		if !c.Map && (c.Ref == "" || !c.Holds && !c.Own) {
 			columns = append(columns, name)
@@ -97,7 +112,7 @@ func (b *opsBuilder) change(key host.OVSKey, from, to host.OVSRow) {
 			mutations = append(mutations, []any{name, "insert", encode(c, come, ref)})
 		}
 	}
-	where := []any{[]any{"_uuid", "==", []any{"uuid", b.from.uuids[key]}}}
+	where := b.from.where(key)
 	if columns != nil {
 		b.guards = append(b.guards, ovsdb.Op{"op": "wait", "table": key.Table, "where": where, "columns": columns, "until": "==", "rows": []any{was}, "timeout": 0})
 		b.ops = append(b.ops, ovsdb.Op{"op": "update", "table": key.Table, "where": where, "row": now})
@@ -105,6 +120,10 @@ func (b *opsBuilder) change(key host.OVSKey, from, to host.OVSRow) {
 	if mutations != nil {
 		b.ops = append(b.ops, ovsdb.Op{"op": "mutate", "table": key.Table, "where": where, "mutations": mutations})
 	}
+}
+
+func (d *ovsDatabase) where(key host.OVSKey) []any {
+	return []any{[]any{"_uuid", "==", []any{"uuid", d.uuids[key]}}}
 }
 
 // missing returns what of a sorted list another one lacks.

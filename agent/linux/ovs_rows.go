@@ -14,7 +14,7 @@ import (
 
 // readDatabase selects the columns of host.OVSTables, and the targets of managers and controllers, in one transaction.
 func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
-	tables := append(slices.Sorted(maps.Keys(host.OVSTables)), "Controller")
+	tables := append(slices.Sorted(maps.Keys(host.OVSTables)), "Controller", "QoS", "Queue")
 	ops := make([]ovsdb.Op, len(tables))
 	for i, table := range tables {
 		columns := []any{"_uuid"}
@@ -25,6 +25,8 @@ func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
 		case "Controller", "Manager":
 			columns = append(columns, "target")
 		case "Open_vSwitch":
+		case "QoS", "Queue":
+			columns = append(columns, qosColumns[table]...)
 		default:
 			columns = append(columns, "name")
 		}
@@ -37,11 +39,12 @@ func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
 	if len(results) < len(tables) {
 		return nil, fmt.Errorf("%d results of %d", len(results), len(tables))
 	}
-	r := rowReader{names: map[string]string{}, holder: map[string]string{}}
+	r := rowReader{names: map[string]string{}, holder: map[string]string{}, qos: readQoS(results[len(tables)-2].Rows, results[len(tables)-1].Rows)}
+	tables = tables[:len(tables)-2]
 	for i, table := range tables {
 		r.identify(table, results[i].Rows)
 	}
-	d := &ovsDatabase{OVSState: &host.OVSState{Tables: map[string]map[string]host.OVSRow{}}, uuids: map[host.OVSKey]string{}}
+	d := &ovsDatabase{OVSState: &host.OVSState{Tables: map[string]map[string]host.OVSRow{}}, uuids: map[host.OVSKey]string{}, qos: map[string]qosRow{}}
 	for i, table := range tables {
 		d.Tables[table] = map[string]host.OVSRow{}
 		for _, row := range results[i].Rows {
@@ -52,6 +55,10 @@ func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
 			}
 			d.uuids[host.OVSKey{Table: table, Name: name}] = id
 			d.Tables[table][name] = r.row(table, row)
+			if q := r.qos[uuid(row["qos"])]; q.id != "" {
+				d.qos[name] = q
+				r.qos[q.id].users[name] = true
+			}
 		}
 	}
 	delete(d.Tables, "Controller")
@@ -62,6 +69,7 @@ func readDatabase(ctx context.Context, c *ovsdb.Conn) (*ovsDatabase, error) {
 type rowReader struct {
 	names  map[string]string // by UUID
 	holder map[string]string // names of the bridges that hold mirrors and controllers, by the UUID of those
+	qos    map[string]qosRow // by UUID
 }
 
 func (r rowReader) identify(table string, rows []map[string]any) {
@@ -103,6 +111,12 @@ func members(v any) []any {
 func (r rowReader) row(table string, from map[string]any) host.OVSRow {
 	out := host.OVSRow{}
 	for name, c := range host.OVSTables[table] {
+		if c.Rows {
+			if q := r.qos[uuid(from[name])]; len(q.pairs) > 0 {
+				out[name] = q.pairs
+			}
+			continue
+		}
 		if v, ok := from[name]; ok {
 			if set := r.column(c, v); len(set) > 0 {
 				out[name] = set

@@ -64,16 +64,17 @@ type OVSColumn struct {
 	Holds  bool   // what it refers to lives as long as that
 	Own    bool   // what it refers to is known by its target, and belongs to the row
 	Status bool   // set by ovs-vswitchd
+	Rows   bool   // a row of the column's own, and rows that this one refers to: all as pairs, such as "type=linux-htb", that change together
 }
 
 // OVSTables are the tables and columns that labctl knows, with kinds in short: s, i, b sets of strings, integers, booleans, in
-// upper case exactly one, m maps, "+" the rows held, "-" rows referred to, "=" targets, "?" before what ovs-vswitchd tells.
+// upper case exactly one, m maps, "+" the rows held, "-" rows referred to, "=" targets, "~" rows as pairs, "?" before what ovs-vswitchd tells.
 var OVSTables = map[string]map[string]OVSColumn{
-	"Open_vSwitch": ovsColumns("bridges+Bridge manager_options+Manager external_ids:m other_config:m"),
+	"Open_vSwitch": ovsColumns("bridges+Bridge manager_options+Manager external_ids:m other_config:m iface_types?s"),
 	"Bridge": ovsColumns("ports+Port mirrors+Mirror controller=Controller datapath_type:S fail_mode:s protocols:s stp_enable:B rstp_enable:B " +
 		"mcast_snooping_enable:B external_ids:m other_config:m datapath_id?s"),
 	"Port": ovsColumns("interfaces+Interface tag:i trunks:i cvlans:i vlan_mode:s bond_mode:s lacp:s bond_updelay:I bond_downdelay:I " +
-		"protected:B external_ids:m other_config:m"),
+		"protected:B qos~m external_ids:m other_config:m"),
 	"Interface": ovsColumns("type:S options:m mac:s ofport_request:i mtu_request:i ingress_policing_rate:I ingress_policing_burst:I " +
 		"external_ids:m other_config:m error?s ofport?i"),
 	"Manager": ovsColumns("connection_mode:s max_backoff:i inactivity_probe:i external_ids:m other_config:m"),
@@ -83,10 +84,10 @@ var OVSTables = map[string]map[string]OVSColumn{
 func ovsColumns(text string) map[string]OVSColumn {
 	out := map[string]OVSColumn{}
 	for _, word := range strings.Fields(text) {
-		at := strings.IndexAny(word, ":+-=?")
+		at := strings.IndexAny(word, ":+-=?~")
 		kind := word[at+1:]
-		c := OVSColumn{Atom: "uuid", Status: word[at] == '?'}
-		if word[at] == ':' || c.Status {
+		c := OVSColumn{Atom: "uuid", Status: word[at] == '?', Rows: word[at] == '~'}
+		if word[at] == ':' || c.Status || c.Rows {
 			c.Map, c.One = kind == "m", kind < "a"
 			c.Atom = map[string]string{"i": "integer", "b": "boolean"}[strings.ToLower(kind)]
 			if c.Atom == "" {

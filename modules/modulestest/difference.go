@@ -158,6 +158,9 @@ func plainQdisc(q host.Qdisc) host.Qdisc {
 	if q.Kind == "fq" || q.Kind == "pfifo_fast" {
 		q.Options = nil
 	}
+	if slices.ContainsFunc(q.Classes, func(c host.QdiscClass) bool { return c.ID == "1:fffe" }) {
+		q.Classes = nil // those of Open vSwitch
+	}
 	q.Classes = slices.Clone(q.Classes)
 	for i, c := range q.Classes {
 		q.Classes[i].Options = maps.Clone(c.Options)

@@ -13,7 +13,7 @@ import (
 
 // OVS returns the suites of the Open vSwitch modules, all on the userspace datapath, which every kernel can run.
 func OVS() []Suite {
-	suites := []Suite{ovsBridgeSuite(), ovsPortSuite(), ovsTunnelSuite(), ovsBondSuite(), ovsMirrorSuite(), ovsManagerSuite(), ovsFlowSuite(), ovsFlowsSuite(), ovsFlowCookieSuite()}
+	suites := []Suite{ovsBridgeSuite(), ovsPortSuite(), ovsTunnelSuite(), ovsBondSuite(), ovsQoSSuite(), ovsMirrorSuite(), ovsManagerSuite(), ovsFlowSuite(), ovsFlowsSuite(), ovsFlowCookieSuite()}
 	for i := range suites {
 		suites[i].Compare, suites[i].Steps = compareOVS, 200
 	}
@@ -95,6 +95,16 @@ func ovsManagerSuite() Suite {
 		`{"target":"ptcp:6640:127.0.0.1","other_config":{"dscp":"10"},"external_ids":{},"exclusive":true}`),
 		Rejects: []Reject{{`{"target":"127.0.0.1"}`, "target"}, {`{"target":"tcp:127.0.0.1:6640","max_backoff":"5"}`, "max_backoff"}, {`{"target":"tcp:127.0.0.1:6640","inactivity_probe":"x"}`, "inactivity_probe"},
 			{`{"target":"tcp:127.0.0.1:6640","connection_mode":"band"}`, "connection_mode"}, {`{"target":"tcp:127.0.0.1:6640","external_ids":{"":"1"}}`, "external_ids"}}}
+}
+
+func ovsQoSSuite() Suite {
+	return Suite{Module: "ovs_port", Name: "ovs_port with queues", Setup: setups(wires("v"), ovsBridges("ov0")), States: states("ovs_port", `{"name":"v","bridge":"ov0","qos":{"type":""}}`,
+		`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","other_config":{"max-rate":"10000000"}}}`, `{"name":"v","bridge":"ov0","tag":"5"}`,
+		`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","other_config":{"max-rate":"20000000"},"queue":[{"id":7,"dscp":46,"other_config":{"max-rate":"1000000"}},{"id":0,"other_config":{"min-rate":"5000000","priority":"1"}}]}}`,
+		`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","queue":[{"id":12}]}}`),
+		Rejects: []Reject{{`{"name":"v","bridge":"ov0","qos":{"type":"","queue":[]}}`, "qos.type"}, {`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","queue":[{"id":-1}]}}`, "qos.queue[0].id"},
+			{`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","queue":[{"id":1},{"id":1}]}}`, "qos.queue[1].id"}, {`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","queue":[{"id":1,"dscp":64}]}}`, "qos.queue[0].dscp"},
+			{`{"name":"v","bridge":"ov0","qos":{"type":"linux-htb","other_config":{"a=b":"1"}}}`, "qos.other_config"}}}
 }
 
 // compareOVS says how the configuration of two hosts differs; what ovs-vswitchd tells is left out.

@@ -38,6 +38,16 @@ func Refusals() []Refusal {
 	}
 }
 
+// OVSRefusals are faults that only ovs-vswitchd knows of.
+func OVSRefusals() []Refusal {
+	bridge := []modules.Call{State("ovs_bridge", `{"name":"ov0","datapath_type":"netdev"}`)}
+	return []Refusal{
+		{Before: bridge, Call: State("ovs_port", `{"name":"t0","bridge":"ov0","type":"vxlan"}`), Want: "requires valid 'remote_ip' argument"},
+		{Before: bridge, Call: State("ovs_port", `{"name":"t0","bridge":"ov0","type":"tunnel"}`), Want: "Address family not supported by protocol"},
+		{Before: bridge, Call: State("ovs_port", `{"name":"none","bridge":"ov0"}`), Want: "No such device"},
+	}
+}
+
 var bridge0 = State("bridge", `{"name":"br0"}`)
 
 // Try makes sure that the host and a model of it refuse the call in the same words.

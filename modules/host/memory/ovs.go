@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"labctl/modules/host"
 )
@@ -134,7 +135,7 @@ func (o ovsOf) Transact(ctx context.Context, changes []host.OVSChange) error {
 	if err := o.checkLocked(n, changes); err != nil {
 		return err
 	}
-	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, rates: map[string]string{}, bridges: map[string]bool{}}
+	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, rates: map[string]string{}, qos: map[string]string{}, bridges: map[string]bool{}}
 	d.lookAt(changes)
 	bridges := maps.Clone(o.ovs.state.Tables["Bridge"])
 	if _, err := o.ovs.state.Apply(changes); err != nil {
@@ -162,7 +163,13 @@ func (o ovsOf) checkLocked(n *Net, changes []host.OVSChange) error {
 			kind = t[0]
 		}
 		link := n.findLocked(c.Name)
+		types := o.ovs.state.Tables["Open_vSwitch"][""]["iface_types"]
+		remote := slices.ContainsFunc(c.Row(before)["options"], func(pair string) bool { return strings.HasPrefix(pair, "remote_ip=") })
 		switch {
+		case kind != "" && types != nil && !slices.Contains(types, kind):
+			return host.OVSBroken(c.Name, fmt.Sprintf("could not open network device %s (Address family not supported by protocol)", c.Name))
+		case slices.Contains([]string{"vxlan", "gre", "geneve"}, kind) && !remote: // set_tunnel_config, lib/netdev-vport.c
+			return host.OVSBroken(c.Name, fmt.Sprintf("%s: %s type requires valid 'remote_ip' argument", c.Name, kind))
 		case (kind == "" || kind == "system") && link == nil:
 			return host.OVSBroken(c.Name, noOVSDevice(c.Name))
 		case kind == "internal" && link != nil && device(o.ovs.state, c.Name) == "":

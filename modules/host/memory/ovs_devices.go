@@ -59,6 +59,7 @@ type ovsDevices struct {
 	before  map[string]string // kinds of ovs-vswitchd's devices by name, "" for none, of those that may change
 	ports   map[string]string // kinds of the datapaths that devices of others were attached to
 	rates   map[string]string // what was taken in of them at most
+	qos     map[string]string // how they sent
 	bridges map[string]bool   // those whose devices may get another MTU
 }
 
@@ -106,7 +107,13 @@ func (d *ovsDevices) lookPort(ports ...string) {
 }
 
 func (d *ovsDevices) look(iface string) {
-	d.before[iface], d.ports[iface], d.rates[iface] = device(d.o, iface), attached(d.o, iface), d.rate(iface)
+	d.before[iface], d.ports[iface], d.rates[iface], d.qos[iface] = device(d.o, iface), attached(d.o, iface), d.rate(iface), d.sends(iface)
+}
+
+// sends is the QoS of the port that an interface is part of.
+func (d *ovsDevices) sends(iface string) string {
+	_, port := d.o.Row(host.OVSKey{Table: "Interface", Name: iface})
+	return strings.Join(d.o.Tables["Port"][port]["qos"], "\n")
 }
 
 func (d *ovsDevices) rate(iface string) string {
@@ -147,6 +154,7 @@ func (d *ovsDevices) followLocked(ctx context.Context) error {
 	}
 	for name := range d.ports {
 		d.policeLocked(name)
+		d.shapeLocked(name)
 		d.attachLocked(name)
 	}
 	for name := range d.bridges {
@@ -192,6 +200,19 @@ func (d *ovsDevices) policeLocked(name string) {
 	}
 	q := host.Qdisc{Link: name, Parent: "ingress", Handle: "ffff:", Kind: "ingress"}
 	if d.n.dropQdiscLocked(q); rate != "" {
+		d.n.qdiscs = append(d.n.qdiscs, q)
+	}
+}
+
+// shapeLocked: Open vSwitch manages what queues the packets of its devices, unless the type is linux-noop
+// (netdev_linux_set_qos, lib/netdev-linux.c). What it has made stays when the port goes.
+func (d *ovsDevices) shapeLocked(name string) {
+	now, qos := attached(d.o, name)+device(d.o, name), d.sends(name)
+	if now == "" || d.n.findLocked(name) == nil || now == d.ports[name]+d.before[name] && qos == d.qos[name] || strings.Contains(qos, "type=linux-noop") {
+		return
+	}
+	q := host.Qdisc{Link: name, Parent: "root", Handle: "1:", Kind: "htb", Options: map[string]int64{"default": 1, "r2q": 10}}
+	if d.n.dropQdiscLocked(q); strings.Contains(qos, "type=linux-htb") {
 		d.n.qdiscs = append(d.n.qdiscs, q)
 	}
 }
