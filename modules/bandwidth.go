@@ -205,7 +205,7 @@ func (b *Bandwidth) datagrams(ctx context.Context) func() []byte {
 			return nil
 		case due.After(now):
 			sleep(ctx, due.Sub(now))
-		case now.Sub(due) > 10*time.Millisecond:
+		case now.Sub(due) > 50*time.Millisecond:
 			due = now
 		}
 		due = due.Add(pause)
@@ -261,6 +261,9 @@ func (b *Bandwidth) outcome() string {
 		return fmt.Sprintf("a connection stands, and nothing gets through: segments of %d bytes are dropped without a word, those of %d are not; a link on the way has a smaller MTU, and its \"packet is too big\" does not come back", b.MSS, smallMSS)
 	case b.Proto == "udp":
 		out := fmt.Sprintf("%s arrive; %d of %d datagrams, %g%%, are lost", rate, b.Sent-b.Received, b.Sent, b.Loss)
+		if rate, _ := rates.parse("", b.Rate); float64(b.Sent*b.size()) < 0.9*float64(rate)*b.duration().Seconds() {
+			out += fmt.Sprintf("; %s was too busy to send more", b.From)
+		}
 		if b.Told != "" {
 			out += fmt.Sprintf("; %s is told: %s", b.From, b.Told)
 		}

@@ -180,7 +180,7 @@ func suitesForGuest() string {
 	if names == nil {
 		return ""
 	}
-	return "^(TestNetworkOnKernel|TestServicesOnSystemd|TestSystemdReload|TestRefusalsOnKernel|TestPlanKnowsTheKinds)$/^(" + strings.Join(names, "|") + "|walk|refusal_.*)$"
+	return "^(TestNetworkOnKernel|TestServicesOnSystemd|TestSystemdReload|TestRefusalsOnKernel|TestPlanKnowsTheKinds|TestBandwidthOfNetem)$/^(" + strings.Join(names, "|") + "|walk|refusal_.*)$"
 }
 
 // inNamespaces are needs that are no kinds of link.
