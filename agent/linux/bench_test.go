@@ -31,6 +31,14 @@ var benchCases = []benchCase{
 	{"bridges", nil,
 		func(i int) modules.Call { return benchCall("bridge", `{"name":"b%d","up":false}`, i) },
 		func(i int) string { return fmt.Sprintf("link add b%d type bridge", i) }},
+	{"veths", nil,
+		func(i int) modules.Call { return benchCall("veth", `{"name":"v%d","peer":"p%[1]d"}`, i) },
+		func(i int) string {
+			return fmt.Sprintf("link add v%d type veth peer name p%[1]d\nlink set p%[1]d up\nlink set v%[1]d up", i)
+		}},
+	{"vlans", []string{"link add v type veth peer name w", "link set v up", "link set w up"},
+		func(i int) modules.Call { return benchCall("vlan", `{"name":"v.%d"}`, i+1) },
+		func(i int) string { return fmt.Sprintf("link add link v name v.%d up type vlan id %[1]d", i+1) }},
 	{"macvlans", []string{"link add v type veth peer name w"},
 		func(i int) modules.Call { return benchCall("macvlan", `{"name":"m%d","dev":"v","up":false}`, i) },
 		func(i int) string { return fmt.Sprintf("link add m%d link v type macvlan mode bridge", i) }},

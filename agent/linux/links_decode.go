@@ -117,12 +117,14 @@ func (d *decoder) name(index uint32) string {
 	return s
 }
 
+// nameOf asks by ioctl, which waits for none of the changes that a request of rtnetlink(7) waits for.
 func (n *Net) nameOf(index uint32) string {
-	b, err := n.conn.Get(rtnl.New(unix.RTM_GETLINK, 0, ifinfomsg(int(index), 0, 0)).U32(unix.IFLA_EXT_MASK, skipStats))
-	if err != nil {
+	var req unix.Ifreq
+	req.SetUint32(index)
+	if err := unix.IoctlIfreq(n.conn.FD(), unix.SIOCGIFNAME, &req); err != nil {
 		return ""
 	}
-	return rtnl.Str(attr(b[unix.SizeofIfInfomsg:], unix.IFLA_IFNAME))
+	return req.Name()
 }
 
 // elsewhere names a device in the namespace that this one knows as nsid.

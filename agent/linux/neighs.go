@@ -84,7 +84,8 @@ func (n neighs) Get(ctx context.Context, want host.Neigh) (host.Neigh, error) {
 	if err == nil {
 		var b []byte
 		if b, err = n.conn.Get(m); err == nil {
-			return n.newDecoder().neigh(b), nil
+			d := &decoder{n: n.Net, names: map[uint32]string{rtnl.U32(b[4:]): want.Link}}
+			return d.neigh(b), nil
 		}
 	}
 	if !errors.Is(err, unix.EOPNOTSUPP) {

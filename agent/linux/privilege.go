@@ -4,13 +4,17 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // capNetAdmin is the bit of CAP_NET_ADMIN (include/uapi/linux/capability.h).
 const capNetAdmin = 12
 
-// NetAdmin looks at the effective capabilities of this process; where they cannot be read, root has them.
-func (h *Host) NetAdmin() bool {
+// NetAdmin says whether this process may administer the network. Its capabilities stay what they are.
+func (h *Host) NetAdmin() bool { return netAdmin() }
+
+// netAdmin looks at the effective capabilities of this process; where they cannot be read, root has them.
+var netAdmin = sync.OnceValue(func() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return os.Geteuid() == 0
@@ -22,4 +26,4 @@ func (h *Host) NetAdmin() bool {
 		return os.Geteuid() == 0
 	}
 	return caps&(1<<capNetAdmin) != 0
-}
+})
