@@ -40,7 +40,18 @@ type testbed struct {
 // newTestbed brings a sandbox up in which every tool has n hosts of its own, named TOOL-1 to TOOL-n.
 func newTestbed(b testing.TB, n int, tools ...string) *testbed {
 	b.Helper()
+	return newTestbedOf(b, "", n, tools...)
+}
+
+// newTestbedOf is newTestbed with hosts on a kernel (sandbox.Host).
+func newTestbedOf(b testing.TB, kernel string, n int, tools ...string) *testbed {
+	b.Helper()
 	needRoot(b)
+	if kernel == sandbox.KernelGuest {
+		if _, err := sandbox.SetupGuest(b.Context(), func(line string) { b.Log(line) }); err != nil {
+			b.Fatal(err)
+		}
+	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		b.Fatal(err)
@@ -49,7 +60,7 @@ func newTestbed(b testing.TB, n int, tools ...string) *testbed {
 	topology := sandbox.Topology{Name: "bench", Hosts: []sandbox.Host{{Name: jump}}}
 	for _, tool := range tools {
 		for _, name := range hostNames(tool, n) {
-			topology.Hosts = append(topology.Hosts, sandbox.Host{Name: name, Jump: []string{jump}})
+			topology.Hosts = append(topology.Hosts, sandbox.Host{Name: name, Jump: []string{jump}, Kernel: kernel})
 		}
 	}
 	b.Cleanup(func() {

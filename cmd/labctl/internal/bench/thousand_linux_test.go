@@ -31,7 +31,7 @@ var thousands = []thousand{
 	{
 		kind: "bridges", tool: "ip -batch", line: "ip -batch -",
 		tasks: "  bridge \"many${each.key}\" {\n    for_each = toset([for i in range(1000) : tostring(i)])\n  }\n",
-		first: func() string { return numbered("link add many%d type bridge\n") },
+		first: func() string { return numbered("link add many%[1]d type bridge\n") },
 	},
 	{
 		kind: "addresses", tool: "ip -batch", line: "ip -batch -",
@@ -49,18 +49,48 @@ var thousands = []thousand{
 		kind: "iptables rules", tool: "iptables-restore", line: "iptables-restore --noflush",
 		tasks: "  iptables_chain \"BENCH\" {\n    dynamic \"rule\" {\n      for_each = range(1000)\n      content {\n" +
 			"        source = \"10.80.${floor(rule.value / 250)}.${rule.value % 250 + 1}/32\"\n        jump   = \"ACCEPT\"\n      }\n    }\n  }\n",
-		first: restoreList, again: restoreList,
+		first: restoreList("BENCH"), again: restoreList("BENCH"),
+	},
+	{
+		kind: "iptables rules, a task each", tool: "iptables-restore", line: "iptables-restore --noflush",
+		tasks: "  iptables_chain \"BENCH2\" {}\n  iptables_rule \"BENCH2\" {\n    for_each = toset([for i in range(1000) : \"10.80.${floor(i / 250)}.${i % 250 + 1}/32\"])\n    source   = each.key\n    jump     = \"ACCEPT\"\n  }\n",
+		first: restoreList("BENCH2"), again: restoreList("BENCH2"),
+	},
+	{
+		kind: "veths", tool: "ip -batch", line: "ip -batch -",
+		tasks: "  veth \"veth${each.key}\" {\n    for_each = toset([for i in range(1000) : tostring(i)])\n    peer     = \"peer${each.key}\"\n  }\n",
+		first: func() string {
+			return numbered("link add veth%[1]d type veth peer name peer%[1]d\nlink set peer%[1]d up\nlink set veth%[1]d up\n")
+		},
 	},
 }
 
-func restoreList() string {
-	return "*filter\n:BENCH - [0:0]\n" + split("-A BENCH -s 10.80.%d.%d/32 -j ACCEPT\n") + "COMMIT\n"
+// inGuest are kinds for guests, whose kernel has them whatever this computer's has.
+var inGuest = []thousand{
+	{
+		kind: "VLANs, in a guest", tool: "ip -batch", line: "ip -batch -",
+		tasks: "  vlan \"bench0.${each.key}\" {\n    for_each = toset([for i in range(1000) : tostring(i + 1)])\n  }\n",
+		first: func() string { return numbered("link add link bench0 name bench0.%[2]d up type vlan id %[2]d\n") },
+	},
+	{
+		kind: "VLANs of a bridge, in a guest", tool: "bridge -batch", line: "bridge -batch -",
+		tasks: "  bridge_vlan \"bench0\" {\n    vids = [for i in range(1000) : tostring(2 * i + 2)]\n  }\n",
+		first: func() string { return numbered("vlan add dev bench0 vid %[3]d self\n") },
+		again: func() string { return numbered("vlan add dev bench0 vid %[3]d self\n") },
+	},
 }
 
+func restoreList(chain string) func() string {
+	return func() string {
+		return "*filter\n:" + chain + " - [0:0]\n" + split("-A "+chain+" -s 10.80.%d.%d/32 -j ACCEPT\n") + "COMMIT\n"
+	}
+}
+
+// numbered counts from 0, from 1, and in even numbers.
 func numbered(format string) string {
 	var b strings.Builder
 	for i := range many {
-		fmt.Fprintf(&b, format, i)
+		fmt.Fprintf(&b, format, i, i+1, 2*i+2)
 	}
 	return b.String()
 }
@@ -76,8 +106,13 @@ func split(format string) string {
 
 // BenchmarkThousand makes a thousand objects of a kind on one host behind the jump host, with labctl from end to end,
 // and with the tool that takes a list, by ssh.
-func BenchmarkThousand(b *testing.B) {
-	bed := newTestbed(b, 1, labctl.name, "list")
+func BenchmarkThousand(b *testing.B) { benchThousand(b, thousands, "") }
+
+// BenchmarkThousandInGuest is the same where the hosts have a kernel of their own.
+func BenchmarkThousandInGuest(b *testing.B) { benchThousand(b, inGuest, sandbox.KernelGuest) }
+
+func benchThousand(b *testing.B, kinds []thousand, kernel string) {
+	bed := newTestbedOf(b, kernel, 1, labctl.name, "list")
 	for _, name := range []string{labctl.name + "-1", "list-1"} {
 		o := sandbox.ExecOptions{Argv: []string{"sh", "-c", onDevice}}
 		if code, err := sandbox.Exec(context.Background(), bed.dir, bed.state.Name, name, o); err != nil || code != 0 {
@@ -85,7 +120,7 @@ func BenchmarkThousand(b *testing.B) {
 		}
 	}
 	benchWarm(b, bed)
-	for _, k := range thousands {
+	for _, k := range kinds {
 		b.Run(strings.ReplaceAll(k.kind, " ", "-")+"/list", func(b *testing.B) { benchList(b, bed, k) })
 		b.Run(strings.ReplaceAll(k.kind, " ", "-")+"/labctl", func(b *testing.B) { benchObjects(b, bed, k) })
 	}
