@@ -10,8 +10,11 @@ import (
 func init() {
 	Register(Spec[Service]{
 		Name: "service",
-		Doc: "Manages a service of the init system that runs: systemd, OpenRC or, where neither does, the scripts in /etc/init.d. In a plan, what is not there yet is taken to come with the " +
-			"packages that are to be installed before.",
+		Doc: "Manages a service of the init system that runs: systemd, OpenRC or, where neither does, the scripts in /etc/init.d, as in a host of the sandbox. " +
+			"systemd tells of every unit whether it runs, is enabled and is masked. OpenRC tells whether a service runs, which one that has crashed does not, and is in a runlevel. " +
+			"A script tells with its action status whether it runs, and is enabled by links in /etc/rc2.d to rc5.d and rcS.d; of one that has no such action, or does not know, " +
+			"running cannot be managed, but it can be restarted. " +
+			"In a plan, what is not there yet is taken to come with the packages that are to be installed before.",
 		Example: `package "nginx" {}
 service "nginx" {
   running = true
@@ -30,7 +33,7 @@ type Service struct {
 	Name         string `json:"name" lab:"key" doc:"Name of the service; of systemd also of another unit, with its suffix, such as fstrim.timer."`
 	Running      *bool  `json:"running,omitempty" doc:"Whether it runs; left alone if unset."`
 	Enabled      *bool  `json:"enabled,omitempty" doc:"Whether it is started at boot; left alone if unset."`
-	Masked       *bool  `json:"masked,omitempty" doc:"Whether it cannot be started, by nobody, as systemctl(1) mask; left alone if unset."`
+	Masked       *bool  `json:"masked,omitempty" doc:"Whether it cannot be started, by nobody, as systemctl(1) mask; left alone if unset. Only systemd can."`
 	Restarted    bool   `json:"restarted,omitempty" doc:"Restart it, each time: for handlers. What does not run is started."`
 	Reloaded     bool   `json:"reloaded,omitempty" doc:"Have it read its configuration again, each time: for handlers. What does not run is started."`
 	DaemonReload bool   `json:"daemon_reload,omitempty" doc:"Have systemd read its files again, if that of this service has changed since."`
@@ -75,6 +78,9 @@ func readService(ctx context.Context, h host.Host, want *Service) (*Service, err
 	if want.Masked != nil && there.Masked == nil && !there.Planned {
 		return nil, argf("masked", "only systemd masks services, and another init system runs here")
 	}
+	if want.Running != nil && there.Running == nil && !there.Planned {
+		return nil, argf("running", "the script of %s does not tell whether it runs: leave running out, and write restarted where it is to be started", want.Name)
+	}
 	if want.Enabled != nil && there.Static {
 		return nil, argf("enabled", "%s can be neither enabled nor disabled: its file does not say what starts it ([Install])", want.Name)
 	}
@@ -97,7 +103,7 @@ func applyService(ctx context.Context, h host.Host, have, want *Service, d Diff)
 			*v[0] = *v[1]
 		}
 	}
-	runs := have.Running != nil && *have.Running
+	runs := have.Running == nil || *have.Running // what does not tell is restarted, which starts it, too
 	if !runs && (want.Restarted || want.Reloaded) {
 		set.Running = ptr(true)
 	}

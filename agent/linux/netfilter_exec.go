@@ -2,6 +2,7 @@ package linux
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func runToolLog(ctx context.Context, path, stdin string, args ...string) (stdout
 		return "", "", context.Cause(ctx)
 	}
 	if ee, ok := errors.AsType[*exec.ExitError](err); ok {
-		te := &toolError{name: filepath.Base(path), status: ee.ExitCode(), stderr: errs.String()}
+		te := &toolError{name: filepath.Base(path), status: ee.ExitCode(), stderr: cmp.Or(errs.String(), out.String())} // scripts in /etc/init.d say what is wrong on stdout
 		if os.Geteuid() != 0 {
 			return "", "", &host.Error{Op: "run " + te.name, Kind: host.ErrPermission, Err: te}
 		}

@@ -2,7 +2,6 @@ package linux
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,8 +90,7 @@ func systemdService(f map[string]string) host.Service {
 	enabled := strings.HasPrefix(file, "enabled")
 	switch {
 	case masked:
-		links, _ := filepath.Glob("/etc/systemd/system/*.*/" + f["Id"])
-		enabled = len(links) > 0
+		enabled = linked("/etc/systemd/system/*.*/" + f["Id"])
 	case file == "generated":
 		enabled = rcLinked(strings.TrimSuffix(f["Id"], ".service"))
 	}
@@ -143,116 +141,4 @@ func (s systemd) List(ctx context.Context) ([]host.Service, error) {
 		all[i].Name = strings.TrimSuffix(all[i].Name, ".service")
 	}
 	return all, err
-}
-
-// scripts are those in /etc/init.d, run by service(8) or, where OpenRC runs, by rc-service(8).
-type scripts struct {
-	h      *Host
-	openRC bool
-}
-
-const initDir = "/etc/init.d/"
-
-func script(name string) string { return strings.TrimSuffix(name, ".service") }
-
-// rcLinked tells whether a runlevel of sysvinit starts the script (insserv(8)).
-func rcLinked(name string) bool {
-	links, _ := filepath.Glob("/etc/rc[2-5].d/S[0-9][0-9]" + name)
-	return len(links) > 0
-}
-
-// Get asks the script: 0 says that it runs (LSB core, "Init Script Actions"); OpenRC's scripts answer so, too.
-func (s scripts) Get(ctx context.Context, name string) (host.Service, error) {
-	n := script(name)
-	if executable(initDir+n) != nil || strings.Contains(n, "/") {
-		return host.Service{}, noService(name)
-	}
-	err := s.run(ctx, n, "status")
-	running := err == nil
-	if _, ended := errors.AsType[*toolError](err); err != nil && !ended {
-		return host.Service{}, err
-	}
-	enabled := rcLinked(n)
-	if s.openRC {
-		links, _ := filepath.Glob("/etc/runlevels/*/" + n)
-		enabled = len(links) > 0
-	}
-	return host.Service{Name: name, Running: &running, Enabled: &enabled}, nil
-}
-
-func (s scripts) run(ctx context.Context, name, action string) error {
-	path, args := s.h.lookTool("service"), []string{name, action}
-	if s.openRC {
-		path = s.h.lookTool("rc-service")
-	}
-	if path == "" {
-		path, args = initDir+name, args[1:]
-	}
-	_, err := runTool(ctx, path, "", args...)
-	return err
-}
-
-func (s scripts) Set(ctx context.Context, want host.Service) error {
-	n := script(want.Name)
-	if want.Enabled != nil {
-		if err := s.enable(ctx, n, *want.Enabled); err != nil {
-			return err
-		}
-	}
-	if want.Running == nil {
-		return nil
-	}
-	if *want.Running {
-		return s.Act(ctx, "start", n)
-	}
-	return s.Act(ctx, "stop", n)
-}
-
-func (s scripts) Act(ctx context.Context, action, name string) error {
-	if action == host.DaemonReload {
-		return nil // a script is read whenever it runs
-	}
-	s.h.writes.Add(1)
-	s.h.netfilterChanged()
-	if err := s.run(ctx, script(name), action); err != nil {
-		return &host.Error{Op: action, Object: name, Kind: kind(err), Err: err}
-	}
-	return nil
-}
-
-// enable is said by the tool of OpenRC, of Debian, or of Red Hat. Debian's leaves links alone that it has made before, whatever they do,
-// so defaults makes them where there are none, and enable turns those that stop into those that start.
-func (s scripts) enable(ctx context.Context, name string, on bool) error {
-	word := map[bool]string{true: "enable", false: "disable"}[on]
-	switch {
-	case s.openRC && on:
-		return s.h.tell(ctx, word, name, "rc-update", "add", name, "default")
-	case s.openRC:
-		return s.h.tell(ctx, word, name, "rc-update", "del", name, "--all")
-	case s.h.lookTool("update-rc.d") == "":
-		return s.h.tell(ctx, word, name, "chkconfig", name, map[bool]string{true: "on", false: "off"}[on])
-	}
-	if err := s.h.tell(ctx, word, name, "update-rc.d", name, "defaults"); err != nil {
-		return err
-	}
-	return s.h.tell(ctx, word, name, "update-rc.d", name, word)
-}
-
-func (s scripts) List(ctx context.Context) ([]host.Service, error) {
-	entries, err := os.ReadDir(initDir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fileError("list", initDir, err)
-	}
-	var out []host.Service
-	for _, e := range entries {
-		one, err := s.Get(ctx, e.Name())
-		if errors.Is(err, host.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, one)
-	}
-	return out, nil
 }

@@ -65,6 +65,44 @@ func TestServicesByScript(t *testing.T) {
 	modulestest.Run(t, modulestest.ServiceSuite(false), onScripts)
 }
 
+// TestScriptStatus: a script that has no action status, or does not know, is not asked, and says so instead of being started each time;
+// it can be restarted. What starts while the machine boots, before any runlevel, is enabled too.
+func TestScriptStatus(t *testing.T) {
+	h := onScripts(t).Host
+	for name, text := range map[string]string{"lab-mute": "echo $1 >>/srv/mute; test $1 = restart", "lab-unsure": `test "$1" != status || exit 4`} {
+		writeFile(t, "/etc/init.d/"+name, "#!/bin/sh\n"+text+"\n")
+		if err := os.Chmod("/etc/init.d/"+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for where, on := range map[string]host.Host{"plan": memory.New(h), "play": h} {
+			if _, err := tryApply(t, on, call("service", false, `{"name":"`+name+`","running":true}`)); err == nil || !strings.Contains(err.Error(), "does not tell whether it runs") {
+				t.Errorf("%s of %s: %v", where, name, err)
+			}
+			if r := apply(t, on, call("service", false, `{"name":"`+name+`","restarted":true}`)); r.Diff.Action != modules.Update {
+				t.Errorf("%s of %s restarted: %v", where, name, r.Diff)
+			}
+		}
+	}
+	if b, _ := os.ReadFile("/srv/mute"); string(b) != "restart\n" {
+		t.Errorf("did %q", b)
+	}
+	if err := os.Symlink("../init.d/lab-mute", "/etc/rcS.d/S07lab-mute"); err != nil {
+		t.Fatal(err)
+	}
+	if r := apply(t, h, benchCall("service", `{"name":"lab-mute","enabled":true}`)); r.Diff.Action != modules.None {
+		t.Errorf("started at boot: %v", r.Diff)
+	}
+}
+
+// TestScriptFails: what a script says is in the error, and scripts say it on stdout (init-functions of the LSB).
+func TestScriptFails(t *testing.T) {
+	h := onScripts(t).Host
+	writeFile(t, "/etc/init.d/lab-svc", "#!/bin/sh\n[ $1 != status ] || exit 3\necho no configuration\nexit 6\n")
+	if _, err := tryApply(t, h, benchCall("service", `{"name":"lab-svc","running":true}`)); err == nil || !strings.Contains(err.Error(), "no configuration") {
+		t.Error(err)
+	}
+}
+
 const labUnit = "/usr/lib/systemd/system/lab-svc.service"
 
 // onSystemd is this machine, where systemd runs, with the unit lab-svc.

@@ -5,7 +5,7 @@ import "context"
 // Service is what the init system knows of a service. In Set nil is left alone.
 type Service struct {
 	Name    string `json:"name"`
-	Running *bool  `json:"running,omitempty"`
+	Running *bool  `json:"running,omitempty"` // nil: its script does not tell
 	Enabled *bool  `json:"enabled,omitempty"` // started at boot
 	Masked  *bool  `json:"masked,omitempty"`  // cannot be started; nil: only systemd masks
 	Static  bool   `json:"static,omitempty"`  // can neither be enabled nor disabled

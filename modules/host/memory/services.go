@@ -95,9 +95,10 @@ func (s services) Set(ctx context.Context, want host.Service) error {
 
 func (s services) Act(ctx context.Context, action, name string) error {
 	return s.change(ctx, name, func(have *host.Service) {
-		if action == host.DaemonReload {
+		switch {
+		case action == host.DaemonReload:
 			have.Stale = false
-		} else {
+		case have.Running != nil || have.Planned:
 			have.Running = ptr(true)
 		}
 	})
