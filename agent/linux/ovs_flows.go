@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,21 +52,48 @@ func (o openvswitch) flowsLocked(ctx context.Context, bridge, version string) (h
 		return nil, err
 	}
 	flows := host.OVSFlows{}
-	for line := range strings.Lines(out) {
-		if !strings.Contains(line, "actions=") {
-			continue // before OpenFlow 1.3 some versions of ovs-ofctl head the list
-		}
-		f, err := host.ParseOVSFlow(strings.TrimSpace(line))
-		if err != nil {
-			return nil, err
-		}
-		flows[f.OVSFlowKey] = f
+	if err := eachFlow(out, func(f host.OVSFlow, _ string) { flows[f.OVSFlowKey] = f }); err != nil {
+		return nil, err
 	}
 	if v.dumps == nil {
 		v.dumps = map[string]*flowDump{}
 	}
 	v.dumps[key] = &flowDump{flows, time.Now(), now}
 	return flows, nil
+}
+
+// eachFlow goes through what dump-flows prints.
+func eachFlow(out string, do func(host.OVSFlow, string)) error {
+	for line := range strings.Lines(out) {
+		if !strings.Contains(line, "actions=") {
+			continue // before OpenFlow 1.3 some versions of ovs-ofctl head the list
+		}
+		f, err := host.ParseOVSFlow(strings.TrimSpace(line))
+		if err != nil {
+			return err
+		}
+		do(f, line)
+	}
+	return nil
+}
+
+func (o openvswitch) FlowCounts(ctx context.Context, bridge, version, filter string) (map[host.OVSFlowKey]host.OVSCount, error) {
+	out, _, err := o.ofctl(ctx, "read flows of", bridge, "", "-O", version, "--no-names", "dump-flows", o.target(ctx, bridge), filter)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[host.OVSFlowKey]host.OVSCount{}
+	return counts, eachFlow(out, func(f host.OVSFlow, line string) {
+		counts[f.OVSFlowKey] = host.OVSCount{Packets: countOf(line, " n_packets="), Bytes: countOf(line, " n_bytes=")}
+	})
+}
+
+// countOf reads what stands behind a word; 0 when it is not there, as of flows that are not to count.
+func countOf(line, word string) int {
+	_, rest, _ := strings.Cut(line, word)
+	digits, _, _ := strings.Cut(rest, ",")
+	n, _ := strconv.Atoi(digits) // more than an int holds is as good as none
+	return n
 }
 
 // here reports whether a bridge can be asked.

@@ -43,6 +43,9 @@ type OVS interface {
 	CanonicalFlows(ctx context.Context, bridge, version string, lines []string) ([]OVSFlow, error)
 	// ChangeFlows puts flows in, or in the place of those with their keys, and removes others, at once where the version can.
 	ChangeFlows(ctx context.Context, bridge, version string, put []OVSFlow, remove []OVSFlowKey) error
+	// FlowCounts returns what the flows count that match a filter as ovs-ofctl dump-flows takes it, "" for all. The map is the
+	// caller's own.
+	FlowCounts(ctx context.Context, bridge, version, filter string) (map[OVSFlowKey]OVSCount, error)
 	// Ports returns the numbers that OpenFlow knows the interfaces of a bridge by. A plan makes up those of new ones.
 	Ports(ctx context.Context, bridge string) (map[string]int, error)
 }

@@ -24,6 +24,9 @@ type OVSFlow struct {
 // OVSFlows are flows of one bridge. They are shared: not to be changed.
 type OVSFlows map[OVSFlowKey]OVSFlow
 
+// OVSCount is what a flow has counted since it is there.
+type OVSCount struct{ Packets, Bytes int }
+
 // defaultPriority is that of a flow that says none (ovs-ofctl(8)).
 const defaultPriority = 32768
 
@@ -111,6 +114,7 @@ func (f *OVSFlow) word(word, as string, match *[]string) (err error) {
 	case "idle_timeout", "hard_timeout", "importance", "send_flow_rem", "no_packet_counts", "no_byte_counts":
 		f.Options = append(f.Options, word)
 	case "reset_counts", "check_overlap": // how it was added, rather than what it is: OpenFlow 1.0 always resets
+	case "duration", "n_packets", "n_bytes", "idle_age", "hard_age": // what became of it
 	default:
 		*match = append(*match, as)
 	}

@@ -143,6 +143,11 @@ func (o ovsOf) ChangeFlows(ctx context.Context, bridge, version string, put []ho
 	return nil
 }
 
+// FlowCounts refuses: no packet comes to a bridge in memory.
+func (ovsOf) FlowCounts(_ context.Context, bridge, _, _ string) (map[host.OVSFlowKey]host.OVSCount, error) {
+	return nil, &host.Error{Op: "count packets of", Object: bridge, Kind: host.ErrUnsupported}
+}
+
 // flushLocked follows what ovs-vswitchd does to flows when a bridge changes: it drops them all when the bridge is set up,
 // gets its first controller or loses its last one, or changes its fail_mode without a controller (bridge_configure_remotes,
 // vswitchd/bridge.c; connmgr_set_fail_mode, ofproto/connmgr.c).
