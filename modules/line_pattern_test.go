@@ -43,6 +43,7 @@ func TestPatternAgreesWithRegexpAtRandom(t *testing.T) {
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("abA1_ .\u00e9")), 0, 12, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		expr := strings.Join(rapid.SliceOfN(part, 0, 8).Draw(t, "parts"), "")
+		expr = strings.ReplaceAll(expr, "(?)", "()") // no flags: others than package regexp refuse that, too
 		if rapid.Bool().Draw(t, "fold") {
 			expr = "(?i)" + expr
 		}
