@@ -28,6 +28,7 @@ type FileRef struct {
 	Size   int64  // bytes
 	Path   string // the file on this machine, or ""
 	Data   []byte // the content itself, when there is no file
+	URL    string // where the runner is to download it from; then Size and Path are not known yet
 }
 
 // Open returns the content.
@@ -167,6 +168,16 @@ func (c *contents) foreign(path string, rng hcl.Range) hcl.Diagnostics {
 func (t *Task) sourced() bool {
 	b := t.Module.Schema()
 	return b.Find("src") != nil && b.Find("content") != nil && b.Find("sha256") != nil
+}
+
+// remote names the content that labctl downloads for the host.
+func (t *Task) remote(b *body) []FileRef {
+	url, _ := b.params["url"].(string)
+	sum, _ := b.params["checksum"].(string)
+	if b.params["through"] != "controller" || url == "" || t.Module.Schema().Find("checksum") == nil {
+		return nil
+	}
+	return []FileRef{{SHA256: strings.ToLower(strings.TrimPrefix(sum, "sha256:")), URL: url}}
 }
 
 func (t *Task) rendered() bool { return t.sourced() && t.Module.Name() == "template" }

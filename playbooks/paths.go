@@ -32,8 +32,11 @@ func (b *body) paths(seen map[string]bool) {
 			continue
 		}
 		seen[path.Clean(file)] = true
-		if src, ok := b.params["src"].(string); ok && strings.HasSuffix(file, "/") {
-			seen[path.Join(file, strings.TrimSuffix(path.Base(src), ".tpl"))] = true
+		for _, from := range []string{"src", "url"} {
+			if src, ok := b.params[from].(string); ok && strings.HasSuffix(file, "/") {
+				src, _, _ = strings.Cut(src, "?")
+				seen[path.Join(file, strings.TrimSuffix(path.Base(src), ".tpl"))] = true
+			}
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.body = e.node(t.node, in.ctx, "")
 	r.key(t, in, e, s.body)
 	r.deadline(t, s.body)
-	s.Files = e.source(t, s.body, in.ctx)
+	s.Files = append(e.source(t, s.body, in.ctx), t.remote(s.body)...)
 	r.ends(&s, e)
 	s.Become = r.become(t, in, e)
 	s.Timeout = r.timeout(t, in, e)

@@ -38,6 +38,8 @@ type Runner struct {
 
 	planAs map[string]string // user of each host's session when nothing is changed: root if any task becomes another user
 
+	downloads downloads
+
 	mu       sync.Mutex
 	sessions map[string]map[string]*session // by host and the user that the agent runs as
 	costs    map[string]*Cost               // of the sessions that have ended, by host
@@ -67,6 +69,7 @@ func (r *Runner) Run(ctx context.Context) hcl.Diagnostics {
 	diags := r.plays(ctx)
 	announced()
 	r.closeAll()
+	r.downloads.close()
 	r.sink.recap(func(h string) *Cost { return r.costs[h] })
 	r.sink.event(Event{Kind: RunDone, Duration: time.Since(start), Interrupted: ctx.Err() != nil, Error: siteError(diags)})
 	return diags

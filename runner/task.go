@@ -68,11 +68,27 @@ func (x *hostPlay) provide(ctx context.Context, n *wire.Need) {
 	x.flush()
 }
 
+// download brings a content from elsewhere, within the time that the task has.
+func (x *hostPlay) download(ctx context.Context, st playbooks.Step, ref playbooks.FileRef) (playbooks.FileRef, error) {
+	if st.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, st.Timeout)
+		defer cancel()
+	}
+	return x.r.downloads.get(ctx, ref)
+}
+
 func (x *hostPlay) content(ctx context.Context, hash string) error {
 	for _, f := range x.sent {
 		for _, ref := range f.step.Files {
 			if ref.SHA256 != hash {
 				continue
+			}
+			if ref.URL != "" {
+				var err error
+				if ref, err = x.download(ctx, f.step, ref); err != nil {
+					return err
+				}
 			}
 			r, err := ref.Open()
 			if err != nil {

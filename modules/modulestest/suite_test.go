@@ -2,6 +2,7 @@ package modulestest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -39,3 +40,10 @@ func TestServicesOnMemory(t *testing.T) {
 }
 
 func TestKernelModulesOnMemory(t *testing.T) { Run(t, KernelModuleSuite(), OnMachine) }
+func TestToolsOnMemory(t *testing.T) {
+	sum := strings.Repeat("1", 64)
+	Run(t, GetURLSuite("http://nowhere.example", sum, sum[:63]+"2"), OnMemory)
+	git := GitSuite("/nowhere", sum[:40])
+	git.States = git.States[:1]
+	Run(t, git, OnMemory)
+}
