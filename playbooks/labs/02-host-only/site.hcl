@@ -1,5 +1,11 @@
 # A machine on a network that only its host is on, and then, through the host, on the LAN.
 
+variable "dns" {
+  type        = bool
+  default     = false
+  description = "The gateway of the LAN answers DNS questions. Without, they only have to arrive there."
+}
+
 network "vboxnet0" {}
 network "lan" {}
 
@@ -76,6 +82,7 @@ play "the way to the LAN: the machine" {
     via = "192.168.50.1"
     dev = "enp0s8"
   }
+  resolver "/etc/resolv.conf" { nameservers = ["192.168.178.1"] }
 }
 
 play "the way to the LAN: the host" {
@@ -116,5 +123,33 @@ play "the LAN sees the host" {
     to     = "boxA"
     expect = "unreachable"
     wait   = "300ms"
+  }
+}
+
+play "so do name servers" {
+  hosts  = "boxA:gateway"
+  become = true
+
+  capture "questions" {
+    when   = host.name == "gateway"
+    start  = true
+    dev    = "eth0"
+    filter = "udp port 53"
+  }
+  sync {}
+  dns "leftasexercise.com" {
+    when   = host.name == "boxA"
+    expect = var.dns ? "answer" : "fail"
+    wait   = "500ms"
+  }
+  sync {}
+  capture "questions" {
+    when = host.name == "gateway"
+    stop = true
+    packet {
+      src      = "192.168.178.27"
+      dst      = "192.168.178.1"
+      dst_port = 53
+    }
   }
 }

@@ -53,6 +53,17 @@ play "part 1: both subnets talk on one wire" {
 
   ping "192.168.50.4" { when = host.name == "lan-machine" }
   ping "192.168.178.28" { when = host.name == "boxA" }
+
+  # What is far by its address is asked for by ARP, as a neighbour is.
+  route_get "192.168.178.28" {
+    when = host.name == "boxA"
+    dev  = "enp0s8"
+    via  = ""
+  }
+  neigh_check "192.168.178.28" {
+    when = host.name == "boxA"
+    dev  = "enp0s8"
+  }
 }
 
 play "part 2: a bridge on this machine, up before anything is plugged in" {
