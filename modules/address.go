@@ -88,7 +88,7 @@ func readAddress(ctx context.Context, h host.Host, want *Address) (*Address, err
 	if len(have.CIDR) == 0 && len(want.CIDR) > 0 {
 		return nil, nil
 	}
-	slices.SortStableFunc(have.CIDR, byAddress) // the kernel's order is by age and scope
+	host.Sort(have.CIDR, byAddress) // the kernel's order is by age and scope
 	return have, nil
 }
 

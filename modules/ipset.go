@@ -177,8 +177,11 @@ func (s *IPSet) canonical(ctx context.Context, n host.Net, is host.IPSet) error 
 	}
 	s.made = &made
 	if s.HashSize != nil {
-		s.HashSize = ptr(0)
-		_, err = fmt.Sscan(made.Options["hashsize"], s.HashSize)
+		n, err := strconv.Atoi(made.Options["hashsize"])
+		if err != nil {
+			return fmt.Errorf("read hashsize of an ipset: %w", err)
+		}
+		s.HashSize = &n
 	}
 	if s.Range != nil {
 		s.Range = ptr(made.Options["range"])
@@ -186,7 +189,7 @@ func (s *IPSet) canonical(ctx context.Context, n host.Net, is host.IPSet) error 
 	if s.Entries != nil {
 		s.Entries = stableEntries(made.Entries)
 	}
-	return err
+	return nil
 }
 
 func stableEntries(entries []string) []string {

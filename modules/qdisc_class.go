@@ -43,7 +43,7 @@ func (q *Qdisc) validClasses() error {
 	if err := q.validTree(); err != nil {
 		return err
 	}
-	slices.SortFunc(q.Classes, func(a, b QdiscClass) int { return compareIDs(a.ID, b.ID) })
+	host.Sort(q.Classes, func(a, b QdiscClass) int { return compareIDs(a.ID, b.ID) })
 	return nil
 }
 
@@ -184,7 +184,7 @@ func topDown(cs []host.QdiscClass) []host.QdiscClass {
 			depth[c.ID] = depth[c.Parent] + 1
 		}
 	}
-	slices.SortStableFunc(cs, func(a, b host.QdiscClass) int { return depth[a.ID] - depth[b.ID] })
+	host.Sort(cs, func(a, b host.QdiscClass) int { return depth[a.ID] - depth[b.ID] })
 	return cs
 }
 

@@ -2,9 +2,10 @@ package modules
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
+
+	"labctl/modules/host"
 )
 
 func init() {
@@ -83,7 +84,7 @@ func validQoS(path string, list []string, maxFrom, maxTo uint64) error {
 		}
 		seen[f], list[i] = true, fmt.Sprintf("%d:%d", f, t)
 	}
-	slices.SortFunc(list, func(a, b string) int { return priority(a) - priority(b) })
+	host.Sort(list, func(a, b string) int { return priority(a) - priority(b) })
 	return nil
 }
 

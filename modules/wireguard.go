@@ -74,7 +74,7 @@ func (w *WireGuard) validate() error {
 			return err
 		}
 	}
-	slices.SortFunc(w.Peers, func(a, b WireGuardPeer) int { return strings.Compare(a.PublicKey, b.PublicKey) })
+	host.Sort(w.Peers, func(a, b WireGuardPeer) int { return strings.Compare(a.PublicKey, b.PublicKey) })
 	return firstFault(inRange("listen_port", w.ListenPort, 1, 65535), inRange("fwmark", w.FwMark, 0, 1<<31-1))
 }
 

@@ -3,7 +3,6 @@ package linux
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -30,12 +29,8 @@ func (t ipsets) ipset(op, name, script string, run func(path string) (string, er
 		return out, err
 	}
 	_, text, _ := strings.Cut(strings.TrimSpace(te.stderr), ": ") // "ipset v7.17: "
-	var line int
-	if lines := strings.Split(script, "\n"); script != "" {
-		if _, err := fmt.Sscanf(text, "Error in line %d:", &line); err == nil && line > 0 && line <= len(lines) {
-			_, text, _ = strings.Cut(text, ": ")
-			text = lines[line-1] + ": " + text
-		}
+	if c, ok := complaintOf(script, text, "Error in line "); ok {
+		text = c.line + ": " + c.what
 	}
 	e := &host.Error{Op: op, Object: name, Err: errors.New(text), Kind: kind(err)}
 	for part, kind := range map[string]error{"does not exist": host.ErrNotExist, "in use": host.ErrBusy, "not supported": host.ErrUnsupported, "Cannot open session": host.ErrUnsupported} {
@@ -97,7 +92,7 @@ func stableSets(saved string) []host.IPSet {
 func (t ipsets) List(ctx context.Context) ([]host.IPSet, error) {
 	out, err := t.in(ctx, "list IP sets", "", "", "save")
 	sets := stableSets(out)
-	slices.SortFunc(sets, func(a, b host.IPSet) int { return strings.Compare(a.Name, b.Name) })
+	host.Sort(sets, func(a, b host.IPSet) int { return strings.Compare(a.Name, b.Name) })
 	return sets, err
 }
 

@@ -127,7 +127,7 @@ func decodeQoS(b []byte) string {
 			list = append(list, fmt.Sprintf("%d:%d", from, to))
 		}
 	}
-	slices.SortFunc(list, func(a, b string) int { return mapped(a) - mapped(b) })
+	host.Sort(list, func(a, b string) int { return mapped(a) - mapped(b) })
 	return strings.Join(list, " ")
 }
 

@@ -56,15 +56,11 @@ func nftMessage(stderr, script string) string {
 	if !ok {
 		return ""
 	}
-	var line int
-	if _, err := fmt.Sscanf(where, "/dev/stdin:%d:", &line); err != nil || script == "" {
+	c, ok := complaintOf(script, where, "/dev/stdin:")
+	if !ok {
 		return what
 	}
-	lines := strings.Split(script, "\n")
-	if line < 1 || line > len(lines) {
-		return what
-	}
-	return fmt.Sprintf("%s: line %d: %s", what, line, strings.TrimSpace(lines[line-1]))
+	return fmt.Sprintf("%s: line %d: %s", what, c.number, strings.TrimSpace(c.line))
 }
 
 func (t nftables) Tables(ctx context.Context) (map[string]string, error) {

@@ -12,7 +12,7 @@ import (
 // operations is what a transaction takes to go to want in the rows touched. Rows that nobody holds go by themselves.
 func (d *ovsDatabase) operations(want *host.OVSState, touched []host.OVSKey) []ovsdb.Op {
 	b := opsBuilder{from: d, to: want, fresh: map[host.OVSKey]string{}}
-	slices.SortFunc(touched, func(x, y host.OVSKey) int { return strings.Compare(x.Table+"\x00"+x.Name, y.Table+"\x00"+y.Name) })
+	host.Sort(touched, func(x, y host.OVSKey) int { return strings.Compare(x.Table+"\x00"+x.Name, y.Table+"\x00"+y.Name) })
 	touched = slices.Compact(touched)
 	for i, key := range touched {
 		if d.uuids[key] == "" && want.Tables[key.Table][key.Name] != nil {

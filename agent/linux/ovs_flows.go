@@ -148,12 +148,8 @@ func flowMessage(stderr, stdin string) string {
 	if strings.Contains(message, "failed to connect to socket") || strings.Contains(message, "is not a bridge or a socket") {
 		return "ovs-vswitchd does not answer for it: start the service openvswitch-switch (openvswitch on other distributions than Debian's)"
 	}
-	var n int
-	if _, err := fmt.Sscanf(message, "-:%d:", &n); err == nil {
-		_, what, _ := strings.Cut(message, ": ")
-		if lines := strings.Split(stdin, "\n"); n > 0 && n <= len(lines) {
-			return fmt.Sprintf("%s: %s", lines[n-1], what)
-		}
+	if c, ok := complaintOf(stdin, message, "-:"); ok {
+		return c.line + ": " + c.what
 	}
 	return message
 }

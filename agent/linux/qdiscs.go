@@ -230,7 +230,7 @@ func (n qdiscs) withClasses(ctx context.Context, q host.Qdisc, index uint32) (ho
 	if err != nil {
 		return q, failed("list classes", object(q), err)
 	}
-	slices.SortFunc(replies, func(a, b rtnl.Reply) int { return int(rtnl.U32(a.Data[8:])) - int(rtnl.U32(b.Data[8:])) })
+	host.Sort(replies, func(a, b rtnl.Reply) int { return int(rtnl.U32(a.Data[8:])) - int(rtnl.U32(b.Data[8:])) })
 	for _, r := range replies {
 		c := n.newDecoder().qdisc(r.Data)
 		if !strings.HasPrefix(c.Handle, q.Handle) {

@@ -90,7 +90,7 @@ func decodeWireGuard(replies []rtnl.Reply) host.WireGuard {
 			}
 		}
 	}
-	slices.SortFunc(d.Peers, func(a, b host.WireGuardPeer) int { return strings.Compare(a.PublicKey, b.PublicKey) })
+	host.Sort(d.Peers, func(a, b host.WireGuardPeer) int { return strings.Compare(a.PublicKey, b.PublicKey) })
 	for i := range d.Peers {
 		slices.Sort(d.Peers[i].AllowedIPs)
 	}

@@ -73,7 +73,7 @@ func (fs OVSFlows) Sorted() []OVSFlow {
 	for _, f := range fs {
 		out = append(out, f)
 	}
-	slices.SortFunc(out, func(a, b OVSFlow) int { return a.Compare(b.OVSFlowKey) })
+	Sort(out, func(a, b OVSFlow) int { return a.Compare(b.OVSFlowKey) })
 	return out
 }
 

@@ -206,7 +206,9 @@ func (h *Host) commitFlows(ctx context.Context) error {
 		}
 		var put []host.OVSFlow
 		var remove []host.OVSFlowKey
-		for _, k := range slices.SortedFunc(maps.Keys(t.touched), host.OVSFlowKey.Compare) {
+		touched := slices.Collect(maps.Keys(t.touched))
+		host.Sort(touched, host.OVSFlowKey.Compare)
+		for _, k := range touched {
 			if f, there := t.flows[k]; there {
 				put = append(put, f)
 			} else {

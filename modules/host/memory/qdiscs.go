@@ -141,7 +141,7 @@ func (n qdiscs) SetClasses(ctx context.Context, q host.Qdisc, cs ...host.QdiscCl
 			}
 			have.Classes[at].Options = q.Complete("class", c.Options)
 		}
-		slices.SortFunc(have.Classes, func(a, b host.QdiscClass) int { // by their numbers
+		host.Sort(have.Classes, func(a, b host.QdiscClass) int { // by their numbers
 			if len(a.ID) != len(b.ID) {
 				return len(a.ID) - len(b.ID)
 			}

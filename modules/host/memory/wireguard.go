@@ -81,7 +81,7 @@ func (n wireguards) Set(ctx context.Context, name string, c host.WireGuardChange
 		}
 		peers[at] = p
 	}
-	slices.SortFunc(peers, func(a, b host.WireGuardPeer) int { return strings.Compare(a.PublicKey, b.PublicKey) })
+	host.Sort(peers, func(a, b host.WireGuardPeer) int { return strings.Compare(a.PublicKey, b.PublicKey) })
 	wg.Peers = peers
 	n.h.wrote()
 	return nil

@@ -19,6 +19,10 @@ func sample() []byte {
 	return append(b, b...)
 }
 
+func forArch(goarch string) func([]byte) ([]byte, error) {
+	return func(content []byte) ([]byte, error) { return compress(goarch, content) }
+}
+
 func TestCompress(t *testing.T) {
 	content := sample()
 	for _, c := range []struct {
@@ -26,9 +30,10 @@ func TestCompress(t *testing.T) {
 		path     string
 		compress func([]byte) ([]byte, error)
 	}{
-		{"program", "", compress},
+		{"program", "", forArch("amd64")},
+		{"program, instructions of four bytes", "", forArch("arm64")},
 		{"go", "", compressInGo},
-		{"no program", t.TempDir(), compress},
+		{"no program", t.TempDir(), forArch("amd64")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.path != "" {

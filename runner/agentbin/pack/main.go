@@ -40,7 +40,7 @@ func pack(dir, goarch string) error {
 	if err != nil {
 		return err
 	}
-	packed, err := compress(content)
+	packed, err := compress(goarch, content)
 	if err != nil {
 		return err
 	}
