@@ -61,6 +61,16 @@ func (a *accountData) taken(entries [][]string, id int) bool {
 	return false
 }
 
+// unique checks that an ID is not that of another user or group.
+func (a *accountData) unique(path string, entries [][]string, name string, id *int) error {
+	for _, e := range entries {
+		if id != nil && accounts.Number(e, accounts.ID) == *id && e[0] != name {
+			return argf(path, "%d is the number of %s", *id, e[0])
+		}
+	}
+	return nil
+}
+
 // free returns the number for a new user ("UID") or group ("GID") as useradd(8) chooses it: for the system the highest that is
 // free, else the one after the highest in use. With both it is free for either.
 func (a *accountData) free(what string, system, both bool) int {

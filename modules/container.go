@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ container "nginx" {
   restart     = "unless-stopped"
 }
 `,
-		Validate: (*Container).validate, Complete: (*Container).complete, Read: readContainer, Apply: applyContainer, Fixed: fixedContainer,
+		Validate: (*Container).validate, Complete: (*Container).complete, Read: readContainer, ReadAbsent: noneUnsupported(readContainer), Apply: applyContainer, Warn: (*Container).warn, Fixed: fixedContainer,
 	})
 }
 
@@ -50,6 +51,8 @@ type Container struct {
 	Labels      map[string]string `json:"labels,omitempty" lab:"immutable" doc:"Labels beside those of the image; left alone if unset."`
 	PID         *int              `json:"pid,omitempty" lab:"computed,made_up" doc:"Process ID of its first process, while it runs."`
 	Addresses   []string          `json:"addresses,omitempty" lab:"computed,made_up" doc:"Addresses that the engine gave it, without prefix length."`
+
+	missing error // planning: why the host has no engine yet
 }
 
 func (c *Container) validate() error {
@@ -100,6 +103,12 @@ func (c *Container) port(i int) error {
 	if len(part) < 2 {
 		return argf(path, "%q is not [ADDRESS:]HOSTPORT:PORT[/udp]: say which port of the host, too", c.Ports[i])
 	}
+	if address := strings.Join(part[:len(part)-2], ":"); address != "" {
+		addr, err := netip.ParseAddr(strings.Trim(address, "[]"))
+		if err != nil || addr.Is6() != strings.HasPrefix(address, "[") {
+			return argf(path, "%q is not an address, such as 127.0.0.1 or [::1]", address)
+		}
+	}
 	for _, n := range part[len(part)-2:] {
 		if v, err := strconv.Atoi(n); err != nil || v < 1 || v > 65535 || strconv.Itoa(v) != n {
 			return argf(path, "%q is not [ADDRESS:]HOSTPORT:PORT[/udp]", c.Ports[i])
@@ -119,6 +128,13 @@ func (c *Container) volume(i int) error {
 	return nil
 }
 
+func (c *Container) warn() []string {
+	if c.missing == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("planned as if Docker ran with no container, as of now: %v", c.missing)}
+}
+
 func (c *Container) complete() error {
 	if c.Image == "" {
 		return argf("image", "required argument is missing")
@@ -127,6 +143,9 @@ func (c *Container) complete() error {
 }
 
 func readContainer(ctx context.Context, h host.Host, want *Container) (*Container, error) {
+	if p, ok := h.(interface{ EngineMissing(context.Context) error }); ok {
+		want.missing = p.EngineMissing(ctx)
+	}
 	c, err := h.Containers().Get(ctx, want.Name)
 	if errors.Is(err, host.ErrNotExist) {
 		return nil, nil

@@ -24,7 +24,7 @@ cron "rotate" {
   cron_file    = "lab"
 }
 `,
-		Validate: (*Cron).validate, Complete: (*Cron).complete, Read: readCron, Apply: applyCron,
+		Validate: (*Cron).validate, Complete: (*Cron).complete, Read: readCron, ReadAbsent: noneUnsupported(readCron), Apply: applyCron,
 	})
 }
 

@@ -59,6 +59,9 @@ func applyGroup(ctx context.Context, h host.Host, have, want *Group, d Diff) err
 			return argf(fmt.Sprintf("members[%d]", i), "there is no user %q; module user makes one", m)
 		}
 	}
+	if err := a.unique("gid", a.groups, want.Name, want.GID); err != nil {
+		return err
+	}
 	g := host.Group{Name: want.Name, System: want.System}
 	if have == nil || d.Has("members") {
 		g.Members = want.Members

@@ -34,8 +34,8 @@ func (o *OnOVS) warn() []string {
 	return []string{fmt.Sprintf("planned as if Open vSwitch ran with nothing in its database, as of now: %v", o.missing)}
 }
 
-// ovsAbsent reads what is to be absent: where there is no Open vSwitch there is nothing of it.
-func ovsAbsent[T any](read func(context.Context, host.Host, *T) (*T, error)) func(context.Context, host.Host, *T) (*T, error) {
+// noneUnsupported reads what is to be absent: where there is no Open vSwitch, or no cron, there is nothing of it.
+func noneUnsupported[T any](read func(context.Context, host.Host, *T) (*T, error)) func(context.Context, host.Host, *T) (*T, error) {
 	return func(ctx context.Context, h host.Host, want *T) (*T, error) {
 		have, err := read(ctx, h, want)
 		if errors.Is(err, host.ErrUnsupported) {

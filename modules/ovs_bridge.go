@@ -19,7 +19,7 @@ func init() {
   protocols    = ["OpenFlow10", "OpenFlow14"]
   external_ids = { owner = "lab11" }
 }`,
-		Validate: (*OVSBridge).validate, Read: readOVSBridge, ReadAbsent: ovsAbsent(readOVSBridge), Apply: applyOVSBridge,
+		Validate: (*OVSBridge).validate, Read: readOVSBridge, ReadAbsent: noneUnsupported(readOVSBridge), Apply: applyOVSBridge,
 		Warn: func(b *OVSBridge) []string { return b.warn() }, Batch: batchOVS,
 	})
 }

@@ -32,7 +32,7 @@ ovs_flow "myBridge" {
     "priority=0 actions=drop",
   ]
 }`,
-		Validate: (*OVSFlow).validate, Complete: (*OVSFlow).complete, Read: readOVSFlow, ReadAbsent: ovsAbsent(readAbsentOVSFlow), Apply: applyOVSFlow,
+		Validate: (*OVSFlow).validate, Complete: (*OVSFlow).complete, Read: readOVSFlow, ReadAbsent: noneUnsupported(readAbsentOVSFlow), Apply: applyOVSFlow,
 		Warn: func(f *OVSFlow) []string { return f.warn() }, Prepare: prepareOVSFlows, Batch: batchOVSFlows,
 	})
 }

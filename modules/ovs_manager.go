@@ -14,7 +14,7 @@ func init() {
 		Example: `ovs_manager "ptcp:6640:127.0.0.1" {
   inactivity_probe = 30000
 }`,
-		Validate: (*OVSManager).validate, Read: readOVSManager, ReadAbsent: ovsAbsent(readOVSManager), Apply: applyOVSManager,
+		Validate: (*OVSManager).validate, Read: readOVSManager, ReadAbsent: noneUnsupported(readOVSManager), Apply: applyOVSManager,
 		Warn: func(m *OVSManager) []string { return m.warn() }, Batch: batchOVS,
 	})
 }

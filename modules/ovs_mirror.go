@@ -21,7 +21,7 @@ func init() {
   select_dst_port = ["web1_veth1"]
   output_port     = "ids0"
 }`,
-		Validate: (*OVSMirror).validate, Complete: (*OVSMirror).complete, Read: readOVSMirror, ReadAbsent: ovsAbsent(readOVSMirror), Apply: applyOVSMirror,
+		Validate: (*OVSMirror).validate, Complete: (*OVSMirror).complete, Read: readOVSMirror, ReadAbsent: noneUnsupported(readOVSMirror), Apply: applyOVSMirror,
 		Warn: func(m *OVSMirror) []string { return m.warn() }, Batch: batchOVS,
 	})
 }

@@ -48,7 +48,7 @@ ovs_port "bond0" {
   bond_mode  = "balance-slb"
   lacp       = "off"
 }`,
-		Validate: (*OVSPort).validate, Read: readOVSPort, ReadAbsent: ovsAbsent(readOVSPort), Apply: applyOVSPort,
+		Validate: (*OVSPort).validate, Read: readOVSPort, ReadAbsent: noneUnsupported(readOVSPort), Apply: applyOVSPort,
 		Warn: func(p *OVSPort) []string { return p.warn() }, Batch: batchOVS,
 	})
 }

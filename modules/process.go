@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"labctl/modules/host"
+	"labctl/modules/schema"
 )
 
 func init() {
@@ -23,7 +25,7 @@ func init() {
   port   = 8800
 }
 `,
-		Validate: (*Process).validate, Complete: (*Process).complete, Read: readProcess, Apply: applyProcess,
+		Validate: (*Process).validate, Complete: (*Process).complete, Read: readListening, ReadAbsent: readProcess, Apply: applyProcess,
 	})
 }
 
@@ -108,6 +110,26 @@ func readProcess(ctx context.Context, h host.Host, want *Process) (*Process, err
 		InOwnNetNS: InOwnNetNS{p.NetNS}, PID: &p.PID}, nil
 }
 
+// readListening waits for the port of a process that is as it should be: it may not have come to that yet, or never will.
+func readListening(ctx context.Context, h host.Host, want *Process) (*Process, error) {
+	have, err := readProcess(ctx, h, want)
+	if err != nil || have == nil || compare(processBlock, have, want).Action != None {
+		return have, err
+	}
+	return have, want.await(ctx, h, host.Process{Name: have.Name, NetNS: have.NetNS})
+}
+
+var processBlock = schema.Of(reflect.TypeFor[Process]())
+
+// await waits for the port.
+func (p *Process) await(ctx context.Context, h host.Host, is host.Process) error {
+	wait, err := duration("wait", p.Wait, 10*time.Second)
+	if err != nil || p.Port == nil {
+		return err
+	}
+	return awaitPort(ctx, h, is, *p.Port, wait)
+}
+
 // getProcess returns the process of that name; nil when none runs.
 func getProcess(ctx context.Context, h host.Host, name string) (*host.Process, error) {
 	p, err := h.Processes().Get(ctx, name)
@@ -123,14 +145,10 @@ func applyProcess(ctx context.Context, h host.Host, have, want *Process, _ Diff)
 	}
 	p := host.Process{Name: want.Name, Argv: want.Argv, Env: want.Environment, Dir: want.Chdir, User: want.User, Stdout: want.Stdout,
 		PIDFile: want.PIDFile, NetNS: want.NetNS}
-	if err := h.Processes().Start(ctx, p); err != nil || want.Port == nil {
+	if err := h.Processes().Start(ctx, p); err != nil {
 		return err
 	}
-	wait, err := duration("wait", want.Wait, 10*time.Second)
-	if err != nil {
-		return err
-	}
-	return awaitPort(ctx, h, p, *want.Port, wait)
+	return want.await(ctx, h, p)
 }
 
 // awaitPort waits until somebody listens on a port in the namespace of a process, as long as that runs.

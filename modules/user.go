@@ -202,7 +202,7 @@ func (u *User) enroll(ctx context.Context, h host.Host, to *host.User) error {
 	if err != nil {
 		return err
 	}
-	if err := a.known(u.Groups); err != nil {
+	if err := firstFault(a.known(u.Groups), a.unique("uid", a.users, u.Name, u.UID)); err != nil {
 		return err
 	}
 	to.UID, to.Comment, to.Groups = u.UID, u.Comment, u.Groups
@@ -240,7 +240,7 @@ func (u *User) alter(ctx context.Context, h host.Host, to *host.User, d Diff) er
 	if err != nil {
 		return err
 	}
-	if err := a.known(u.Groups); err != nil {
+	if err := firstFault(a.known(u.Groups), a.unique("uid", a.users, u.Name, u.UID)); err != nil {
 		return err
 	}
 	if d.Has("uid") {

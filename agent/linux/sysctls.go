@@ -88,6 +88,9 @@ func (s sysctls) Set(_ context.Context, key, value string) error {
 	s.h.writes.Add(1)
 	err = s.h.inNetNS(s.fd, func() error {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if errors.Is(err, unix.EROFS) && key == "kernel.hostname" { // in a container it has its own UTS namespace for that
+			return os.NewSyscallError("sethostname", unix.Sethostname([]byte(value)))
+		}
 		if err != nil {
 			return err
 		}

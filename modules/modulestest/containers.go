@@ -22,11 +22,11 @@ func Containers() []Suite {
 			with(`,"network":"none","command":["sleep","500"],"volumes":["/etc:/host:ro","/tmp:/there"],"privileged":false,"restart":"no"`),
 			with(`,"network":"host","restart":"on-failure","privileged":false`), with(``)), Absent("container", `{"name":"web1"}`)),
 			Rejects: []Reject{{`{"name":"web1"}`, "image"}, {`{"name":"a/b","image":"x"}`, "name"}, {with(`,"network":"container:x"`), "network"}, {with(`,"ports":["80"]`), "ports[0]"},
-				{with(`,"ports":["80:x"]`), "ports[0]"}, {with(`,"volumes":["/a"]`), "volumes[0]"}, {with(`,"volumes":["/a:/b:rx"]`), "volumes[0]"}, {with(`,"state":"paused"`), "state"},
+				{with(`,"ports":["80:x"]`), "ports[0]"}, {with(`,"ports":["80:80:80:80"]`), "ports[0]"}, {with(`,"ports":["::1:80:80"]`), "ports[0]"}, {with(`,"volumes":["/a"]`), "volumes[0]"}, {with(`,"volumes":["/a:/b:rx"]`), "volumes[0]"}, {with(`,"state":"paused"`), "state"},
 				{with(`,"auto_remove":true,"state":"stopped"`), "auto_remove"}, {with(`,"auto_remove":true,"restart":"always"`), "restart"}, {with(`,"environment":{"A=":"1"}`), "environment"},
 				{`{"name":"web1","image":"a b"}`, "image"}}},
 		{Module: "container", Name: "container with ports", Compare: compareContainers, States: states("container", with(`,"network":"bridge","ports":["8080:80"]`),
-			with(`,"network":"bridge","ports":["127.0.0.1:8081:80/tcp","8080:53/udp"]`), with(`,"network":"bridge","ports":[]`))},
+			with(`,"network":"bridge","ports":["127.0.0.1:8081:80/tcp","8080:53/udp","[::1]:8082:80"]`), with(`,"network":"bridge","ports":[]`))},
 		{Module: "veth", Name: "veth into a container", Compare: compareInside, Setup: func(ctx context.Context, h host.Host, _ string) error {
 			c := host.Container{Name: "web1", Image: ContainerImage, Network: "none", Restart: "no"}
 			if err := h.Containers().Create(ctx, c); err != nil {

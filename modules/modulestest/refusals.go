@@ -48,6 +48,17 @@ func OVSRefusals() []Refusal {
 	}
 }
 
+// MachineRefusals are faults that what is installed on a machine makes.
+func MachineRefusals() []Refusal {
+	lab := State("group", `{"name":"lab"}`)
+	return []Refusal{
+		{Call: State("user", `{"name":"u","uid":0}`), Want: "0 is the number of root"},
+		{Before: []modules.Call{State("user", `{"name":"u"}`)}, Call: State("user", `{"name":"u","uid":0}`), Want: "0 is the number of root"},
+		{Call: State("group", `{"name":"lab","gid":0}`), Want: "0 is the number of root"},
+		{Before: []modules.Call{lab}, Call: State("group", `{"name":"lab","gid":0}`), Want: "0 is the number of root"},
+	}
+}
+
 var bridge0 = State("bridge", `{"name":"br0"}`)
 
 // Try makes sure that the host and a model of it refuse the call in the same words.

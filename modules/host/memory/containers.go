@@ -31,6 +31,17 @@ func (c containers) Engine(ctx context.Context) (string, error) {
 	return "docker", nil
 }
 
+// EngineMissing tells why no engine answers on the base; nil when one does.
+func (h *Host) EngineMissing(ctx context.Context) error {
+	if h.base == nil {
+		return nil
+	}
+	if _, err := h.base.Containers().Engine(ctx); errors.Is(err, host.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
 func noContainer(op, name string) error {
 	return &host.Error{Op: op + " container", Object: name, Kind: host.ErrNotExist, Err: errors.New("No such container: " + name)} //nolint:revive,staticcheck // the engine's words
 }
