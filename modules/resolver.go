@@ -127,29 +127,36 @@ func resolvedResolver() resolverFile {
 		}}
 }
 
-// resolverOf tells where it is written down. Of what other programs write into /etc/resolv.conf nothing would stay.
+// resolvedLinks end the links that systemd-resolved has its users make (systemd-resolved(8), /etc/resolv.conf): /run and /usr/lib have
+// more names than one.
+var resolvedLinks = []string{"/systemd/resolve/stub-resolv.conf", "/systemd/resolve/resolv.conf", "/systemd/resolv.conf"}
+
+// resolverOf tells where it is written down, which is nowhere behind a link: of what is written into a file that another program makes
+// nothing would stay.
 func resolverOf(ctx context.Context, h host.Host, r *Resolver) (resolverFile, error) {
 	plain := plainResolver(r.Path)
-	f, err := h.Files().Stat(ctx, r.Path, false)
+	target, err := linkTarget(ctx, h, r.Path)
 	switch {
-	case errors.Is(err, host.ErrNotExist):
-		return plain, nil
-	case err != nil || f.Type != "link":
+	case err != nil || target == "":
 		return plain, err
-	}
-	target := f.Target
-	if !path.IsAbs(target) {
-		target = path.Join(path.Dir(r.Path), target)
-	}
-	switch {
-	case !strings.HasPrefix(target, "/run/") && !strings.HasSuffix(target, "/systemd/resolv.conf"):
-		return plain, nil
-	case r.Path != resolvConf || !strings.Contains(target, "/systemd/"):
-		return plain, argf("path", "%s is a link to %s, which another program writes: what it shall say has to be told to that", r.Path, f.Target)
+	case r.Path != resolvConf || !slices.ContainsFunc(resolvedLinks, func(end string) bool { return strings.HasSuffix(target, end) }):
+		return plain, argf("path", "%s is a link to %s: if another program writes that, what it shall say has to be told to the program; otherwise name that file", r.Path, target)
 	case r.Options != nil:
 		return plain, argf("options", "%s is made by systemd-resolved, which has none", r.Path)
 	}
-	return resolvedResolver(), nil
+	if target, err = linkTarget(ctx, h, resolvedDropIn); err == nil && target != "" {
+		err = argf("path", "%s, where systemd-resolved would be told, is a link to %s: remove it", resolvedDropIn, target)
+	}
+	return resolvedResolver(), err
+}
+
+// linkTarget returns what a link says, and nothing of what is none.
+func linkTarget(ctx context.Context, h host.Host, path string) (string, error) {
+	f, err := h.Files().Stat(ctx, path, false)
+	if errors.Is(err, host.ErrNotExist) {
+		return "", nil
+	}
+	return f.Target, err
 }
 
 func (f resolverFile) argument(word string) string {
