@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"labctl/modules"
 	"labctl/modules/host"
@@ -34,6 +35,9 @@ type Suite struct {
 	Steps int
 	// Rejects are arguments that Check must refuse before any host is touched.
 	Rejects []Reject
+	// Restless says that a daemon undoes and does again what it keeps on the host, at times of its own: a difference counts if
+	// it lasts.
+	Restless bool
 	// Compare, optional, says how the model and the host differ in what Difference does not look at; "" when they agree.
 	Compare func(ctx context.Context, model, real host.Host) string
 }
@@ -243,14 +247,22 @@ func (s Suite) walk(t *testing.T, m modules.Module, open func(testing.TB) Target
 		if step == steps-1 {
 			read = allSysctls
 		}
-		d := difference(t.Context(), model, r.tg.Host, read)
-		if d == "" && s.Compare != nil {
-			d = s.Compare(t.Context(), model, r.tg.Host)
+		d := s.difference(t.Context(), model, r.tg.Host, read)
+		for tries := 0; d != "" && s.Restless && tries < 5; tries++ {
+			time.Sleep(100 * time.Millisecond)
+			d = s.difference(t.Context(), model, r.tg.Host, read)
 		}
 		if d != "" {
 			t.Fatalf("step %d, after %s absent=%t (LABCTL_TEST_SEED=%d): the model is not the host:\n%s", step, c.Params, c.Absent, seed, d)
 		}
 	}
+}
+
+func (s Suite) difference(ctx context.Context, model, real host.Host, read sysctlReader) string {
+	if d := difference(ctx, model, real, read); d != "" || s.Compare == nil {
+		return d
+	}
+	return s.Compare(ctx, model, real)
 }
 
 // Title is the name of the suite.
