@@ -16,6 +16,7 @@ import (
 
 	"labctl/agent/wire"
 	"labctl/modules"
+	"labctl/modules/digest"
 	"labctl/modules/host"
 	"labctl/modules/host/memory"
 )
@@ -199,7 +200,7 @@ func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) err
 			return err
 		}
 	}
-	res, err := m.Apply(ctx, h, *r.Call)
+	res, err := m.Apply(host.WithHome(ctx, &home{s: s, ctx: ctx, id: r.ID, sum: digest.New()}), h, *r.Call)
 	rep.Result = &res
 	return err
 }

@@ -1,8 +1,8 @@
 package modules
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
@@ -39,6 +39,7 @@ capture "overlay" {
 }
 capture "overlay" {
   stop = true
+  pcap = "captures/"
   packet {
     dst_mac = "01:00:5e:7f:00:01"
     tunnel  = "vxlan"
@@ -59,12 +60,11 @@ type Capture struct {
 	Wait    string         `json:"wait,omitempty" lab:"option" default:"1s" doc:"How long to look on after the triggers; the kernel keeps up to 32 MiB of frames meanwhile. What is still missing then is waited for in the next try, with the triggers made again, until the deadline."`
 	Packet  []PacketExpect `json:"packet,omitempty" lab:"option" doc:"Frames that are expected; all of them have to be seen as often as they say."`
 	Promisc bool           `json:"promisc,omitempty" lab:"option" doc:"Have the device take frames that are not for it meanwhile. A bridge has its ports take them anyway."`
-	PCAP    bool           `json:"pcap,omitempty" lab:"option" doc:"Return the frames themselves, too, up to 16 MiB of them."`
+	PCAP    string         `json:"pcap,omitempty" lab:"option,home" doc:"File on the controller, relative to the playbook, that the frames themselves are brought to, up to 16 MiB of them; also those of a check that fails. One that ends with / is a directory, in which the file gets the names of the host and of the capture: captures/ makes it captures/HOST/NAME.pcap."`
 	Watch
 	Frames  int      `json:"frames" lab:"computed" doc:"Frames that passed the filter in the last try."`
 	Dropped int      `json:"dropped" lab:"computed" doc:"Frames that were lost as there was no room for them."`
 	Seen    []string `json:"seen,omitempty" lab:"computed" doc:"The first 20 of them in words."`
-	Data    string   `json:"pcap_data,omitempty" lab:"computed" doc:"With pcap: them as a pcap file, in base64."`
 }
 
 // PacketExpect describes frames.
@@ -77,6 +77,9 @@ type PacketExpect struct {
 func (c *Capture) validate() error {
 	if c.Start && !c.Stop && c.Packet != nil {
 		return argf("packet", "what is expected belongs to the task that stops the capture")
+	}
+	if c.Start && !c.Stop && c.PCAP != "" {
+		return argf("pcap", "the file belongs to the task that stops the capture")
 	}
 	if _, err := pcapfilter.Parse(c.Filter); err != nil {
 		return argf("filter", "%v", err)
@@ -135,6 +138,7 @@ func (c *Capture) open(ctx context.Context, n host.Net) (io.Closer, error) {
 
 func probeCapture(ctx context.Context, h host.Host, want *Capture) (*Capture, error) {
 	out, counts := *want, make([]int, len(want.Packet))
+	file := packet.FileHeader()
 	err := want.watch(ctx, h, "capture "+want.Name, func(n host.Net) (io.Closer, error) { return want.open(ctx, n) }, func(c io.Closer) (verdict, broken error) {
 		o := c.(*openCapture)
 		if !want.Stop {
@@ -144,14 +148,19 @@ func probeCapture(ctx context.Context, h host.Host, want *Capture) (*Capture, er
 			return nil, err
 		}
 		out.Frames, out.Seen, out.Dropped = o.frames, o.seen, o.Dropped()
-		if want.PCAP {
-			out.Data = base64.StdEncoding.EncodeToString(append(packet.FileHeader(), o.data...))
-		}
+		file = append(packet.FileHeader(), o.data...)
 		if want.Start {
 			o.frames, o.seen, o.data = 0, nil, nil
 		}
 		return out.judge(counts), nil
 	}, func() bool { return want.exceeded(counts) })
+	if home := host.HomeOf(ctx); home != nil && want.PCAP != "" {
+		_, fault := home.Write(file)
+		if fault == nil {
+			_, _, fault = home.Whole()
+		}
+		err = cmp.Or(err, fault)
+	}
 	return &out, err
 }
 
@@ -168,7 +177,7 @@ func (c *Capture) look(ctx context.Context, o *openCapture, counts []int) error 
 			return err
 		}
 		p := packet.Parse(f.Data)
-		if c.PCAP && len(o.data) < 16<<20 {
+		if c.PCAP != "" && len(o.data) < 16<<20 {
 			o.data = packet.AppendRecord(o.data, f.Time, f.Data, f.Length)
 		}
 		if o.frames++; len(o.seen) < 20 {

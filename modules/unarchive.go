@@ -86,6 +86,8 @@ func pendingUnarchive(ctx context.Context, h host.Host, want *Unarchive) (bool, 
 	switch {
 	case err != nil:
 		return false, err
+	case src == nil && host.Planning(h):
+		return true, nil // what makes it may be a command, which a plan does not run
 	case src == nil || src.Type != host.RegularFile:
 		return false, fmt.Errorf("there is no archive %s: bring it there first, with copy or get_url", want.Src)
 	}

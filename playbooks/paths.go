@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"labctl/inventory"
+	"labctl/modules/schema"
 )
 
 // Paths lists the files that the tasks of the play name for a host, as far as that is known without the host, sorted.
@@ -16,7 +17,7 @@ func (p *Play) Paths(h *inventory.Host) []string {
 			instances, _ := r.instances(t)
 			for _, in := range instances {
 				if s, _ := r.step(t, in); s.body != nil {
-					s.body.paths(seen)
+					s.body.paths(seen, t.homing())
 				}
 			}
 		}
@@ -25,10 +26,10 @@ func (p *Play) Paths(h *inventory.Host) []string {
 }
 
 // paths notes the absolute paths among the arguments. One that ends with a slash may stand for a file in that directory.
-func (b *body) paths(seen map[string]bool) {
+func (b *body) paths(seen map[string]bool, home *schema.Attribute) {
 	for _, name := range []string{"path", "dest", "persist", "creates", "removes"} {
 		file, _ := b.params[name].(string)
-		if !strings.HasPrefix(file, "/") {
+		if !strings.HasPrefix(file, "/") || home != nil && home.Name == name {
 			continue
 		}
 		seen[path.Clean(file)] = true

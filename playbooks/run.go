@@ -49,6 +49,7 @@ type Step struct {
 	Sensitive bool            // its arguments may not be shown
 	Range     hcl.Range       // the head of the task block
 	Files     []FileRef       // content that the host may ask for
+	Home      string          // file of this machine that it brings home, or ""
 	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
 	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped

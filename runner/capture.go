@@ -12,6 +12,7 @@ import (
 	"labctl/agent/wire"
 	"labctl/inventory"
 	"labctl/modules"
+	"labctl/modules/packet"
 )
 
 // Captured tells how many frames a capture had, and how many it lost.
@@ -32,35 +33,37 @@ func Capture(ctx context.Context, o Opener, h *inventory.Host, become string, pa
 	s := newSession(l, time.Now())
 	defer func() { _ = s.close() }()
 	params["name"], params["start"] = "labctl capture", true
-	if _, err := s.ask(life, 1, params); err != nil {
+	if _, err := s.ask(life, 1, params, nil); err != nil {
 		return total, err
 	}
-	going := map[string]any{"name": "labctl capture", "start": true, "stop": true, "pcap": true, "wait": "250ms", "deadline": "0s"}
+	going := map[string]any{"name": "labctl capture", "start": true, "stop": true, "pcap": "-", "wait": "250ms", "deadline": "0s"}
 	for id := 2; ; id++ {
 		last := ctx.Err() != nil
 		if last {
 			going["start"], going["wait"] = false, "0s"
 		}
-		state, err := s.ask(life, id, going)
+		header := 0
+		if id > 2 {
+			header = len(packet.FileHeader()) // there is one already
+		}
+		state, err := s.ask(life, id, going, func(p *wire.Part) error {
+			b, err := base64.StdEncoding.DecodeString(p.Data)
+			if err == nil {
+				n := min(header, len(b))
+				header -= n
+				_, err = w.Write(b[n:])
+			}
+			if err != nil {
+				return fmt.Errorf("write capture: %w", err)
+			}
+			return nil
+		})
 		if err != nil {
 			return total, err
 		}
-		var got struct {
-			Captured
-			Data string `json:"pcap_data"`
-		}
+		var got Captured
 		if err := json.Unmarshal(state, &got); err != nil {
 			return total, fmt.Errorf("read capture: %w", err)
-		}
-		file, err := base64.StdEncoding.DecodeString(got.Data)
-		if err != nil || len(file) < 24 {
-			return total, fmt.Errorf("read capture: %d bytes, %w", len(file), err)
-		}
-		if id > 2 {
-			file = file[24:] // of the header
-		}
-		if _, err := w.Write(file); err != nil {
-			return total, fmt.Errorf("write capture: %w", err)
 		}
 		total.Frames, total.Dropped = total.Frames+got.Frames, got.Dropped
 		if last {
@@ -69,8 +72,8 @@ func Capture(ctx context.Context, o Opener, h *inventory.Host, become string, pa
 	}
 }
 
-// ask runs a probe and returns what it has seen.
-func (s *session) ask(ctx context.Context, id int, params map[string]any) (json.RawMessage, error) {
+// ask runs a probe and returns what it has seen. What it brings home goes to part.
+func (s *session) ask(ctx context.Context, id int, params map[string]any, part func(*wire.Part) error) (json.RawMessage, error) {
 	b, err := json.Marshal(params)
 	if err != nil {
 		return nil, err
@@ -87,6 +90,10 @@ func (s *session) ask(ctx context.Context, id int, params map[string]any) (json.
 			switch {
 			case !ok:
 				return nil, s.lost()
+			case f.Part != nil:
+				if err := part(f.Part); err != nil {
+					return nil, err
+				}
 			case f.Reply != nil && f.Reply.Error != nil:
 				return nil, errors.New(f.Reply.Error.Msg)
 			case f.Reply != nil:

@@ -109,7 +109,7 @@ type Task struct {
 
 // Error says what went wrong and where.
 type Error struct {
-	Kind    string `json:"kind"` // a wire error kind, or "unreachable", "evaluation", "lost"
+	Kind    string `json:"kind"` // a wire error kind, or "unreachable", "evaluation", "lost", "controller"
 	Path    string `json:"path,omitempty"`
 	Message string `json:"message"`
 	Source  string `json:"source,omitempty"` // the lines of the playbook at fault, as HCL diagnostics show them

@@ -30,6 +30,7 @@ type hostPlay struct {
 	facts   bool             // have been handed to eval
 	done    bool             // eval has no more
 	dropped []string         // handlers whose steps were not run
+	parcel  *parcel          // the file that the request under way brings home
 	failed  bool             // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
 }
 
@@ -55,6 +56,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		x.interrupt()
 	}
+	_ = x.unpacked()
 	x.unheard()
 	x.r.sink.event(Event{Kind: HostDone, Play: x.play.Display(), Host: x.host.Name})
 	return !x.failed
@@ -134,6 +136,17 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 			x.waiting = x.waiting[1:]
 			x.wait(ctx, st, x.patience(st))
 			continue
+		case len(x.sent) > 0 && x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
+			x.flush()
+			return
+		case st.Home != "" && x.r.claim(st, x.host.Name) != nil:
+			if len(x.sent) > 0 {
+				x.flush()
+				return
+			}
+			x.waiting = x.waiting[1:]
+			x.homeless(st, x.r.claim(st, x.host.Name))
+			continue
 		case x.cur == nil || x.user(st.Become) != x.become:
 			if len(x.sent) > 0 {
 				x.flush()
@@ -157,7 +170,7 @@ func (x *hostPlay) follows() bool {
 		return false
 	}
 	next := x.waiting[1]
-	return !next.Skip && !next.Unknown && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
+	return x.waiting[0].Home == "" && !next.Skip && !next.Unknown && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {
@@ -243,6 +256,8 @@ func (x *hostPlay) frame(ctx context.Context, f *wire.Frame) {
 		x.r.sink.event(Event{Kind: Connected, Host: x.host.Name, Duration: time.Since(x.cur.start)})
 	case f.Reply != nil:
 		x.reply(f.Reply)
+	case f.Part != nil:
+		x.part(f.Part)
 	case f.Need != nil:
 		x.provide(ctx, f.Need)
 	}
@@ -256,6 +271,9 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 	}
 	st := x.sent[0].step
 	x.sent = x.sent[1:]
+	if err := x.unpacked(); err != nil && rep.Error == nil {
+		rep.Error = &wire.Error{Kind: KindController, Msg: fmt.Sprintf("keep %s: %v", st.Home, err)}
+	}
 	switch {
 	case rep.Dropped:
 		x.report(st, NotRun, nil, nil)

@@ -39,6 +39,7 @@ type Runner struct {
 	planAs map[string]string // user of each host's session when nothing is changed: root if any task becomes another user
 
 	downloads downloads
+	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
 	sessions map[string]map[string]*session // by host and the user that the agent runs as
@@ -52,7 +53,7 @@ func New(o Options, emit func(Event)) *Runner {
 		o.Grace = 5 * time.Second
 	}
 	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]string{}, sessions: map[string]map[string]*session{},
-		costs: map[string]*Cost{}, out: map[string]bool{}}
+		homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
 // Debugf emits a line that is shown from that many -v on.

@@ -289,7 +289,9 @@ tar -cf a.tar top; tar -czf a.tar.gz top; tar -cJf a.tar.xz top; zip -qry a.zip 
 	call := func(archive, dest, more string) modules.Call {
 		return modulestest.State("unarchive", fmt.Sprintf(`{"src":%q,"dest":%q%s}`, src+"/"+archive, dest, more))
 	}
-	play(t, h, call("none.tar", dest, ""), "", "there is no archive "+src+"/none.tar: bring it there first")
+	if _, err := modules.Default["unarchive"].Apply(t.Context(), h, call("none.tar", dest, "")); !strings.Contains(text(err), "there is no archive "+src+"/none.tar: bring it there first") {
+		t.Errorf("no archive: %v", err)
+	}
 	play(t, h, call("a.tar", dest+"/no", ""), "", dest+"/no does not exist: make it first")
 	play(t, h, call("a.tar", dest, `,"creates":"/etc"`), modules.None, "")
 	if err := os.WriteFile(src+"/bad.tar", []byte("this is no archive\n"), 0o644); err != nil {

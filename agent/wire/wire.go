@@ -25,7 +25,7 @@ const AheadArgument = "ahead"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 2
+const Version = 3
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
@@ -34,6 +34,7 @@ type Frame struct {
 	Reply   *Reply   `json:"reply,omitempty"`   // agent
 	Need    *Need    `json:"need,omitempty"`    // agent: contents it lacks for the request it is at
 	Have    *Have    `json:"have,omitempty"`    // runner: contents are in place, or why not
+	Part    *Part    `json:"part,omitempty"`    // agent: a piece of a file for the controller
 	Cancel  *Cancel  `json:"cancel,omitempty"`  // runner: stop what is running, drop all that is queued
 }
 
@@ -114,6 +115,13 @@ type Need struct {
 type Have struct {
 	ID    int    `json:"id"`
 	Error string `json:"error,omitempty"`
+}
+
+// Part is the next piece of a file that the running request brings to the controller.
+type Part struct {
+	ID    int    `json:"id"`              // of the request
+	Data  string `json:"data,omitempty"`  // in base64
+	Whole string `json:"whole,omitempty"` // with the last: the SHA-256 of all
 }
 
 // Cancel ends the session's work: the running request is interrupted, all others are dropped.

@@ -32,6 +32,37 @@ play "files" {
     repo    = "/root/repository"
     version = "main"
   }
+  fetch "/root/tool/top/big" { dest = "fetched/" }
+  fetch "/root/repository" { dest = "${host.name}.bundle" }
+}
+`
+
+const shadowSite = twoBehindAJump + `
+play "the same place" {
+  hosts  = "h*"
+  become = true
+  fetch "/etc/shadow" { dest = "shadow" }
+}
+`
+
+const dumpSite = twoBehindAJump + `
+play "pings" {
+  hosts  = "h*"
+  become = true
+  capture "all/pings" {
+    dev  = "lo"
+    pcap = "captures/"
+    trigger {
+      ping  = "127.0.0.9"
+      count = 3
+    }
+    filter   = "icmp"
+    deadline = "0s"
+    packet {
+      icmp  = "echo-request"
+      count = host.name == "h1" ? "3" : "7"
+    }
+  }
 }
 `
 
@@ -72,7 +103,7 @@ git init -q -b main r; cd r; echo 1 >f; git add f; git -c user.name=a -c user.em
 	if n := asked.Load(); n != 0 {
 		t.Errorf("a plan downloads %d times", n)
 	}
-	if p, q := changed(planned), changed(events(t, 0, "play", "--sandbox", "--json", dir)); p != 10 || q != p {
+	if p, q := changed(planned), changed(events(t, 0, "play", "--sandbox", "--json", dir)); p != 14 || q != p {
 		t.Errorf("%d changes planned, %d made", p, q)
 	}
 	if n := asked.Load(); n != 1 {
@@ -83,6 +114,37 @@ git init -q -b main r; cd r; echo 1 >f; git add f; git -c user.name=a -c user.em
 	}
 	if code, out, errs := labctl(t, "sandbox", "exec", "-s", st.Name, "h2", "--", "cat", "/root/tool/top/readme", "/root/checkout/f"); code != 0 || out != "it works\n1\n" {
 		t.Errorf("exit code %d: %q\n%s", code, out, errs)
+	}
+	for _, h := range []string{"h1", "h2"} {
+		shell(t, dir, "tar -xOzf ../tool.tar.gz top/big | cmp - fetched/"+h+"/root/tool/top/big; cmp repository "+h+".bundle; ! ls fetched/"+h+"/root/tool/top/.labctl*")
+	}
+	shell(t, dir, "echo >fetched/h2/root/tool/top/big")
+	if n := changed(events(t, 0, "play", "--sandbox", "--json", dir)); n != 1 {
+		t.Errorf("when one file is damaged, %d tasks change something", n)
+	}
+	shell(t, dir, "cmp fetched/h1/root/tool/top/big fetched/h2/root/tool/top/big")
+
+	replace := func(site string) {
+		if err := os.WriteFile(filepath.Join(dir, "site.hcl"), []byte(site), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(shadowSite)
+	for verb, code := range map[string]int{"plan": 1, "play": 2} {
+		if got := failure(events(t, code, verb, "--sandbox", "--json", dir)); !strings.Contains(got, "shadow is where the file of h") {
+			t.Errorf("%s: two hosts bring one file: %q", verb, got)
+		}
+	}
+	replace(dumpSite)
+	all = events(t, 2, "verify", "--sandbox", "--json", dir)
+	if got := failure(all); !strings.Contains(got, "expected 7 frames of packet[0]") {
+		t.Errorf("a capture that fails: %q", got)
+	}
+	for _, h := range []string{"h1", "h2"} {
+		out, err := exec.Command("tcpdump", "-nn", "-r", filepath.Join(dir, "captures", h, "all_pings.pcap")).CombinedOutput()
+		if err != nil || strings.Count(string(out), "ICMP echo request") != 3 || strings.Count(string(out), "ICMP echo reply") != 3 {
+			t.Errorf("capture of %s: %v\n%s", h, err, out)
+		}
 	}
 }
 

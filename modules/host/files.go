@@ -50,6 +50,8 @@ type Files interface {
 	Stat(ctx context.Context, path string, sum bool) (File, error)
 	// Read returns the content of a regular file, and an error when it has more than max bytes.
 	Read(ctx context.Context, path string, max int64) ([]byte, error)
+	// CopyTo writes the content of a regular file to w.
+	CopyTo(ctx context.Context, path string, w io.Writer) error
 	// List returns the sorted names in a directory.
 	List(ctx context.Context, path string) ([]string, error)
 	// Write puts a regular file in place atomically: temporary name in the same directory, fsync, rename. Mode and owner are

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"labctl/modules"
 )
 
 func TestNetworkOnMemory(t *testing.T) {
@@ -40,6 +42,13 @@ func TestServicesOnMemory(t *testing.T) {
 }
 
 func TestKernelModulesOnMemory(t *testing.T) { Run(t, KernelModuleSuite(), OnMachine) }
+
+func TestHomeRejects(t *testing.T) {
+	for name, rejects := range HomeRejects {
+		Suite{Module: name, Rejects: rejects}.rejects(t, modules.Default[name])
+	}
+}
+
 func TestToolsOnMemory(t *testing.T) {
 	sum := strings.Repeat("1", 64)
 	Run(t, GetURLSuite("http://nowhere.example", sum, sum[:63]+"2"), OnMemory)

@@ -52,6 +52,12 @@ func GetURLSuite(base, sumA, sumB string) Suite {
 			{`{"dest":"/a","url":"http://x/a","through":"controller","checksum":"sha256:` + none + `","environment":{"a":"b"}}`, "environment"}, {`{"dest":"/a","url":"http://x/a","environment":{"a=":"b"}}`, "environment"}}}
 }
 
+// HomeRejects are arguments of modules that bring files home.
+var HomeRejects = map[string][]Reject{
+	"fetch":   {{`{"path":"x","dest":"y"}`, "path"}, {`{"path":"/x"}`, "dest"}, {`{"path":"~/x","dest":"y"}`, "path"}},
+	"capture": {{`{"name":"x","dev":"lo","start":true,"pcap":"x"}`, "pcap"}},
+}
+
 // GitSuite checks out a repository with the branches main and old, the tag v1 and a commit.
 func GitSuite(repo, commit string) Suite {
 	with := strings.NewReplacer("REPO", repo, "COMMIT", commit)

@@ -40,6 +40,7 @@ type Attribute struct {
 	Option    bool     // steers the module; not part of the state that is compared
 	Computed  bool     // only in results, never given by the user
 	Filled    bool     // filled in by the controller, never given by the user
+	Home      bool     // names a file of the controller that the module brings home
 	Exact     bool     // unset means "none": it is compared, not left alone
 	Derived   bool     // computed, yet compared: Read sets it in what is wanted too, in the host's own words
 	MadeUp    bool     // the kernel makes a value up where none is given: one read as zero is not known yet
@@ -124,7 +125,7 @@ func (a *Attribute) option(o string) bool {
 	flags := map[string]*bool{
 		"key": &a.Key, "required": &a.Required, "set": &a.Set, "sensitive": &a.Sensitive,
 		"immutable": &a.Immutable, "option": &a.Option, "computed": &a.Computed, "derived": &a.Derived,
-		"text": &a.Text, "exact": &a.Exact, "made_up": &a.MadeUp, "filled": &a.Filled,
+		"text": &a.Text, "exact": &a.Exact, "made_up": &a.MadeUp, "filled": &a.Filled, "home": &a.Home,
 	}
 	p, ok := flags[o]
 	if ok {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"path"
 	"strings"
 	"syscall"
@@ -38,6 +39,20 @@ func (f hostFiles) readLocked(ctx context.Context, p string, limit int64) ([]byt
 	}
 	defer r.Close()
 	return io.ReadAll(r)
+}
+
+func (f hostFiles) CopyTo(ctx context.Context, p string, w io.Writer) error {
+	f.h.files.mu.Lock()
+	defer f.h.files.mu.Unlock()
+	_, n, err := f.existing(ctx, "read", p, true)
+	if err == nil && n.Type == host.RegularFile && n.content == nil {
+		return f.h.base.Files().CopyTo(ctx, n.origin, w)
+	}
+	b, err := f.readLocked(ctx, p, math.MaxInt64-1)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	return err
 }
 
 // Open returns inline content, and content by hash through the base, which asks the runner for it.

@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+
+	"labctl/agent/wire"
+	"labctl/modules/digest"
+)
+
+// maxPart bounds a piece of a file on its way home. What is not taken there holds up the file, not the memory.
+const maxPart = 96 << 10
+
+// home sends a file, in pieces, for the request that runs.
+type home struct {
+	s    *session
+	ctx  context.Context
+	id   int
+	sum  *digest.Hash
+	size int64
+}
+
+func (h *home) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		if h.ctx.Err() != nil {
+			return 0, context.Cause(h.ctx)
+		}
+		n := min(len(rest), maxPart)
+		if err := wire.Write(h.s.out, &wire.Frame{Part: &wire.Part{ID: h.id, Data: base64.StdEncoding.EncodeToString(rest[:n])}}); err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
+	}
+	h.size += int64(len(p))
+	return h.sum.Write(p)
+}
+
+func (h *home) Whole() (string, int64, error) {
+	b := h.sum.Sum()
+	sum := hex.EncodeToString(b[:])
+	return sum, h.size, wire.Write(h.s.out, &wire.Frame{Part: &wire.Part{ID: h.id, Whole: sum}})
+}
