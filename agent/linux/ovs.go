@@ -142,7 +142,17 @@ func (o openvswitch) Row(ctx context.Context, table, name string) (host.OVSRow, 
 			return nil, "", err
 		}
 		row, holder := d.Row(host.OVSKey{Table: table, Name: name})
-		if table != "Interface" || row["error"] == nil || time.Since(start) > time.Second || !o.hasDevice(ctx, name) {
+		if table != "Interface" {
+			return row, holder, nil
+		}
+		device := o.device(ctx, name)
+		if row["error"] == nil {
+			if fault := d.Fault(name, device); fault != "" {
+				row = host.OVSChange{OVSKey: host.OVSKey{Table: table}, Set: host.OVSRow{"error": {fault}}}.Row(row)
+			}
+			return row, holder, nil
+		}
+		if time.Since(start) > time.Second || device == nil {
 			return row, holder, nil
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
@@ -152,13 +162,14 @@ func (o openvswitch) Row(ctx context.Context, table, name string) (host.OVSRow, 
 	}
 }
 
-func (o openvswitch) hasDevice(ctx context.Context, name string) bool {
-	n, err := o.h.net("")
-	if err != nil {
-		return false
+// device is the network device of a name, nil if there is none.
+func (o openvswitch) device(ctx context.Context, name string) *host.Link {
+	if n, err := o.h.net(""); err == nil {
+		if l, err := n.Links().Get(ctx, name); err == nil {
+			return &l
+		}
 	}
-	_, err = n.Links().Get(ctx, name)
-	return err == nil
+	return nil
 }
 
 func (o openvswitch) forget() {

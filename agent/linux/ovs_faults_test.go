@@ -166,6 +166,34 @@ func TestOVSDoesNotTrustTheDatabase(t *testing.T) {
 	}
 }
 
+// The userspace datapath goes on reading from a device that is gone while another has come, and ovs-vswitchd says nothing of it. The
+// plan knows, and the port keeps its number and its settings.
+func TestOVSPortAfterItsDeviceWasMadeAnew(t *testing.T) {
+	h := ovsWires(t, "u", "v")
+	applyOVS(t, h, "ovs_port", `{"name":"u","bridge":"ov0"}`, modules.Create)
+	applyOVS(t, h, "ovs_port", `{"name":"v","bridge":"ov0","tag":"5","external_ids":{"a":"1"}}`, modules.Create)
+	number := vsctl(t, h, "get", "interface", "v", "ofport")
+	n := mustNet(t, h, "")
+	if err := n.Links().Delete(t.Context(), "v"); err != nil {
+		t.Fatal(err)
+	}
+	refuseOVS(t, h, "ovs_port", `{"name":"v","bridge":"ov0","tag":"5"}`, "No such device")
+	plan := memory.New(h)
+	for _, each := range []host.Host{plan, h} {
+		applyOVS(t, each, "veth", `{"name":"v","peer":"v_peer"}`, modules.Create)
+		res := applyOVS(t, each, "ovs_port", `{"name":"v","bridge":"ov0","tag":"5"}`, modules.Update)
+		if len(res.Diff.Changes) != 1 || res.Diff.Changes[0].Path != "error" {
+			t.Errorf("changes %+v, want error alone", res.Diff.Changes)
+		}
+		applyOVS(t, each, "ovs_port", `{"name":"v","bridge":"ov0","tag":"5"}`, modules.None)
+		applyOVS(t, each, "ovs_port", `{"name":"u","bridge":"ov0"}`, modules.None)
+		applyOVS(t, each, "link", `{"name":"v","promisc":true}`, modules.None)
+	}
+	if got := vsctl(t, h, "get", "port", "v", "tag", "external_ids", "--", "get", "interface", "v", "ofport"); got != "5\n{a=\"1\"}\n"+number {
+		t.Errorf("the port has become %q, its number was %s", got, number)
+	}
+}
+
 // The database without ovs-vswitchd takes changes that nobody makes true.
 func TestOVSWithoutVSwitchd(t *testing.T) {
 	h := freshHost(t)

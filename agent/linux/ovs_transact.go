@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"labctl/agent/linux/internal/ovsdb"
 	"labctl/modules/host"
@@ -22,6 +24,9 @@ func (o openvswitch) Transact(ctx context.Context, changes []host.OVSChange) err
 		return err
 	}
 	defer c.Close()
+	if err := o.replug(ctx, c, changes); err != nil {
+		return err
+	}
 	before, touched, err := o.write(ctx, c, changes)
 	if err != nil || len(touched) == 0 {
 		return failed("change the database of Open vSwitch", "", err)
@@ -33,6 +38,49 @@ func (o openvswitch) Transact(ctx context.Context, changes []host.OVSChange) err
 		}
 	}
 	return errors.Join(err, o.undo(context.WithoutCancel(ctx), c, before, touched, true))
+}
+
+// replug takes the ports out for a moment whose interfaces are to be changed and have a device that the datapath has not opened: it
+// opens those of new ports only.
+func (o openvswitch) replug(ctx context.Context, c *ovsdb.Conn, changes []host.OVSChange) error {
+	d, err := o.readLocked(ctx, c)
+	if err != nil {
+		return err
+	}
+	var pull []host.OVSChange
+	for _, change := range changes {
+		if change.Table != "Interface" || change.New {
+			continue
+		}
+		if device := o.device(ctx, change.Name); device != nil && d.Fault(change.Name, device) != "" {
+			_, port := d.Row(change.OVSKey)
+			_, bridge := d.Row(host.OVSKey{Table: "Port", Name: port})
+			pull = append(pull, host.OVSChange{OVSKey: host.OVSKey{Table: "Bridge", Name: bridge}, Remove: host.OVSRow{"ports": {port}}})
+		}
+	}
+	if len(pull) == 0 {
+		return nil
+	}
+	before, touched, err := o.write(ctx, c, pull)
+	if err != nil {
+		return err
+	}
+	now, err := o.readLocked(ctx, c)
+	if err != nil {
+		return err
+	}
+	return o.commit(context.WithoutCancel(ctx), c, append(now.operations(before.OVSState, touched), before.numbers(touched)...))
+}
+
+// numbers has interfaces get the OpenFlow port numbers that they had (bridge.c, iface_pick_ofport).
+func (d *ovsDatabase) numbers(touched []host.OVSKey) (ops []ovsdb.Op) {
+	for _, key := range touched {
+		row, _ := d.Row(key)
+		if n, err := strconv.Atoi(strings.Join(row["ofport"], "")); err == nil && key.Table == "Interface" {
+			ops = append(ops, ovsdb.Op{"op": "update", "table": key.Table, "where": []any{[]any{"name", "==", key.Name}}, "row": map[string]any{"ofport": n}})
+		}
+	}
+	return ops
 }
 
 // write makes the changes, again where somebody else was faster.

@@ -277,6 +277,30 @@ func (s *OVSState) Ports(bridge string) map[string]int {
 	return out
 }
 
+// Fault tells what ovs-vswitchd does not say of a device that is a port of the userspace datapath: that it is not there, or that
+// another of its name has come. The datapath goes on reading from the one that is gone. Those that it has are promiscuous
+// (dpif_netdev.c, port_create), which a new one is not. link is nil if there is none.
+func (s *OVSState) Fault(name string, link *Link) string {
+	row, port := s.Row(OVSKey{Table: "Interface", Name: name})
+	_, bridge := s.Row(OVSKey{Table: "Port", Name: port})
+	switch {
+	case row == nil || len(row["type"]) > 0 && row["type"][0] != "system" || !slices.Equal(s.Tables["Bridge"][bridge]["datapath_type"], []string{"netdev"}):
+		return ""
+	case link == nil:
+		return NoOVSDevice(name)
+	case link.Promisc != nil && !*link.Promisc:
+		return ovsLost
+	}
+	return ""
+}
+
+const ovsLost = "another device of that name has come since the datapath opened it"
+
+// NoOVSDevice is how ovs-vswitchd says that a device is not there.
+func NoOVSDevice(name string) string {
+	return fmt.Sprintf("could not open network device %s (No such device)", name)
+}
+
 // OVSBroken is an interface that ovs-vswitchd could not set up, and why.
 func OVSBroken(name, reason string) error {
 	if reason == "" {

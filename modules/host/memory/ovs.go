@@ -89,21 +89,22 @@ func (o ovsOf) statusLocked(ctx context.Context, name string, row host.OVSRow) (
 	if err := n.loadLocked(ctx); err != nil {
 		return nil, err
 	}
-	fault := noOVSDevice(name)
-	change := host.OVSChange{OVSKey: host.OVSKey{Table: "Interface"}, Set: host.OVSRow{"error": {fault}}}
-	there := n.findLocked(name) != nil
-	if had := slices.Equal(row["error"], change.Set["error"]); had != there {
+	var device *host.Link
+	if l := n.findLocked(name); l != nil {
+		device = &l.Link
+	}
+	gone, fault := host.NoOVSDevice(name), o.ovs.state.Fault(name, device)
+	if device == nil {
+		fault = gone
+	}
+	change := host.OVSChange{OVSKey: host.OVSKey{Table: "Interface"}, Set: host.OVSRow{"error": nil}}
+	switch {
+	case fault != "":
+		change.Set["error"] = []string{fault}
+	case !slices.Equal(row["error"], []string{gone}):
 		return row, nil
 	}
-	if there {
-		change.Set["error"] = nil
-	}
 	return change.Row(row), nil
-}
-
-// noOVSDevice is how ovs-vswitchd says that a device is not there.
-func noOVSDevice(name string) string {
-	return fmt.Sprintf("could not open network device %s (No such device)", name)
 }
 
 func (o ovsOf) State(ctx context.Context) (*host.OVSState, error) {
@@ -135,7 +136,7 @@ func (o ovsOf) Transact(ctx context.Context, changes []host.OVSChange) error {
 	if err := o.checkLocked(n, changes); err != nil {
 		return err
 	}
-	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, rates: map[string]string{}, qos: map[string]string{}, bridges: map[string]bool{}}
+	d := ovsDevices{o: o.ovs.state, n: n, before: map[string]string{}, ports: map[string]string{}, rates: map[string]string{}, qos: map[string]string{}, bridges: map[string]bool{}, lost: map[string]bool{}}
 	d.lookAt(changes)
 	bridges := maps.Clone(o.ovs.state.Tables["Bridge"])
 	if _, err := o.ovs.state.Apply(changes); err != nil {
@@ -171,7 +172,7 @@ func (o ovsOf) checkLocked(n *Net, changes []host.OVSChange) error {
 		case slices.Contains([]string{"vxlan", "gre", "geneve"}, kind) && !remote: // set_tunnel_config, lib/netdev-vport.c
 			return host.OVSBroken(c.Name, fmt.Sprintf("%s: %s type requires valid 'remote_ip' argument", c.Name, kind))
 		case (kind == "" || kind == "system") && link == nil:
-			return host.OVSBroken(c.Name, noOVSDevice(c.Name))
+			return host.OVSBroken(c.Name, host.NoOVSDevice(c.Name))
 		case kind == "internal" && link != nil && device(o.ovs.state, c.Name) == "":
 			return host.OVSBroken(c.Name, fmt.Sprintf("could not open network device %s (File exists)", c.Name))
 		}

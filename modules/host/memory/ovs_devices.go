@@ -61,6 +61,7 @@ type ovsDevices struct {
 	rates   map[string]string // what was taken in of them at most
 	qos     map[string]string // how they sent
 	bridges map[string]bool   // those whose devices may get another MTU
+	lost    map[string]bool   // devices that are plugged in again
 }
 
 // lookAt notes what is there of all that changes may touch.
@@ -70,6 +71,9 @@ func (d *ovsDevices) lookAt(changes []host.OVSChange) {
 		switch c.Table {
 		case "Interface":
 			d.look(c.Name)
+			if l := d.n.findLocked(c.Name); l != nil && d.o.Fault(c.Name, &l.Link) != "" {
+				d.lost[c.Name] = true
+			}
 			if _, bridge := d.o.Row(host.OVSKey{Table: "Port", Name: holder}); bridge != "" {
 				d.bridges[bridge] = true
 			}
@@ -174,6 +178,9 @@ func (d *ovsDevices) createLocked(name, kind string) {
 func (d *ovsDevices) attachLocked(name string) {
 	l := d.n.findLocked(name)
 	was, now := d.ports[name], attached(d.o, name)
+	if d.lost[name] {
+		was = ""
+	}
 	if l == nil || was == now {
 		return
 	}
