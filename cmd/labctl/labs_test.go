@@ -19,9 +19,9 @@ import (
 	"labctl/runner"
 )
 
-// TestLabs runs the script of every ready playbook, lab.txtar beside its site.hcl: a shell session in a copy of the lab's
-// directory that brings it up, proves what it is to show, damages it and mends it. Its command converge is what any lab must
-// hold, see there.
+// TestLabs runs the scripts of every ready playbook, lab.txtar beside its site.hcl and others for its variants: each is a shell
+// session in a copy of the lab's directory that brings it up, proves what it is to show, damages it and mends it. Its command
+// converge is what any lab must hold, see there.
 func TestLabs(t *testing.T) {
 	sites, err := filepath.Glob("../../playbooks/labs/*/site.hcl")
 	if err != nil || len(sites) == 0 {
@@ -55,8 +55,12 @@ func mayBootGuests(t *testing.T, site string) bool {
 }
 
 func labScript(t *testing.T, dir string) {
+	scripts, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Files:               []string{filepath.Join(dir, "lab.txtar")},
+		Files:               scripts,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))

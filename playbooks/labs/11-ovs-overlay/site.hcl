@@ -18,7 +18,7 @@ variable "datapath" {
   description = "Who forwards: system is the kernel's module openvswitch, netdev is ovs-vswitchd itself."
 }
 
-sandbox { kernel_modules = ["openvswitch"] }
+sandbox { kernel_modules = var.datapath == "system" ? ["openvswitch"] : [] }
 
 network "myNetwork" {}
 
@@ -41,6 +41,8 @@ host "boxB" {
 locals {
   inside = var.engine ? "container:" : ""
   all    = merge([for h in hosts : h.vars.webs]...)
+  # Made of the address, as Docker does: a container that has come back is where its neighbours still look for it.
+  mac = { for name, ip in local.all : name => format("02:42:%02x:%02x:%02x:%02x", [for b in split(".", ip) : parseint(b, 10)]...) }
 }
 
 play "containers, each with one end of a wire" {
@@ -64,6 +66,7 @@ play "containers, each with one end of a wire" {
     netns      = "${local.inside}${each.key}"
     peer       = "${each.key}_veth1"
     peer_netns = "" # the machine's own
+    address    = local.mac[each.key]
   }
   address "${each.key}_veth0" {
     for_each = webs
@@ -78,6 +81,29 @@ play "the switch" {
 
   package "openvswitch-switch" {}
   service "openvswitch-switch" { running = true }
+
+  # netdev sends tunnels out of its own bridges only: the NIC becomes a port of one, and that one has the NIC's address.
+  ovs_bridge "underlay" {
+    when          = var.datapath == "netdev"
+    datapath_type = "netdev"
+  }
+  ovs_port "enp0s8" {
+    when   = var.datapath == "netdev"
+    bridge = "underlay"
+  }
+  address "enp0s8" {
+    when      = var.datapath == "netdev"
+    cidr      = []
+    exclusive = true
+  }
+  link "underlay" {
+    when = var.datapath == "netdev"
+    up   = true
+  }
+  address "underlay" {
+    when = var.datapath == "netdev"
+    cidr = [host.nic["enp0s8"].address]
+  }
 
   ovs_bridge "myBridge" { datapath_type = var.datapath }
   link "myBridge" { up = true }

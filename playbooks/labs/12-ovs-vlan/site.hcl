@@ -17,7 +17,7 @@ variable "datapath" {
   description = "Who forwards: system is the kernel's module openvswitch, netdev is ovs-vswitchd itself."
 }
 
-sandbox { kernel_modules = ["openvswitch"] }
+sandbox { kernel_modules = var.datapath == "system" ? ["openvswitch"] : [] }
 
 network "myNetwork" {}
 
@@ -28,8 +28,8 @@ host "boxA" {
   }
   vars = { webs = {
     # web1 has an address in the other VLAN's subnet, too: it is the VLAN that keeps it out, not the lack of a route.
-    web1 = { cidr = ["192.168.50.1/24", "192.168.60.1/24"], tag = 100 }
-    web2 = { cidr = ["192.168.60.2/24"], tag = 200 }
+    web1 = { cidr = ["192.168.50.1/24", "192.168.60.1/24"], tag = 100, mac = "02:42:00:00:00:01" }
+    web2 = { cidr = ["192.168.60.2/24"], tag = 200, mac = "02:42:00:00:00:02" }
   } }
 }
 
@@ -39,8 +39,8 @@ host "boxB" {
     address = "192.168.50.5/24"
   }
   vars = { webs = {
-    web3 = { cidr = ["192.168.50.3/24"], tag = 100 }
-    web4 = { cidr = ["192.168.60.4/24"], tag = 200 }
+    web3 = { cidr = ["192.168.50.3/24"], tag = 100, mac = "02:42:00:00:00:03" }
+    web4 = { cidr = ["192.168.60.4/24"], tag = 200, mac = "02:42:00:00:00:04" }
   } }
 }
 
@@ -69,6 +69,7 @@ play "containers, each with one end of a wire" {
     netns      = "${local.inside}${each.key}"
     peer       = "${each.key}_veth1"
     peer_netns = "" # the machine's own
+    address    = each.value.mac # always the same: a container that has come back is where its neighbours still look for it
   }
   address "${each.key}_veth0" {
     for_each = webs
@@ -97,7 +98,10 @@ play "the switch" {
     bridge   = "myBridge"
     tag      = each.value.tag
   }
-  ovs_port "enp0s8" { bridge = "myBridge" } # no tag: it carries all
+  ovs_port "enp0s8" {
+    bridge = "myBridge"
+    tag    = "" # none: it carries all
+  }
 }
 
 play "same VLAN, both machines" {
