@@ -70,8 +70,12 @@ func build(goarch string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
+	overlay, err := withoutDocs(tmp)
+	if err != nil {
+		return nil, fmt.Errorf("leave out the manual: %w", err)
+	}
 	bin := filepath.Join(tmp, "labctl-agent")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -funcalign=4", "-gcflags=all=-l",
+	cmd := exec.Command("go", "build", "-overlay="+overlay, "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -funcalign=4", "-gcflags=all=-l",
 		"-o", bin, "labctl/cmd/labctl-agent")
 	// GOARM=5 has no need of a floating-point unit: it runs on every ARM.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch, "GOARM=5", "GOFLAGS=-mod=readonly")
