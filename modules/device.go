@@ -227,6 +227,24 @@ func kindName(l host.Link) string {
 	return "of type " + l.Kind
 }
 
+// keepReachable refuses to take down the device that has the address which the session came in on, and to make it a port.
+func keepReachable(ctx context.Context, h host.Host, at host.Net, netns string, l host.Link) error {
+	op := ""
+	switch {
+	case l.Up != nil && !*l.Up:
+		op = "take away device"
+	case l.Master != nil && *l.Master != "":
+		op = "attach to " + *l.Master + " device"
+	default:
+		return nil
+	}
+	err := keepSession(ctx, h, at, op, netns, l.Name)
+	if errors.Is(err, host.ErrNotExist) {
+		return nil // whoever sets it says so
+	}
+	return err
+}
+
 // setDevice sends l unless it says nothing.
 func setDevice(ctx context.Context, n host.Net, l host.Link) error {
 	if empty(l) {

@@ -157,13 +157,16 @@ func applyVirtual(ctx context.Context, h host.Host, kind string, block *schema.B
 	m, _ := want.(master)
 	switch {
 	case only == nil && m != nil:
-		return createMaster(ctx, n, l, *m.portList())
+		return createMaster(ctx, h, n, w.NetNS, l, *m.portList())
 	case only == nil:
 		return n.Links().Create(ctx, l)
 	case m != nil && d.Has("ports"):
-		if err := setPorts(ctx, n, l, *m.portList()); err != nil {
+		if err := setPorts(ctx, h, n, w.NetNS, l, *m.portList()); err != nil {
 			return err
 		}
+	}
+	if err := keepReachable(ctx, h, n, w.NetNS, l); err != nil {
+		return err
 	}
 	return setDevice(ctx, n, l)
 }

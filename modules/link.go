@@ -71,7 +71,7 @@ func applyLink(ctx context.Context, h host.Host, have, want *Link, d Diff) error
 	if err != nil {
 		return err
 	}
-	if want == nil || d.Has("netns") || d.Has("up") && want.Up != nil && !*want.Up {
+	if want == nil || d.Has("netns") {
 		if err := keepSession(ctx, h, at, "take away device", have.NetNS, have.Name); err != nil {
 			return err
 		}
@@ -87,6 +87,9 @@ func applyLink(ctx context.Context, h host.Host, have, want *Link, d Diff) error
 	}
 	l := host.Link{Name: want.Name}
 	want.link(&l, &d)
+	if err := keepReachable(ctx, h, at, have.NetNS, l); err != nil {
+		return err
+	}
 	return setDevice(ctx, at, l)
 }
 

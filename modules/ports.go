@@ -43,20 +43,20 @@ func readPorts(ctx context.Context, n host.Net, name string, want, have any) (er
 }
 
 // createMaster makes l with its ports. An MTU given at creation would follow that of the ports all the same.
-func createMaster(ctx context.Context, n host.Net, l host.Link, ports []string) error {
+func createMaster(ctx context.Context, h host.Host, n host.Net, netns string, l host.Link, ports []string) error {
 	mtu := l.MTU
 	l.MTU = nil
 	if err := n.Links().Create(ctx, l); err != nil {
 		return err
 	}
-	if err := setPorts(ctx, n, l, ports); err != nil {
+	if err := setPorts(ctx, h, n, netns, l, ports); err != nil {
 		return err
 	}
 	return setDevice(ctx, n, host.Link{Name: l.Name, Kind: l.Kind, MTU: mtu})
 }
 
 // setPorts attaches what is missing before it releases what is too much.
-func setPorts(ctx context.Context, n host.Net, l host.Link, want []string) error {
+func setPorts(ctx context.Context, h host.Host, n host.Net, netns string, l host.Link, want []string) error {
 	if want == nil {
 		return nil
 	}
@@ -66,7 +66,11 @@ func setPorts(ctx context.Context, n host.Net, l host.Link, want []string) error
 	}
 	for _, p := range want {
 		if !slices.Contains(have, p) {
-			if err := attach(ctx, n, l, p); err != nil {
+			err := keepReachable(ctx, h, n, netns, host.Link{Name: p, Master: &l.Name})
+			if err == nil {
+				err = attach(ctx, n, l, p)
+			}
+			if err != nil {
 				return fmt.Errorf("attach port: %w", err)
 			}
 		}
@@ -82,12 +86,19 @@ func setPorts(ctx context.Context, n host.Net, l host.Link, want []string) error
 }
 
 // attach makes port a port of l. A bond and a team take it only while it is down, and bring it up themselves
-// (bond_enslave, drivers/net/bonding/bond_main.c; team_port_add).
+// (bond_enslave, drivers/net/bonding/bond_main.c; team_port_add). One that they do not take comes up again.
 func attach(ctx context.Context, n host.Net, l host.Link, port string) error {
-	if l.Kind == "bond" || l.Kind == "team" {
-		if err := n.Links().Set(ctx, host.Link{Name: port, Up: ptr(false)}); err != nil {
-			return err
-		}
+	to := host.Link{Name: port, Master: &l.Name}
+	if l.Kind != "bond" && l.Kind != "team" {
+		return n.Links().Set(ctx, to)
 	}
-	return n.Links().Set(ctx, host.Link{Name: port, Master: &l.Name})
+	was, _ := n.Links().Get(ctx, port) // if it is not there, Set says so
+	if err := n.Links().Set(ctx, host.Link{Name: port, Up: ptr(false)}); err != nil {
+		return err
+	}
+	err := n.Links().Set(ctx, to)
+	if err != nil && is(was.Up) {
+		_ = n.Links().Set(ctx, host.Link{Name: port, Up: ptr(true)})
+	}
+	return err
 }

@@ -217,6 +217,9 @@ func (v *Veth) update(ctx context.Context, h host.Host, n host.Net, have *Veth, 
 	}
 	l := host.Link{Name: v.Name}
 	v.link(&l, &d)
+	if err := keepReachable(ctx, h, n, v.NetNS, l); err != nil {
+		return err
+	}
 	return setDevice(ctx, n, l)
 }
 
