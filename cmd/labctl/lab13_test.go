@@ -3,14 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -82,78 +78,6 @@ func TestLab13Rules(t *testing.T) {
 		got := inSandbox(t, lab13, "localhost", "ip", "netns", "exec", ns, "iptables-save")
 		if n := strings.Count(got, "-j LOG"); n != 16 {
 			t.Errorf("%s has %d LOG rules, want 16 (14 places and two for ESTABLISHED)", ns, n)
-		}
-	}
-}
-
-// TestLab13LogOrder asserts the way of one packet through the chains at stage 1, by the kernel's log: the packet passes the
-// router and ends in boxB before INPUT, because boxB has no way back to its source.
-func TestLab13LogOrder(t *testing.T) {
-	if !canSandbox(t) {
-		return
-	}
-	const knob = "/proc/sys/net/netfilter/nf_log_all_netns"
-	before, err := os.ReadFile(knob)
-	if err != nil {
-		t.Fatalf("the kernel cannot log from namespaces: %v", err)
-	}
-	if err := os.WriteFile(knob, []byte("1"), 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.WriteFile(knob, before, 0) })
-	bringUp(t, lab13)
-	events(t, 0, "play", "--sandbox", "--json", "-e", "stage=1", lab13)
-	log := kernelLog(t, func() {
-		_, _ = sandboxExec(lab13, "localhost", "ip", "netns", "exec", "boxA", "ping", "-c1", "-W1", "172.16.200.5")
-	})
-	var got []string
-	ttls := map[string]bool{}
-	for _, l := range log {
-		_, text, _ := strings.Cut(l, ";")
-		if place, packet, ok := strings.Cut(text, ":IN="); ok && strings.Contains(packet, "SRC=172.16.100.5 DST=172.16.200.5") {
-			got = append(got, place)
-			ttls[packet[strings.Index(packet, "TTL="):][:6]] = true
-		}
-	}
-	want := []string{
-		"boxA:OUTPUT:raw", "boxA:OUTPUT:mangle", "boxA:OUTPUT:nat", "boxA:OUTPUT:filter", "boxA:POSTROUTING:mangle", "boxA:POSTROUTING:nat",
-		"router:PREROUTING:raw", "router:PREROUTING:mangle", "router:PREROUTING:nat", "router:FORWARD:mangle", "router:FORWARD:filter",
-		"router:POSTROUTING:mangle", "router:POSTROUTING:nat",
-		"boxB:PREROUTING:raw", "boxB:PREROUTING:mangle", "boxB:PREROUTING:nat",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the way of the packet (-want +got):\n%s\nlog:\n%s", diff, strings.Join(log, "\n"))
-	}
-	if !ttls["TTL=64"] || !ttls["TTL=63"] || len(ttls) != 2 {
-		t.Errorf("TTLs seen: %v, want 64 before and 63 behind the router", ttls)
-	}
-}
-
-// kernelLog returns the lines that the kernel logs while do runs (/dev/kmsg, Documentation/ABI/testing/dev-kmsg).
-func kernelLog(t *testing.T, do func()) []string {
-	t.Helper()
-	fd, err := syscall.Open("/dev/kmsg", syscall.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatalf("open /dev/kmsg: %v", err)
-	}
-	defer syscall.Close(fd)
-	if _, err := syscall.Seek(fd, 0, io.SeekEnd); err != nil {
-		t.Fatalf("seek /dev/kmsg: %v", err)
-	}
-	do()
-	time.Sleep(100 * time.Millisecond)
-	var lines []string
-	buf := make([]byte, 8192)
-	for {
-		n, err := syscall.Read(fd, buf)
-		switch {
-		case errors.Is(err, syscall.EAGAIN):
-			return lines
-		case errors.Is(err, syscall.EPIPE): // overwritten before it was read: go on with what is left
-		case err != nil:
-			t.Fatalf("read /dev/kmsg: %v", err)
-		default:
-			lines = append(lines, string(buf[:n]))
 		}
 	}
 }

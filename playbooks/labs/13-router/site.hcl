@@ -27,6 +27,12 @@ variable "log" {
   description = "Log every packet in every chain, with a prefix that says which."
 }
 
+variable "kmsg" {
+  type        = bool
+  default     = false
+  description = "Prove by the kernel's log which way the packets take. It tells of namespaces where nf_log_all_netns is set, which is one setting of the whole machine: in the sandbox the machine gets a kernel of its own."
+}
+
 locals {
   namespaces = ["boxA", "router", "boxB"]
 
@@ -64,7 +70,56 @@ locals {
   }
 }
 
-host "localhost" { connection = "local" }
+locals {
+  # What the log tells of one ping from boxA to boxB: the chains that it passes and what it looks like there. LOG rules come first in
+  # a chain, so that the last one to tell is that which drops it, or in whose way it is changed.
+  there = "SRC=172.16.100.5 DST=172.16.200.5*TTL="
+  request = [
+    { chain = "boxA:OUTPUT", packet = "${local.there}64" },
+    { chain = "boxA:POSTROUTING", packet = "${local.there}64" },
+    { chain = "router:PREROUTING", packet = "${local.there}64" },
+    { chain = "router:FORWARD", packet = "${local.there}63" },
+    { chain = "router:POSTROUTING", packet = "${local.there}63" },
+    { chain = "boxB:PREROUTING", packet = "SRC=${var.stage >= 2 ? "172.16.200.1" : "172.16.100.5"} DST=172.16.200.5*TTL=63" },
+    { chain = "boxB:INPUT", packet = "SRC=172.16.200.1 DST=172.16.200.5*TTL=63" },
+  ]
+  back = "SRC=172.16.200.5 DST=172.16.100.5*TTL="
+  reply = [
+    { chain = "boxB:OUTPUT", packet = "SRC=172.16.200.5 DST=172.16.200.1*TTL=64" },
+    { chain = "boxB:POSTROUTING", packet = "SRC=172.16.200.5 DST=172.16.200.1*TTL=64" },
+    { chain = "router:PREROUTING", packet = "SRC=172.16.200.5 DST=172.16.200.1*TTL=64" },
+    { chain = "router:FORWARD", packet = "${local.back}63" }, # connection tracking has undone the SNAT
+    { chain = "router:POSTROUTING", packet = "${local.back}63" },
+    { chain = "boxA:PREROUTING", packet = "${local.back}63" },
+    { chain = "boxA:INPUT", packet = "${local.back}63" },
+  ]
+  # How far they get at each stage.
+  passed = {
+    request = [0, 6, 7, 4, 7, 7, 7][var.stage] # at 1 boxB's reverse path filter drops it, at 3 the router's policy
+    reply   = [0, 0, 7, 0, 4, 7, 7][var.stage]
+  }
+  lines = concat(
+    flatten([
+      for at in slice(local.request, 0, local.passed.request) : [
+        for table in local.chains[split(":", at.chain)[1]] : "${at.chain}:${table}:*${at.packet}"
+      ]
+    ]),
+    # An answer belongs to a connection that is known: it does not come to the table nat, and has a rule more in mangle.
+    flatten([
+      for at in slice(local.reply, 0, local.passed.reply) : [
+        for table in local.chains[split(":", at.chain)[1]] : concat(
+          ["${at.chain}:${table}:*${at.packet}"],
+          table == "mangle" && contains(["INPUT", "OUTPUT"], split(":", at.chain)[1]) ? ["${at.chain}:established:*${at.packet}"] : [],
+        ) if table != "nat"
+      ]
+    ]),
+  )
+}
+
+host "localhost" {
+  connection = "local"
+  kernel     = var.kmsg ? "guest" : null
+}
 
 play "wires and addresses" {
   hosts  = "localhost"
@@ -165,6 +220,16 @@ play "firewall" {
   }
 }
 
+play "log of all namespaces" {
+  hosts  = "localhost"
+  become = true
+
+  sysctl "net.netfilter.nf_log_all_netns" {
+    when  = var.kmsg
+    value = "1"
+  }
+}
+
 play "web server on boxA" {
   hosts  = "localhost"
   become = true
@@ -194,5 +259,21 @@ play "what must and must not work" {
     when   = var.stage >= 3
     netns  = "boxB"
     expect = "unreachable"
+  }
+}
+
+play "the way of a packet, by the log" {
+  hosts  = "localhost"
+  become = true
+
+  kmsg "ping from boxA" {
+    when     = var.kmsg
+    prefix   = [for ns in local.namespaces : "${ns}:"]
+    contains = "PROTO=ICMP"
+    lines    = local.lines
+    trigger {
+      netns = "boxA"
+      ping  = "172.16.200.5"
+    }
   }
 }
