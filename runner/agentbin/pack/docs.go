@@ -17,7 +17,8 @@ import (
 // withDocs is the package whose manual labctl shows and no agent needs: 65 kB of it, a seventieth of what goes over the wire.
 const withDocs = "labctl/modules"
 
-// docTag is what a struct's tag says of an argument. It stays, for the schema insists on it, but says nothing.
+// docTag is what a struct's tag says of an argument. Like the fields Doc and Example it stays, for a module without is refused,
+// but says nothing.
 var docTag = regexp.MustCompile(`\bdoc:"(?:[^"\\]|\\.)*"`)
 
 // withoutDocs writes the sources of withDocs without their manual to dir, and there what go build -overlay takes. Lines keep
@@ -51,7 +52,7 @@ func withoutDocs(dir string) (overlay string, err error) {
 	return overlay, os.WriteFile(overlay, content, 0o600)
 }
 
-// stripDocs empties the fields Doc and Example of composite literals and the doc tags of structs.
+// stripDocs cuts short the fields Doc and Example of composite literals and the doc tags of structs.
 func stripDocs(source []byte) ([]byte, error) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, "", source, parser.SkipObjectResolution)
@@ -71,7 +72,7 @@ func stripDocs(source []byte) ([]byte, error) {
 		case *ast.KeyValueExpr:
 			key, _ := n.Key.(*ast.Ident)
 			if lit, ok := n.Value.(*ast.BasicLit); ok && key != nil && (key.Name == "Doc" || key.Name == "Example") {
-				put(lit, `""`)
+				put(lit, `"-"`)
 			}
 		case *ast.Field:
 			if n.Tag != nil {
