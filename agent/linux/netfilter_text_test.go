@@ -109,6 +109,7 @@ func bothFamilies() []placed {
 		mangle(ipt.Rule{Jump: "TCPMSS", Protocol: "tcp", TCPFlags: &ipt.TCPFlags{Mask: []string{"SYN", "RST"}, Comp: []string{"SYN"}}, ClampMSSToPMTU: true}),
 		mangle(ipt.Rule{Jump: "TCPMSS", Protocol: "tcp", Syn: yes(), SetMSS: num(1360)}),
 		{"mangle", "OUTPUT", ipt.Rule{State: []string{"ESTABLISHED"}, Jump: "LOG", LogPrefix: "boxA:OUTPUT:established:", LogLevel: "info"}},
+		mangle(ipt.Rule{Jump: "CHECKSUM", Protocol: "udp", ChecksumFill: true}),
 		{"raw", "PREROUTING", ipt.Rule{Jump: "NOTRACK"}},
 		{"raw", "OUTPUT", ipt.Rule{Jump: "CT", NoTrack: true}},
 		{"nat", "POSTROUTING", ipt.Rule{OutInterface: "eno1", Jump: "MASQUERADE"}},

@@ -45,7 +45,7 @@ type Rule struct {
 	Arguments        []string `json:"arguments,omitempty" lab:"option" doc:"Words of iptables for what has no argument here, one each; a last resort."`
 	Comment          string   `json:"comment,omitempty" lab:"option" doc:"Comment, up to 255 bytes; part of the rule."`
 
-	Jump           string `json:"jump,omitempty" lab:"option" doc:"Target: ACCEPT, DROP, REJECT, RETURN, LOG, SNAT, DNAT, MASQUERADE, REDIRECT, MARK, CONNMARK, TCPMSS, NOTRACK, CT, ... or a chain."`
+	Jump           string `json:"jump,omitempty" lab:"option" doc:"Target: ACCEPT, DROP, REJECT, RETURN, LOG, SNAT, DNAT, MASQUERADE, REDIRECT, MARK, CONNMARK, TCPMSS, NOTRACK, CT, CHECKSUM, ... or a chain."`
 	Goto           string `json:"goto,omitempty" lab:"option" doc:"Chain to go on in, without coming back."`
 	ToSource       string `json:"to_source,omitempty" lab:"option" doc:"SNAT: new source ADDRESS[-ADDRESS][:PORT[-PORT]]."`
 	ToDestination  string `json:"to_destination,omitempty" lab:"option" doc:"DNAT: new destination [ADDRESS[-ADDRESS]][:PORT[-PORT]]."`
@@ -69,6 +69,7 @@ type Rule struct {
 	ClampMSSToPMTU bool   `json:"clamp_mss_to_pmtu,omitempty" lab:"option" doc:"TCPMSS: bound the segment size by the path MTU."`
 	SetMSS         *int   `json:"set_mss,omitempty" lab:"option" doc:"TCPMSS: set the segment size, in bytes."`
 	NoTrack        bool   `json:"notrack,omitempty" lab:"option" doc:"CT: do not track the connection."`
+	ChecksumFill   bool   `json:"checksum_fill,omitempty" lab:"option" doc:"CHECKSUM: fill in the checksum that the kernel leaves to a NIC."`
 }
 
 // TCPFlags select TCP packets by their flags.

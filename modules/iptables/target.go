@@ -10,7 +10,7 @@ import (
 // targetTables are the tables that a target is bound to (the .table of its kernel module); others go anywhere.
 var targetTables = map[string]string{
 	"SNAT": "nat", "DNAT": "nat", "MASQUERADE": "nat", "REDIRECT": "nat", "NETMAP": "nat",
-	"NOTRACK": "raw", "CT": "raw", "REJECT": "filter", "TTL": "mangle", "HL": "mangle", "TPROXY": "mangle",
+	"NOTRACK": "raw", "CT": "raw", "REJECT": "filter", "TTL": "mangle", "HL": "mangle", "TPROXY": "mangle", "CHECKSUM": "mangle",
 }
 
 // targetChains are the built-in chains that a NAT target can work in.
@@ -55,6 +55,7 @@ var (
 		{"clamp_mss_to_pmtu", func(r *Rule) bool { return r.ClampMSSToPMTU }, tcpmss},
 		{"set_mss", func(r *Rule) bool { return r.SetMSS != nil }, tcpmss},
 		{"notrack", func(r *Rule) bool { return r.NoTrack }, []string{"CT"}},
+		{"checksum_fill", func(r *Rule) bool { return r.ChecksumFill }, []string{"CHECKSUM"}},
 	}
 )
 
@@ -95,6 +96,13 @@ func (r *Rule) writeTarget(w *ruleWriter) {
 	case "CT":
 		if r.NoTrack {
 			w.put("--notrack")
+		}
+	case "CHECKSUM":
+		if !r.ChecksumFill && len(r.Arguments) == 0 {
+			w.fault("checksum_fill", "is needed: CHECKSUM does nothing else")
+		}
+		if r.ChecksumFill {
+			w.put("--checksum-fill")
 		}
 	}
 }
