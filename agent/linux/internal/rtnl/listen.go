@@ -33,16 +33,16 @@ func (c *Conn) Pending() ([]Reply, error) {
 	defer c.mu.Unlock()
 	var out []Reply
 	for {
-		n, _, err := unix.Recvfrom(c.fd, c.buf, unix.MSG_DONTWAIT)
+		n, errno := call(unix.SYS_READ, c.fd, c.buf)
 		switch {
-		case err == unix.EINTR:
+		case errno == unix.EINTR:
 			continue
-		case err == unix.EAGAIN:
+		case errno == unix.EAGAIN:
 			return out, nil
-		case err == unix.ENOBUFS:
+		case errno == unix.ENOBUFS:
 			return nil, ErrOverrun
-		case err != nil:
-			return nil, fmt.Errorf("receive notifications: %w", err)
+		case errno != 0:
+			return nil, fmt.Errorf("receive notifications: %w", errno)
 		}
 		out = appendMessages(out, c.buf[:n])
 	}
