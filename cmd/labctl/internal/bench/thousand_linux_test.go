@@ -20,9 +20,13 @@ type thousand struct {
 	tasks string // in labctl's language
 	tool  string // its name in the table
 	line  string // the command on the host, which reads the list
+	needs string // a command on both hosts before, which they may have run already
 	first func() string
 	again func() string // a list that changes nothing; nil: the tool cannot say that
 }
+
+// onOVS is a bridge of Open vSwitch's userspace datapath, which needs no kernel module.
+const onOVS = "{ ovs-vsctl --timeout=1 br-exists bench1 || service openvswitch-switch start; } && ovs-vsctl --may-exist add-br bench1 -- set bridge bench1 datapath_type=netdev"
 
 // The device that addresses and routes are put on is there before.
 // IPv6 announces every device that comes up and looks for others with its address, for seconds: which tool is charged for that is
@@ -65,6 +69,23 @@ var thousands = []thousand{
 			return numbered("link add veth%[1]d type veth peer name peer%[1]d\nlink set peer%[1]d up\nlink set veth%[1]d up\n")
 		},
 	},
+	{
+		kind: "OVS ports", tool: "ovs-vsctl", line: "xargs -s 1000000 ovs-vsctl", needs: onOVS,
+		tasks: "  ovs_port \"vx${replace(each.key, \".\", \"-\")}\" {\n    for_each = toset([for i in range(1000) : \"${floor(i / 250)}.${i % 250 + 1}\"])\n" +
+			"    bridge   = \"bench1\"\n    type     = \"vxlan\"\n    options  = { remote_ip = \"10.81.${each.key}\" }\n  }\n",
+		first: func() string { return portList("add-port") }, again: func() string { return portList("--may-exist add-port") },
+	},
+	{
+		kind: "OVS flows", tool: "ovs-ofctl add-flows", line: "ovs-ofctl -O OpenFlow14 --bundle add-flows bench1 -", needs: onOVS,
+		tasks: "  ovs_flow \"bench1\" {\n    table     = 1\n    exclusive = \"table\"\n    flows     = [for i in range(1000) : \"tcp,nw_src=10.82.${floor(i / 250)}.${i % 250 + 1},actions=output:1\"]\n  }\n",
+		first: flowList("1"), again: flowList("1"),
+	},
+	{
+		kind: "OVS flows, a task each", tool: "ovs-ofctl add-flows", line: "ovs-ofctl -O OpenFlow14 --bundle add-flows bench1 -", needs: onOVS,
+		tasks: "  ovs_flow \"bench1\" {\n    for_each = toset([for i in range(1000) : \"10.82.${floor(i / 250)}.${i % 250 + 1}\"])\n    table    = 2\n" +
+			"    match    = { tcp = \"\", nw_src = each.key }\n    actions  = \"output:1\"\n  }\n",
+		first: flowList("2"), again: flowList("2"),
+	},
 }
 
 // inGuest are kinds for guests, whose kernel has them whatever this computer's has.
@@ -86,6 +107,20 @@ func restoreList(chain string) func() string {
 	return func() string {
 		return "*filter\n:" + chain + " - [0:0]\n" + split("-A "+chain+" -s 10.80.%d.%d/32 -j ACCEPT\n") + "COMMIT\n"
 	}
+}
+
+// portList is one command of ovs-vsctl, as xargs reads it.
+func portList(add string) string {
+	var b strings.Builder
+	for i := range many {
+		at := fmt.Sprintf("%d-%d", i/250, i%250+1)
+		fmt.Fprintf(&b, "-- %s bench1 vx%s -- set interface vx%s type=vxlan options:remote_ip=10.81.%s\n", add, at, at, strings.ReplaceAll(at, "-", "."))
+	}
+	return strings.TrimPrefix(b.String(), "-- ")
+}
+
+func flowList(table string) func() string {
+	return func() string { return split("table=" + table + ",tcp,nw_src=10.82.%d.%d,actions=output:1\n") }
 }
 
 // numbered counts from 0, from 1, and in even numbers.
@@ -116,15 +151,24 @@ func BenchmarkThousandInGuest(b *testing.B) { benchThousand(b, inGuest, sandbox.
 func benchThousand(b *testing.B, kinds []thousand, kernel string) {
 	bed := newTestbedOf(b, kernel, 1, labctl.name, "list")
 	for _, name := range []string{labctl.name + "-1", "list-1"} {
-		o := sandbox.ExecOptions{Argv: []string{"sh", "-c", onDevice}}
-		if code, err := sandbox.Exec(context.Background(), bed.dir, bed.state.Name, name, o); err != nil || code != 0 {
-			b.Fatalf("prepare %s: exit %d, %v", name, code, err)
-		}
+		prepare(b, bed, name, onDevice)
 	}
 	benchWarm(b, bed)
 	for _, k := range kinds {
+		if k.needs != "" {
+			prepare(b, bed, labctl.name+"-1", k.needs)
+			prepare(b, bed, "list-1", k.needs)
+		}
 		b.Run(strings.ReplaceAll(k.kind, " ", "-")+"/list", func(b *testing.B) { benchList(b, bed, k) })
 		b.Run(strings.ReplaceAll(k.kind, " ", "-")+"/labctl", func(b *testing.B) { benchObjects(b, bed, k) })
+	}
+}
+
+func prepare(b *testing.B, bed *testbed, host, command string) {
+	b.Helper()
+	o := sandbox.ExecOptions{Argv: []string{"sh", "-c", command}}
+	if code, err := sandbox.Exec(context.Background(), bed.dir, bed.state.Name, host, o); err != nil || code != 0 {
+		b.Fatalf("prepare %s: exit %d, %v", host, code, err)
 	}
 }
 
