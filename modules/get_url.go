@@ -162,7 +162,9 @@ trap 'exit 1' HUP INT TERM
 if command -v curl >/dev/null; then curl -fsSL --proto =https,http,ftp -o "$temp" -- "$2"
 elif command -v wget >/dev/null; then wget -q -O "$temp" -- "$2" || { rc=$?; echo "wget exits with $rc" >&2; exit 1; }
 elif command -v python3 >/dev/null; then python3 -c 'import shutil, sys, urllib.request
-with urllib.request.urlopen(sys.argv[2]) as r, open(sys.argv[1], "wb") as w: shutil.copyfileobj(r, w)' "$temp" "$2"
+try:
+    with urllib.request.urlopen(sys.argv[2]) as r, open(sys.argv[1], "wb") as w: shutil.copyfileobj(r, w)
+except OSError as e: sys.exit(str(e))' "$temp" "$2"
 else echo "there is no curl, wget or python3 to download with" >&2; exit 127
 fi && echo "$temp"`
 
