@@ -21,8 +21,8 @@ var containerEngines = map[string]func(dir string) []string{
 		return []string{"dockerd", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--storage-driver=vfs", "--data-root=" + dir + "/data",
 			"--exec-root=" + dir + "/exec", "--pidfile=" + dir + "/pid", "-H", "unix://" + dir + "/sock"}
 	},
-	"podman": func(dir string) []string {
-		return []string{"podman", "--root=" + dir + "/data", "--runroot=" + dir + "/run", "--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=file",
+	"podman": func(dir string) []string { // crun wants no hybrid of both versions of cgroups
+		return []string{"podman", "--runtime=runc", "--root=" + dir + "/data", "--runroot=" + dir + "/run", "--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=file",
 			"system", "service", "--time=0", "unix://" + dir + "/sock"}
 	},
 }
