@@ -129,7 +129,8 @@ func (e Editor) SetUser(ctx context.Context, u host.User) error {
 	if err != nil || after[ID] == before[ID] && after[GID] == before[GID] {
 		return err
 	}
-	if st, err := e.Files.Stat(ctx, after[Home], false); err != nil || strconv.Itoa(st.UID) != before[ID] {
+	st, err := e.Files.Stat(ctx, after[Home], false)
+	if uid := strconv.Itoa(st.UID); err != nil || uid != before[ID] && uid != after[ID] {
 		return nil // no home, or another user's
 	}
 	return e.handOver(ctx, after[Home], before, after)
