@@ -107,7 +107,20 @@ func mountEarly() error {
 		return err
 	}
 	_ = exec.Command("modprobe", "-q", "ipv6").Run() // where it is a module, so that /proc/sys/net/ipv6 is there from the start
-	return errors.Join(os.MkdirAll("/run/sshd", 0o755), os.MkdirAll("/run/labctl", 0o700))
+	return errors.Join(os.MkdirAll("/run/sshd", 0o755), os.MkdirAll("/run/labctl", 0o700), holdBackOVS())
+}
+
+// holdBackOVS has ovs-vswitchd wait until the machine is older than 10 seconds. Before that it counts no processor, starts no
+// thread that handles packets, and those that it starts later get none: nothing is forwarded (count_cpu_cores, lib/ovs-thread.c
+// of Open vSwitch 3.1, takes its first count for 10 seconds old when the clock shows less).
+func holdBackOVS() error {
+	const dir = "/run/systemd/system/ovs-vswitchd.service.d"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(dir+"/processors.conf", []byte(`[Service]
+ExecStartPre=/bin/sh -c 'while read -r up rest </proc/uptime && [ "$${up%%%%.*}" -lt 11 ]; do sleep 0.2; done'
+`), 0o644)
 }
 
 // furnish makes the files that tell this machine from the others, as other hosts have them.
