@@ -33,12 +33,9 @@ goes to standard output:
 			if err != nil {
 				return err
 			}
-			hosts, err := st.Inventory.Match(args[0])
+			h, err := st.oneHost(args[0], "capture looks at one")
 			if err != nil {
 				return err
-			}
-			if len(hosts) != 1 {
-				return fmt.Errorf("%q names %d hosts: capture looks at one", args[0], len(hosts))
 			}
 			filter := strings.Join(args[2:], " ")
 			if _, err := pcapfilter.Parse(filter); err != nil {
@@ -63,7 +60,7 @@ goes to standard output:
 				out = io.Writer(f)
 			}
 			params := map[string]any{"dev": args[1], "filter": filter, "netns": netns, "promisc": promisc}
-			total, err := runner.Capture(cmd.Context(), opener, hosts[0], become, params, out)
+			total, err := runner.Capture(cmd.Context(), opener, h, become, params, out)
 			fmt.Fprintf(a.err, "%d frames, %d dropped\n", total.Frames, total.Dropped)
 			return err
 		},

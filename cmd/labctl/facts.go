@@ -39,12 +39,9 @@ A host shows all of itself to root only, hence the default of --become. With
 			if err != nil {
 				return err
 			}
-			hosts, err := st.Inventory.Match(args[0])
+			h, err := st.oneHost(args[0], "facts shows one")
 			if err != nil {
 				return err
-			}
-			if len(hosts) != 1 {
-				return fmt.Errorf("%q names %d hosts: facts shows one", args[0], len(hosts))
 			}
 			opener, _, done, err := a.opener(st, &c, a.logf(c.verbose))
 			if err != nil {
@@ -56,9 +53,9 @@ A host shows all of itself to root only, hence the default of --become. With
 				become = "root"
 			}
 			if out == "json" {
-				files = append(files, st.paths(hosts[0])...)
+				files = append(files, st.paths(h)...)
 			}
-			snap, err := runner.TakeSnapshot(cmd.Context(), opener, hosts[0], become, out == "json", files)
+			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, become, out == "json", files)
 			if err != nil {
 				return err
 			}

@@ -218,18 +218,28 @@ func (a *app) sandboxSSHConfig() *cobra.Command {
 	}
 }
 
+// sandboxFlag names a sandbox, by its name or by the path of its site.
+type sandboxFlag string
+
+func (f *sandboxFlag) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP((*string)(f), "sandbox", "s", "", "site or name of the sandbox (default: that of the working directory, else the only one)")
+}
+
+func (f sandboxFlag) find() (*sandbox.State, error) {
+	if f == "" {
+		return defaultSandbox()
+	}
+	return findSandbox([]string{string(f)})
+}
+
 func (a *app) sandboxExec() *cobra.Command {
-	var name string
+	var name sandboxFlag
 	cmd := &cobra.Command{
 		Use:                   "exec [-s SANDBOX] HOST [--] [COMMAND...]",
 		DisableFlagsInUseLine: true,
 		Short:                 "Run a command in a host, without SSH; a shell if none is given",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var which []string
-			if name != "" {
-				which = []string{name}
-			}
-			s, err := findSandbox(which)
+			s, err := name.find()
 			if err != nil {
 				return err
 			}
@@ -248,7 +258,7 @@ func (a *app) sandboxExec() *cobra.Command {
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows HOST belongs to COMMAND
-	cmd.Flags().StringVarP(&name, "sandbox", "s", "", "site or name of the sandbox (default: that of the working directory, else the only one)")
+	name.register(cmd)
 	return cmd
 }
 

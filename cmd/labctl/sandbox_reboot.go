@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) sandboxReboot() *cobra.Command {
-	var name string
+	var name sandboxFlag
 	cmd := &cobra.Command{
 		Use:   "reboot [-s SANDBOX] HOST...",
 		Short: "Reboot hosts, and wait until they are back",
@@ -19,11 +19,7 @@ A host with a kernel of its own reboots as a machine does: its disk is kept, and
 what only its kernel held is gone. One that shares this computer's kernel starts
 anew, with the files that every host begins with.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var which []string
-			if name != "" {
-				which = []string{name}
-			}
-			s, err := findSandbox(which)
+			s, err := name.find()
 			if err != nil {
 				return err
 			}
@@ -33,6 +29,6 @@ anew, with the files that every host begins with.`,
 			return sandbox.Reboot(cmd.Context(), sandbox.DefaultDir, s.Name, args, func(l string) { fmt.Fprintln(a.err, l) })
 		},
 	}
-	cmd.Flags().StringVarP(&name, "sandbox", "s", "", "site or name of the sandbox (default: that of the working directory, else the only one)")
+	name.register(cmd)
 	return cmd
 }

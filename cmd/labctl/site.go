@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"labctl/cmd/labctl/internal/view"
+	"labctl/inventory"
 	"labctl/playbooks"
 )
 
@@ -70,6 +73,18 @@ func (a *app) diagnose(s *playbooks.Site, diags hcl.Diagnostics) error {
 		return exitError(exitUser)
 	}
 	return nil
+}
+
+// oneHost is the host that a pattern matches. Of one that matches more, limits says what the verb does with one alone.
+func (s *site) oneHost(pattern, limits string) (*inventory.Host, error) {
+	hosts, err := s.Inventory.Match(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if len(hosts) != 1 {
+		return nil, fmt.Errorf("%q names %d hosts: %s", pattern, len(hosts), limits)
+	}
+	return hosts[0], nil
 }
 
 // usesLocalhost reports whether a play is for the implicit localhost.
