@@ -25,7 +25,8 @@ type Input struct {
 }
 
 var sshAttributes = attributes("user", "port", "identity_file", "identities_only", "identity_agent", "known_hosts",
-	"host_key_policy", "connect_timeout", "connection", "jump")
+	"host_key_policy", "host_key", "host_ca", "certificate_file", "password", "options", "proxy_command", "control_path", "relay",
+	"connect_timeout", "connection", "jump", "become_method", "become_password", "become_flags")
 
 var (
 	sshSchema     = &hcl.BodySchema{Attributes: sshAttributes}
@@ -118,11 +119,22 @@ func (d *decoder) settings(a hcl.Attributes) SSH {
 		IdentitiesOnly: d.flag(a["identities_only"]),
 		IdentityAgent:  d.text(a["identity_agent"]),
 		KnownHosts:     d.paths(a["known_hosts"]),
-		HostKeyPolicy:  d.oneOf(a["host_key_policy"], "strict", "accept-new", "off"),
+		HostKeyPolicy:  d.oneOf(a["host_key_policy"], "strict", "ask", "accept-new", "off"),
 		HostKeyAlias:   d.text(a["host_key_alias"]),
 		ConnectTimeout: d.duration(a["connect_timeout"]),
 		Connection:     d.oneOf(a["connection"], ConnectSSH, ConnectLocal),
 		Jump:           d.jumps(a["jump"]),
+		HostKeys:       d.texts(a["host_key"]),
+		HostCAs:        d.texts(a["host_ca"]),
+		Certificates:   d.paths(a["certificate_file"]),
+		Password:       d.text(a["password"]),
+		Options:        d.texts(a["options"]),
+		ProxyCommand:   d.text(a["proxy_command"]),
+		ControlPath:    d.text(a["control_path"]),
+		Relay:          d.flag(a["relay"]),
+		BecomeMethod:   d.oneOf(a["become_method"], "sudo", "doas", "su"),
+		BecomePassword: d.text(a["become_password"]),
+		BecomeFlags:    d.texts(a["become_flags"]),
 	}
 }
 

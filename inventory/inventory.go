@@ -5,6 +5,7 @@ package inventory
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -40,11 +41,23 @@ type SSH struct {
 	IdentitiesOnly bool
 	IdentityAgent  string // socket of the ssh-agent, or "none"
 	KnownHosts     []string
-	HostKeyPolicy  string // "strict", "accept-new" or "off"
+	HostKeyPolicy  string // "strict", "ask", "accept-new" or "off"
 	HostKeyAlias   string
+	HostKeys       []string // keys or fingerprints that the host may have, in place of known_hosts
+	HostCAs        []string // keys of authorities that may certify it
+	Certificates   []string // files, for the identities
+	Password       string   // for the login; sensitive
+	Options        []string // as ssh -o takes them: "Keyword=value"
+	ProxyCommand   string   // with its tokens
+	ControlPath    string
+	Relay          bool // through the last hop by a program that runs there, not by forwarding
 	ConnectTimeout time.Duration
 	Connection     string // ConnectSSH or ConnectLocal
 	Jump           []Jump // visited from left to right; nil: not said, empty: none
+
+	BecomeMethod   string // "sudo", "doas" or "su"
+	BecomePassword string // sensitive
+	BecomeFlags    []string
 }
 
 // Jump names one hop as the user wrote it: an inventory name, or [user@]host[:port].
@@ -139,14 +152,27 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.HostKeyAlias, from.HostKeyAlias)
 	fill(&s.ConnectTimeout, from.ConnectTimeout)
 	fill(&s.Connection, from.Connection)
-	if s.IdentityFiles == nil {
-		s.IdentityFiles = from.IdentityFiles
-	}
-	if s.KnownHosts == nil {
-		s.KnownHosts = from.KnownHosts
-	}
+	fill(&s.Password, from.Password)
+	fill(&s.ProxyCommand, from.ProxyCommand)
+	fill(&s.ControlPath, from.ControlPath)
+	fill(&s.Relay, from.Relay)
+	fill(&s.BecomeMethod, from.BecomeMethod)
+	fill(&s.BecomePassword, from.BecomePassword)
+	fillList(&s.HostKeys, from.HostKeys)
+	fillList(&s.HostCAs, from.HostCAs)
+	fillList(&s.Certificates, from.Certificates)
+	fillList(&s.BecomeFlags, from.BecomeFlags)
+	s.Options = append(slices.Clip(s.Options), from.Options...) // the first of a keyword counts
+	fillList(&s.IdentityFiles, from.IdentityFiles)
+	fillList(&s.KnownHosts, from.KnownHosts)
 	if s.Jump == nil {
 		s.Jump = from.Jump
+	}
+}
+
+func fillList(to *[]string, from []string) {
+	if *to == nil {
+		*to = from
 	}
 }
 

@@ -52,6 +52,8 @@ func target(h *inventory.Host, via *transport.Target, fill func(*transport.Targe
 		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, Via: via,
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
+		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
+		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
 	}
 	return t, fill(t, h.Address, h.Jump == nil && via == nil)
 }

@@ -70,9 +70,9 @@ func newHostKeys(store *knownStore, t *Target) (*hostKeys, error) {
 	switch h.policy {
 	case "":
 		h.policy = PolicyStrict
-	case PolicyStrict, PolicyAcceptNew, PolicyOff:
+	case PolicyStrict, PolicyAsk, PolicyAcceptNew, PolicyOff:
 	default:
-		return nil, fmt.Errorf("host key policy %q is none of strict, accept-new, off", t.HostKeyPolicy)
+		return nil, fmt.Errorf("host key policy %q is none of strict, ask, accept-new, off", t.HostKeyPolicy)
 	}
 	h.name = knownName(h.bare, t.port())
 	if t.HostKeyAlias != "" {
@@ -174,7 +174,7 @@ func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 		others = append(others, k)
 	}
 	others = slices.DeleteFunc(others, func(k *knownKey) bool { return !h.binding(k) })
-	if len(others) > 0 || h.policy == PolicyStrict {
+	if len(others) > 0 || h.policy == PolicyStrict || h.policy == PolicyAsk {
 		return h.mismatch(key, others)
 	}
 	if err := h.store.appendKnown(h.files[0], h.name, key); err != nil {

@@ -2,8 +2,8 @@ package transport
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -13,6 +13,8 @@ type Options struct {
 	// Logf gets what is worth a line at -v: retries, login banners, keepalives
 	// lost. It may be called from several goroutines.
 	Logf func(format string, args ...any)
+	// Ask puts questions to the user; nil means that there is nobody to ask.
+	Ask Ask
 	// MaxHandshakes bounds unauthenticated connections per sshd; 0 means 8,
 	// which stays below the 10 where a stock sshd begins to drop them
 	// (MaxStartups 10:30:100).
@@ -257,7 +259,8 @@ func (t *Target) key() string {
 	if t == nil {
 		return ""
 	}
-	return fmt.Sprintf("%q %q %q %q %q %v %q %q %q %q %v %v %v < %s", t.Name, t.Address, t.Dial, t.User,
-		strings.Join(t.IdentityFiles, "\x00"), t.IdentitiesOnly, t.IdentityAgent, t.HostKeyAlias,
-		strings.Join(t.KnownHosts, "\x00"), t.HostKeyPolicy, t.port(), t.ConnectTimeout, t.ServerAliveInterval, t.Via.key())
+	own := *t
+	own.Via = nil
+	// A digest, since settings may hold a password.
+	return fmt.Sprintf("%x < %s", sha256.Sum256(fmt.Appendf(nil, "%#v", own)), t.Via.key())
 }

@@ -49,6 +49,29 @@ type Target struct {
 	KnownHosts []string
 	// HostKeyPolicy is one of the Policy constants; empty means strict.
 	HostKeyPolicy string
+	// HostKeys are keys that this host may have and no other, in place of known_hosts: the form of a .pub file, or
+	// SHA256:fingerprint. HostCAs are authorities that may certify it, in the form of a .pub file.
+	HostKeys, HostCAs []string
+	// RevokedHostKeys is a file of keys that no host may have (ssh_config(5)): one public key a line, or a KRL.
+	RevokedHostKeys string
+	// HashKnownHosts hides names in the lines that are written to known_hosts.
+	HashKnownHosts bool
+
+	// CertificateFiles are certificates for the identities, beside those found as FILE-cert.pub.
+	CertificateFiles []string
+	// Authentications are the methods to try, in this order, of publickey, keyboard-interactive and password; empty
+	// means all three in this order.
+	Authentications []string
+	// Password answers password and keyboard-interactive prompts without asking. It never appears in a message.
+	Password string
+	// PasswordPrompts bounds how often a password is asked for; 0 means 3.
+	PasswordPrompts int
+	// BatchMode asks nobody anything: what would be asked fails.
+	BatchMode bool
+
+	// The algorithms to offer, by their names in OpenSSH, best first; nil means those of golang.org/x/crypto/ssh. Names that it
+	// does not know are passed over.
+	KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms, PubkeyAlgorithms []string
 
 	// ConnectTimeout bounds each attempt from dialling until authenticated;
 	// 0 means 30 s.
@@ -59,14 +82,27 @@ type Target struct {
 	// ServerAliveCountMax is how many keepalives may stay unanswered; 0 means 3.
 	ServerAliveCountMax int
 
+	// ConnectionAttempts is how often to try to dial, a second apart; 0 means 1.
+	ConnectionAttempts int
+	// AddressFamily is "inet" or "inet6", or empty for either; BindAddress and BindInterface are where to dial from.
+	AddressFamily, BindAddress, BindInterface string
+
 	// Via is the hop before this one; nil means TCP from here.
 	Via *Target
+	// Relay reaches this machine by a program that runs on Via in one session, where sshd on Via forbids forwarding.
+	Relay bool
+	// ProxyCommand is a command for the user's shell, with its tokens replaced, whose standard input and output are the
+	// connection, in place of TCP (ssh_config(5)). It excludes Via.
+	ProxyCommand string
+	// ControlPath is where the socket of a live OpenSSH master may be (ssh_config(5)); a connection through it costs no login.
+	ControlPath string
 }
 
 // The host key policies: what to do about a host that known_hosts does not
 // list. A changed or revoked key is refused under all but PolicyOff.
 const (
 	PolicyStrict    = "strict"     // refuse
+	PolicyAsk       = "ask"        // ask the user by Options.Ask; refuse where there is nobody to ask
 	PolicyAcceptNew = "accept-new" // write it down and go on
 	PolicyOff       = "off"        // check nothing, write nothing
 )
