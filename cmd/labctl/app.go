@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"labctl/cmd/labctl/internal/prompt"
 	"labctl/inventory"
 )
 
@@ -16,9 +17,11 @@ import (
 type app struct {
 	in       *os.File
 	out, err io.Writer
+	prompter *prompt.Prompter // set by run
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	a.prompter = prompt.New(ctx, os.Getenv)
 	root := a.root()
 	root.SetArgs(longFlags(root, args))
 	return a.exitCode(ctx, root.ExecuteContext(ctx))

@@ -40,8 +40,16 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (runne
 		}
 		c.Target = runner.Targets(s.Inventory, fill)
 	}
-	c.Pool = transport.NewPool(transport.Options{Logf: logf})
+	c.Pool = transport.NewPool(transport.Options{Logf: logf, Ask: a.asker(f)})
 	return c, name, func() { _ = c.Pool.Close() }, nil
+}
+
+// asker is who answers questions, or nil where nobody does.
+func (a *app) asker(f *connectFlags) transport.Ask {
+	if f.batch || a.prompter.Available() != nil {
+		return nil
+	}
+	return a.prompter.Ask
 }
 
 // logf prints what the transport has to say, from -v on, where no view owns the terminal.

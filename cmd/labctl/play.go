@@ -50,6 +50,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 type connectFlags struct {
 	sandbox   bool
 	sshConfig string
+	batch     bool
 	verbose   int
 }
 
@@ -57,6 +58,7 @@ func (f *connectFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.BoolVar(&f.sandbox, "sandbox", false, "on the site's sandbox (labctl sandbox up), not on the real hosts")
 	fs.StringVarP(&f.sshConfig, "ssh-config", "F", "", "ssh_config file to use in place of ~/.ssh/config and /etc/ssh/ssh_config (none: neither)")
+	fs.BoolVar(&f.batch, "batch", false, "ask nothing: what needs a password, a passphrase or a yes to a host key fails")
 	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvv")
 }
 
@@ -188,6 +190,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	o := a.viewOptions()
 	o.Verbosity, o.Diff, o.JSON = f.verbose, f.diff, f.json
 	v, outcome := view.New(mode, o), &view.Outcome{}
+	a.prompter.Over(v.Pause)
 	r = runner.New(runner.Options{
 		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, Forks: f.forks, Verbosity: f.verbose,
 		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline,

@@ -120,6 +120,9 @@ func truncate(s string, n int) string {
 	return out.String() + "…"
 }
 
+// Clean is clean for what prints elsewhere: questions.
+func Clean(s string) string { return clean(s) }
+
 // clean makes text from elsewhere harmless: control characters other than newline and tab, and the marks that reorder
 // text, come out escaped, so that no host can move the cursor or hide a line.
 func clean(s string) string {

@@ -28,15 +28,23 @@ type terminal struct {
 	fold     fold
 	progress *progress
 	events   chan runner.Event
+	pauses   chan pause
 	stop     chan struct{} // closed by Close
 	done     chan struct{} // closed when the goroutine has ended
 	close    sync.Once
 
 	// Of the goroutine:
-	drawn int       // lines of the region on the screen
-	last  time.Time // of the last event, by its own clock
-	seen  time.Time // when it came, by ours
-	err   error
+	drawn  int       // lines of the region on the screen
+	last   time.Time // of the last event, by its own clock
+	seen   time.Time // when it came, by ours
+	paused int       // questions that have the terminal
+	err    error
+}
+
+// pause asks for the terminal, or, with by -1, gives it back. done is closed when that has happened.
+type pause struct {
+	by   int
+	done chan struct{}
 }
 
 func newTerminal(o Options, p *printer, f fold) *terminal {
@@ -45,7 +53,7 @@ func newTerminal(o Options, p *printer, f fold) *terminal {
 	}
 	t := &terminal{
 		o: o, p: p, fold: f, progress: newProgress(),
-		events: make(chan runner.Event, 256), stop: make(chan struct{}), done: make(chan struct{}),
+		events: make(chan runner.Event, 256), pauses: make(chan pause), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go t.run()
 	return t
@@ -55,6 +63,20 @@ func newTerminal(o Options, p *printer, f fold) *terminal {
 func (t *terminal) Event(e runner.Event) {
 	select {
 	case t.events <- redact(e):
+	case <-t.done:
+	}
+}
+
+func (t *terminal) Pause() (resume func()) {
+	t.pauseBy(1)
+	return sync.OnceFunc(func() { t.pauseBy(-1) })
+}
+
+func (t *terminal) pauseBy(n int) {
+	p := pause{n, make(chan struct{})}
+	select {
+	case t.pauses <- p:
+		<-p.done
 	case <-t.done:
 	}
 }
@@ -73,12 +95,20 @@ func (t *terminal) run() {
 		select {
 		case e := <-t.events:
 			t.take(e)
+		case p := <-t.pauses:
+			if t.paused == 0 {
+				t.draw(nil)
+			}
+			t.paused += p.by
+			close(p.done)
 		case <-t.stop:
 			t.finish()
 			return
 		case <-tick.C:
 			t.fold.tick(t.now())
-			t.draw(t.region())
+			if t.paused == 0 {
+				t.draw(t.region())
+			}
 		}
 	}
 }
@@ -98,6 +128,7 @@ func (t *terminal) take(e runner.Event) {
 	t.progress.event(e)
 	t.last, t.seen = e.Time, time.Now()
 	switch {
+	case t.paused > 0:
 	case t.p.size > maxPending:
 		t.draw(t.region())
 	case !t.o.TTY && len(t.events) == 0:

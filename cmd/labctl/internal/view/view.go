@@ -4,7 +4,8 @@
 //
 // It is the only package that prints during a run, and these are its rules:
 //   - results go to Options.Out, warnings and diagnostics to Options.Err; with JSON, Out carries events and nothing else;
-//   - one goroutine owns both streams (terminal.go), because lines and the live region must not cross;
+//   - one goroutine owns both streams (terminal.go), because lines and the live region must not cross; it lets questions to the
+//     user have the terminal (Pause), and is silent meanwhile;
 //   - whatever comes from a host, a playbook or a tool passes clean before it reaches a terminal;
 //   - sensitive values are masked before any view sees the event (redact.go);
 //   - a first failed write ends all writing, and Close returns it.
@@ -13,6 +14,7 @@ package view
 import (
 	"encoding/json"
 	"io"
+	"sync"
 	"time"
 
 	"labctl/runner"
@@ -34,6 +36,9 @@ type Options struct {
 type View interface {
 	// Event shows e, now or as soon as what belongs before it is complete.
 	Event(e runner.Event)
+	// Pause leaves the terminal to a question until resume is called: the region goes, and what happens meanwhile is shown
+	// afterwards. It may be called from any goroutine; resume takes a second call for none.
+	Pause() (resume func())
 	// Close shows what is held back, gives the terminal back, and returns the first failed write (EPIPE, ENOSPC). It may be
 	// called more than once.
 	Close() error
@@ -64,8 +69,11 @@ func newFold(mode runner.Mode, o Options, p *printer) fold {
 
 // jsonView writes one event per line, as it is. The first one, run_started, carries the version of the vocabulary.
 type jsonView struct {
-	enc *json.Encoder
-	err error
+	mu     sync.Mutex // against Pause
+	enc    *json.Encoder
+	err    error
+	paused int
+	held   []runner.Event
 }
 
 func newJSON(o Options) *jsonView {
@@ -75,9 +83,39 @@ func newJSON(o Options) *jsonView {
 }
 
 func (v *jsonView) Event(e runner.Event) {
-	if v.err == nil {
-		v.err = v.enc.Encode(redact(e))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.held = append(v.held, e)
+	if v.paused == 0 {
+		v.flush()
 	}
 }
 
-func (v *jsonView) Close() error { return v.err }
+func (v *jsonView) Pause() (resume func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.paused++
+	return sync.OnceFunc(func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.paused--; v.paused == 0 {
+			v.flush()
+		}
+	})
+}
+
+func (v *jsonView) flush() {
+	for _, e := range v.held {
+		if v.err == nil {
+			v.err = v.enc.Encode(redact(e))
+		}
+	}
+	v.held = v.held[:0]
+}
+
+func (v *jsonView) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.flush()
+	return v.err
+}
