@@ -26,20 +26,31 @@ type Forwarder interface {
 
 // sshConn is one user's hold on a link.
 type sshConn struct {
-	link *link
-	once sync.Once
-	sftp sftpCache
+	link  *link
+	pool  *Pool // that dialled; link may be another's
+	once  sync.Once
+	files Files
+}
+
+func newConn(p *Pool, l *link) *sshConn {
+	c := &sshConn{link: l, pool: p}
+	c.files.Name = l.target.Name
+	c.files.Open = func(ctx context.Context) (io.ReadWriteCloser, error) { return c.Subsystem(ctx, "sftp") }
+	return c
 }
 
 func (c *sshConn) Close() error {
 	c.once.Do(func() {
-		c.sftp.close()
+		c.files.Close()
 		c.link.pool.release(c.link)
 	})
 	return nil
 }
 
-func (c *sshConn) Stats() Stats { return c.link.stats() }
+func (c *sshConn) Stats() Stats { return c.pool.costs(c.link) }
+
+// Alive reports whether the connection lives, as far as is known.
+func (c *sshConn) Alive() bool { return c.link.alive() }
 
 func (c *sshConn) Forward(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := c.link.forward(ctx, addr)
@@ -232,40 +243,30 @@ func (s *sessionStdin) Close() error {
 	return nil
 }
 
-// SFTP opens the sftp subsystem at the first call.
-func (c *sshConn) SFTP(ctx context.Context) (*sftp.Client, error) {
-	return c.sftp.get(func() (*sftp.Client, error) {
-		ch, reqs, err := c.session(ctx)
-		if err != nil {
-			return nil, err
-		}
-		go ssh.DiscardRequests(reqs)
-		stop := context.AfterFunc(ctx, func() { _ = ch.Close() })
-		defer stop()
-		ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
-		if err == nil && !ok {
-			err = errors.New("refused: is Subsystem sftp set in its sshd_config?")
-		}
-		var client *sftp.Client
-		if err == nil {
-			client, err = sftp.NewClientPipe(ch, ch, sftp.UseConcurrentWrites(true))
-		}
-		if err != nil {
-			_ = ch.Close()
-			return nil, fmt.Errorf("start sftp on %s: %w", c.link.target.Name, causeOf(ctx, err))
-		}
-		return client, nil
-	})
+// Subsystem implements Channels.
+func (c *sshConn) Subsystem(ctx context.Context, name string) (io.ReadWriteCloser, error) {
+	ch, reqs, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	go ssh.DiscardRequests(reqs)
+	stop := context.AfterFunc(ctx, func() { _ = ch.Close() })
+	defer stop()
+	ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{name}))
+	if err == nil && !ok {
+		err = fmt.Errorf("refused: is Subsystem %s set in its sshd_config?", name)
+	}
+	if err != nil {
+		_ = ch.Close()
+		return nil, fmt.Errorf("start %s on %s: %w", name, c.link.target.Name, causeOf(ctx, err))
+	}
+	return ch, nil
 }
+
+// SFTP opens the sftp subsystem at the first call.
+func (c *sshConn) SFTP(ctx context.Context) (*sftp.Client, error) { return c.files.SFTP(ctx) }
 
 // Upload implements Conn.
 func (c *sshConn) Upload(ctx context.Context, path string, mode fs.FileMode, size int64, r io.Reader) error {
-	client, err := c.SFTP(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.sftp.upload(ctx, client, path, mode, size, r); err != nil {
-		return fmt.Errorf("upload to %s: %w", c.link.target.Name, err)
-	}
-	return nil
+	return c.files.Upload(ctx, path, mode, size, r)
 }

@@ -21,6 +21,7 @@ type flow struct {
 	rtt       time.Duration
 	wrote     bool // since the last read that brought data
 	lastWrite time.Time
+	lastRead  time.Time
 	preamble  []byte
 	sawSSH    bool
 }
@@ -51,6 +52,7 @@ func (f *flow) account(p []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.in += int64(len(p))
+	f.lastRead = time.Now().Round(0) // by the clock on the wall, which goes on while the computer sleeps
 	if f.wrote {
 		f.wrote = false
 		f.turns++
@@ -81,6 +83,21 @@ func (f *flow) refusal() (silent bool, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.sawSSH, strings.TrimSpace(string(f.preamble))
+}
+
+// heard is when the far side last said something.
+func (f *flow) heard() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastRead
+}
+
+// settle is stats, after which what is still on its way here counts for no turn.
+func (f *flow) settle() Stats {
+	f.mu.Lock()
+	f.wrote = false
+	f.mu.Unlock()
+	return f.stats()
 }
 
 func (f *flow) stats() Stats {

@@ -27,6 +27,14 @@ type link struct {
 	refs int  // guarded by pool.mu
 	hop  bool // guarded by pool.mu
 
+	// Of a link that is kept, see Keep; guarded by pool.mu.
+	persist time.Duration
+	lastUse time.Time   // by who has let go of it
+	idle    *time.Timer // ends it; nil while somebody uses it
+
+	stale     chan struct{} // closed when it has not answered for long
+	staleOnce sync.Once
+
 	// Set before ready is closed.
 	via       *link
 	conn      ssh.Conn
@@ -41,18 +49,24 @@ type link struct {
 // version line. On failure it has let go of everything.
 func (l *link) establish(ctx context.Context, wanted string) *Error {
 	t := l.target
-	if t.Via != nil {
-		via, err := l.pool.acquire(ctx, t.Via, wanted, true)
-		if err != nil {
-			return asError(err, wanted, t.Via)
+	for {
+		if t.Via != nil {
+			via, err := l.pool.acquire(ctx, t.Via, wanted, true)
+			if err != nil {
+				return asError(err, wanted, t.Via)
+			}
+			l.via = via
 		}
-		l.via = via
+		err := l.attempts(ctx, wanted)
+		if err == nil || l.via == nil {
+			return err
+		}
+		dead := l.via.pool != l.pool && !l.via.alive() // it was kept from before, see Keep
+		l.via.pool.release(l.via)
+		if !dead || ctx.Err() != nil {
+			return err
+		}
 	}
-	err := l.attempts(ctx, wanted)
-	if err != nil && l.via != nil {
-		l.pool.release(l.via)
-	}
-	return err
 }
 
 func (l *link) attempts(ctx context.Context, wanted string) *Error {
@@ -109,7 +123,10 @@ func (l *link) serve(ctx context.Context) {
 	keepalive.Wait()
 	l.pool.forget(l)
 	if l.via != nil {
-		l.pool.release(l.via)
+		l.pool.mu.Lock()
+		used := l.lastUse
+		l.pool.mu.Unlock()
+		l.via.pool.releaseSince(l.via, used)
 	}
 }
 
@@ -207,6 +224,7 @@ func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel
 	case r := <-opened:
 		var refused *ssh.OpenChannelError
 		if r.err != nil && !errors.As(r.err, &refused) {
+			l.spoil()
 			r.err = l.lost(r.err)
 		}
 		return r.ch, r.reqs, r.err
@@ -214,6 +232,8 @@ func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel
 		return nil, nil, context.Cause(ctx)
 	case <-l.done:
 		return nil, nil, l.lost(net.ErrClosed)
+	case <-l.stale:
+		return nil, nil, fmt.Errorf("connection to %s lost: it does not answer", l.target.Name)
 	}
 }
 

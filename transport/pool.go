@@ -22,6 +22,8 @@ type Options struct {
 	// Retries bounds how often a connection is tried again that sshd dropped
 	// before its version line; 0 means 5, negative none.
 	Retries int
+	// Keep, if set, has connections live on after their last use, and shares them with the other pools that have it.
+	Keep *Keep
 }
 
 // hopMemory is how long the failure of a jump host stands for all targets
@@ -43,6 +45,10 @@ type Pool struct {
 	links  map[string]*link
 	failed map[string]failure
 	slots  map[string]chan struct{} // handshakes under way, by sshd
+
+	before  map[*link]Stats // what kept links had cost when this pool came to use them
+	live    int             // links that have not ended
+	retired bool
 }
 
 type failure struct {
@@ -61,7 +67,7 @@ func NewPool(o Options) *Pool {
 	if o.Retries == 0 {
 		o.Retries = 5
 	}
-	p := &Pool{opts: o, links: map[string]*link{}, failed: map[string]failure{}, slots: map[string]chan struct{}{}}
+	p := &Pool{opts: o, links: map[string]*link{}, failed: map[string]failure{}, slots: map[string]chan struct{}{}, before: map[*link]Stats{}}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -73,7 +79,7 @@ func (p *Pool) Dial(ctx context.Context, t *Target) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sshConn{link: l}, nil
+	return newConn(p, l), nil
 }
 
 // DialFresh connects to t anew even if there is a connection: it proves that
@@ -83,7 +89,7 @@ func (p *Pool) DialFresh(ctx context.Context, t *Target) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sshConn{link: l}, nil
+	return newConn(p, l), nil
 }
 
 // Forgive lets t and its hops be tried again where trying has failed before,
@@ -111,8 +117,11 @@ func (p *Pool) Close() error {
 // until the pool closes; wanted is the machine all this is for.
 func (p *Pool) acquire(ctx context.Context, t *Target, wanted string, hop bool) (*link, error) {
 	key := t.key()
+	if l := p.borrow(t, key); l != nil {
+		return l, nil
+	}
 	p.mu.Lock()
-	if p.ctx.Err() != nil {
+	if p.ctx.Err() != nil || p.retired {
 		p.mu.Unlock()
 		return nil, errClosed
 	}
@@ -136,7 +145,7 @@ func (p *Pool) acquire(ctx context.Context, t *Target, wanted string, hop bool) 
 
 func (p *Pool) acquireFresh(ctx context.Context, t *Target) (*link, error) {
 	p.mu.Lock()
-	if p.ctx.Err() != nil {
+	if p.ctx.Err() != nil || p.retired {
 		p.mu.Unlock()
 		return nil, errClosed
 	}
@@ -149,12 +158,19 @@ func (p *Pool) acquireFresh(ctx context.Context, t *Target) (*link, error) {
 // first one's context does not end it; an empty key is not shared.
 func (p *Pool) startLocked(key string, t *Target, wanted string) *link {
 	ctx, cancel := context.WithCancelCause(p.ctx)
-	l := &link{pool: p, target: t, key: key, refs: 1, ready: make(chan struct{}), done: make(chan struct{}), cancel: cancel}
+	l := &link{pool: p, target: t, key: key, refs: 1, ready: make(chan struct{}), done: make(chan struct{}), cancel: cancel,
+		stale: make(chan struct{}), persist: t.persist()}
+	p.live++
 	if key != "" {
 		p.links[key] = l
 	}
 	p.wg.Go(func() {
+		defer p.stopped()
 		err := l.establish(ctx, wanted)
+		if err == nil {
+			p.opts.Keep.add(l)
+			defer p.opts.Keep.remove(l)
+		}
 		p.settle(l, err)
 		if err == nil {
 			l.serve(ctx)
@@ -196,12 +212,23 @@ func (p *Pool) wait(ctx context.Context, l *link, wanted string) (*link, error) 
 }
 
 // release counts one user less. Nobody left: a connection in the making is
-// given up, a target's is closed.
-func (p *Pool) release(l *link) {
+// given up, a target's is closed, or kept for a while.
+func (p *Pool) release(l *link) { p.releaseSince(l, time.Now()) }
+
+// releaseSince is release by who has done the last use of it some time ago.
+func (p *Pool) releaseSince(l *link, used time.Time) {
 	p.mu.Lock()
 	l.refs--
 	last := l.refs == 0
 	connected := isDone(l.ready)
+	if l.lastUse.Before(used) {
+		l.lastUse = used
+	}
+	if last && connected && p.opts.Keep != nil && p.links[l.key] == l {
+		p.lingerLocked(l)
+		p.mu.Unlock()
+		return
+	}
 	if last && (!l.hop || !connected) {
 		p.forgetLocked(l)
 	}
@@ -210,7 +237,7 @@ func (p *Pool) release(l *link) {
 	case !last:
 	case !connected:
 		l.cancel(context.Canceled)
-	case !l.hop:
+	case !l.hop || p.opts.Keep != nil:
 		l.fail(errClosed)
 	}
 }
@@ -260,7 +287,7 @@ func (t *Target) key() string {
 		return ""
 	}
 	own := *t
-	own.Via = nil
+	own.Via, own.Persist = nil, 0
 	// A digest, since settings may hold a password.
 	return fmt.Sprintf("%x < %s", sha256.Sum256(fmt.Appendf(nil, "%#v", own)), t.Via.key())
 }

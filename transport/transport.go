@@ -96,6 +96,9 @@ type Target struct {
 	ProxyCommand string
 	// ControlPath is where the socket of a live OpenSSH master may be (ssh_config(5)); a connection through it costs no login.
 	ControlPath string
+	// Persist is how long the connection is kept after its last use, where there is somebody to keep it (see Keep): 0
+	// means DefaultPersist, negative that it is not kept.
+	Persist time.Duration
 }
 
 // The host key policies: what to do about a host that known_hosts does not
