@@ -25,7 +25,7 @@ var _, _ Opener = (*Connector)(nil), (*Against)(nil)
 
 // Connector reaches the hosts of an inventory through transport.
 type Connector struct {
-	Pool   transport.Dialer
+	Pool   *transport.Pool
 	Agents transport.Agents
 	// Target says how to reach a host; nil without an error: on this machine, without SSH.
 	Target func(h *inventory.Host) (*transport.Target, error)
@@ -38,16 +38,23 @@ func (c *Connector) forgive(h *inventory.Host) {
 	}
 }
 
-func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error) {
+// Dial connects to a host, whoever is to talk to it then. local says that it is this machine, reached without SSH.
+func (c *Connector) Dial(ctx context.Context, h *inventory.Host) (conn transport.Conn, local bool, err error) {
 	t, err := c.Target(h)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	conn := transport.Local()
-	if t != nil {
-		if conn, err = c.Pool.Dial(ctx, t); err != nil {
-			return nil, err
-		}
+	if t == nil {
+		return transport.Local(), true, nil
+	}
+	conn, err = c.Pool.Dial(ctx, t)
+	return conn, false, err
+}
+
+func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error) {
+	conn, local, err := c.Dial(ctx, h)
+	if err != nil {
+		return nil, err
 	}
 	l := &link{}
 	// An interruption must not cut off an agent that runs: it is asked to stop, and tells what it has done.
@@ -77,7 +84,7 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 	l.cost = func() *Cost { return cost(conn.Stats()) }
 	l.close = func() error {
 		_ = p.Stdin.Close()
-		if t == nil {
+		if local {
 			linger(p)
 		}
 		cut()

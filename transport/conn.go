@@ -54,6 +54,12 @@ func (c *sshConn) Alive() bool { return c.link.alive() }
 
 func (c *sshConn) Forward(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := c.link.forward(ctx, addr)
+	var refused *ssh.OpenChannelError
+	if errors.As(err, &refused) {
+		if h := openHint(refused, c.link.target.Name); h != "" {
+			err = fmt.Errorf("%w: %s", err, h)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s from %s: %w", addr, c.link.target.Name, err)
 	}

@@ -23,7 +23,7 @@ func (a *app) viewOptions() view.Options {
 
 // opener decides how the hosts of a site are reached. It returns the name of the sandbox, if that is where they are, and what
 // is to be called at the end.
-func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (runner.Opener, string, func(), error) {
+func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runner.Connector, string, func(), error) {
 	c := &runner.Connector{Agents: agentbin.Default()}
 	name := ""
 	switch {

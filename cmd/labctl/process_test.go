@@ -26,9 +26,24 @@ func launch(t *testing.T, args ...string) *process { return launchTo(t, nil, arg
 // launchTo starts labctl with another standard output.
 func launchTo(t *testing.T, out io.Writer, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command("labctl", args...), ended: make(chan error, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = out, &p.err
-	if out == nil {
+	p := &process{t: t, cmd: exec.Command("labctl", args...)}
+	p.cmd.Stdout = out
+	return p.start()
+}
+
+// launchFrom starts labctl with another standard input.
+func launchFrom(t *testing.T, in *os.File, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command("labctl", args...)}
+	p.cmd.Stdin = in
+	return p.start()
+}
+
+func (p *process) start() *process {
+	p.t.Helper()
+	t := p.t
+	p.cmd.Stderr, p.ended = &p.err, make(chan error, 1)
+	if p.cmd.Stdout == nil {
 		p.cmd.Stdout = &p.out
 	}
 	if err := p.cmd.Start(); err != nil {

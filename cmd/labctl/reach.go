@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"labctl/inventory"
+	"labctl/transport"
+)
+
+// placeFlags say in which site the hosts of a verb are, and how they are reached.
+type placeFlags struct {
+	siteFlags
+	connectFlags
+	at string
+}
+
+func (f *placeFlags) register(cmd *cobra.Command) {
+	f.siteFlags.register(cmd)
+	f.connectFlags.register(cmd)
+	cmd.Flags().StringVar(&f.at, "site", "", "site that declares the hosts (default: the working directory; none if there is -i)")
+}
+
+// place loads the hosts.
+func (a *app) place(f *placeFlags) (*site, error) {
+	path := f.at
+	if path == "" && len(f.inventory) == 0 {
+		path = "."
+	}
+	st, err := a.load(path, &f.siteFlags)
+	if err == nil && path == "" {
+		st.path = "." // whose sandbox it is about
+	}
+	return st, err
+}
+
+// reached is a host that a verb talks to itself.
+type reached struct {
+	transport.Conn
+	host  *inventory.Host
+	local bool // this machine, without SSH
+	close func()
+}
+
+// reach connects to the one host that a pattern names. Of a pattern that names more, limits says what the verb does with one.
+func (a *app) reach(ctx context.Context, f *placeFlags, pattern, limits string) (*reached, error) {
+	st, err := a.place(f)
+	if err != nil {
+		return nil, err
+	}
+	h, err := st.oneHost(pattern, limits)
+	if err != nil {
+		return nil, err
+	}
+	opener, _, done, err := a.opener(st, &f.connectFlags, a.logf(f.verbose))
+	if err != nil {
+		return nil, err
+	}
+	conn, local, err := opener.Dial(ctx, h)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	return &reached{Conn: conn, host: h, local: local, close: func() { _ = conn.Close(); done() }}, nil
+}
