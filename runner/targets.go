@@ -1,6 +1,10 @@
 package runner
 
 import (
+	"fmt"
+
+	"fmt"
+
 	"labctl/inventory"
 	"labctl/transport"
 )
@@ -15,6 +19,9 @@ func Targets(inv *inventory.Inventory, fill func(t *transport.Target, alias stri
 	return func(h *inventory.Host) (*transport.Target, error) {
 		if h.Connection == inventory.ConnectLocal {
 			return nil, nil
+		}
+		if h.ProxyCommand != "" { // the command is the whole way
+			return target(h, nil, fill)
 		}
 		hops, err := inv.Chain(h)
 		if err != nil {
@@ -53,7 +60,14 @@ func target(h *inventory.Host, via *transport.Target, fill func(*transport.Targe
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
-		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
+		ControlPath: h.ControlPath, Relay: h.Relay,
 	}
-	return t, fill(t, h.Address, h.Jump == nil && via == nil)
+	if err := fill(t, h.Address, h.Jump == nil && via == nil && h.ProxyCommand == ""); err != nil || h.ProxyCommand == "" {
+		return t, err
+	}
+	var err error
+	if t.ProxyCommand, err = transport.ExpandProxyCommand(h.ProxyCommand, t, h.Name); err != nil {
+		return nil, fmt.Errorf("host %s: proxy_command: %w", h.Name, err)
+	}
+	return t, nil
 }

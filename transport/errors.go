@@ -20,10 +20,11 @@ type Phase string
 
 // The phases of a connection, in their order.
 const (
-	PhaseSettings Phase = "settings"     // identity files, known_hosts: nothing was dialled
-	PhaseTCP      Phase = "tcp"          // the first hop
-	PhaseChannel  Phase = "open channel" // the later hops: forwarding through the one before
-	PhaseBanner   Phase = "banner"       // until the server's version line
+	PhaseSettings Phase = "settings"      // identity files, known_hosts: nothing was dialled
+	PhaseTCP      Phase = "tcp"           // the first hop
+	PhaseProxy    Phase = "proxy command" // in place of TCP
+	PhaseChannel  Phase = "open channel"  // the later hops: forwarding through the one before
+	PhaseBanner   Phase = "banner"        // until the server's version line
 	PhaseKex      Phase = "kex"
 	PhaseHostKey  Phase = "host key"
 	PhaseAuth     Phase = "auth"
@@ -74,6 +75,10 @@ func (e *Error) lasting() bool {
 // refused reports whether the server hung up before it identified itself,
 // which a busy sshd does on purpose.
 func (e *Error) refused() bool {
+	var proxy *ProxyError
+	if errors.As(e.Err, &proxy) {
+		return proxy.dropped
+	}
 	return e.Phase == PhaseBanner && !isTimeout(e.Err) && !errors.Is(e.Err, context.Canceled)
 }
 
@@ -94,7 +99,10 @@ func (e *TimeoutError) Is(target error) bool { return target == context.Deadline
 // hint says in plain words what the usual reason for a failure is.
 func hint(phase Phase, via string, err error, preamble string) string {
 	var open *ssh.OpenChannelError
+	var proxy *ProxyError
 	switch {
+	case errors.As(err, &proxy):
+		return proxy.hint()
 	case isTimeout(err) || errors.Is(err, context.Canceled):
 		return timeoutHint(phase, via)
 	case errors.As(err, &open):
@@ -107,10 +115,8 @@ func hint(phase Phase, via string, err error, preamble string) string {
 		return fmt.Sprintf("the server said %q in place of an SSH version: see MaxStartups and PerSourcePenalties in its sshd_config", preamble)
 	case phase == PhaseBanner:
 		return "the server hung up before it said its SSH version: see MaxStartups and PerSourcePenalties in its sshd_config"
-	case phase == PhaseKex && strings.Contains(err.Error(), "no common algorithm"):
-		return "client and server share no algorithm: the server is too old, or too restricted"
 	}
-	return ""
+	return noCommonHint(err)
 }
 
 func timeoutHint(phase Phase, via string) string {
@@ -150,7 +156,10 @@ func isNotFound(err error) bool {
 func plain(err error) error {
 	var op *net.OpError
 	var open *ssh.OpenChannelError
+	var proxy *ProxyError
 	switch {
+	case errors.As(err, &proxy):
+		return proxy
 	case errors.As(err, &op) && op.Op == "dial" && op.Err != nil:
 		return op.Err
 	case errors.As(err, &open):

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ type attempt struct {
 	wanted string
 	ids    *identities
 	keys   *hostKeys
+	crypto ssh.Config
 
 	// Written by the goroutine of x/crypto, read after a timeout by ours.
 	phase atomic.Value // Phase
@@ -29,6 +31,9 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 		return nil, a.fail(PhaseSettings, err)
 	}
 	if a.keys, err = newHostKeys(&l.pool.known, l.target); err != nil {
+		return nil, a.fail(PhaseSettings, err)
+	}
+	if err = l.target.algorithms(&a.crypto); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
 	return a, nil
@@ -53,26 +58,6 @@ func (a *attempt) run(parent context.Context) *Error {
 	}
 	a.link.conn, a.link.flow, a.link.handshake = conn, f, time.Since(begin)
 	return nil
-}
-
-func (a *attempt) dial(ctx context.Context) (net.Conn, *Error) {
-	l := a.link
-	if l.via == nil {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", l.target.dialAddr())
-		if err != nil {
-			return nil, a.fail(PhaseTCP, causeOf(ctx, err))
-		}
-		return c, nil
-	}
-	c, err := l.via.forward(ctx, l.target.dialAddr())
-	if err == nil {
-		return c, nil
-	}
-	fault := a.fail(PhaseChannel, causeOf(ctx, err))
-	if isDone(l.via.done) { // the hop itself is gone
-		fault.Hop, fault.Via, fault.Addr = l.via.target.Name, "", l.via.target.addr()
-	}
-	return nil, fault
 }
 
 // authenticate runs the handshake in a goroutine of its own: a server may hang
@@ -105,6 +90,7 @@ func (a *attempt) config() *ssh.ClientConfig {
 	a.phase.Store(PhaseKex)
 	t := a.link.target
 	return &ssh.ClientConfig{
+		Config:            a.crypto,
 		User:              t.user(),
 		Auth:              []ssh.AuthMethod{a.ids.method()},
 		ClientVersion:     "SSH-2.0-labctl",
@@ -135,6 +121,9 @@ func (a *attempt) explain(ctx context.Context, f *flow, err error) *Error {
 	} else {
 		preamble = ""
 	}
+	if p, ok := f.Conn.(*proxyConn); ok && preamble == "" && (silent || errors.Is(err, io.EOF)) {
+		phase, err = PhaseProxy, p.verdict(ctx, err)
+	}
 	if phase == PhaseAuth && !isTimeout(err) && !isCancel(err) {
 		err = a.ids.failure(a.link.target.user(), err)
 	}
@@ -148,8 +137,8 @@ func (a *attempt) explain(ctx context.Context, f *flow, err error) *Error {
 func (a *attempt) fail(phase Phase, err error) *Error {
 	t := a.link.target
 	e := &Error{Target: a.wanted, Hop: t.Name, Addr: t.addr(), Phase: phase, Err: plain(err)}
-	if t.Via != nil {
-		e.Via = t.Via.Name
+	if via := t.before(); via != nil {
+		e.Via = via.Name
 	}
 	if t.Dial != "" {
 		e.Addr = t.Dial

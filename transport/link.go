@@ -48,12 +48,11 @@ type link struct {
 // establish connects, again and again as long as sshd hangs up before its
 // version line. On failure it has let go of everything.
 func (l *link) establish(ctx context.Context, wanted string) *Error {
-	t := l.target
 	for {
-		if t.Via != nil {
-			via, err := l.pool.acquire(ctx, t.Via, wanted, true)
+		if hop := l.target.before(); hop != nil {
+			via, err := l.pool.acquire(ctx, hop, wanted, true)
 			if err != nil {
-				return asError(err, wanted, t.Via)
+				return asError(err, wanted, hop)
 			}
 			l.via = via
 		}
@@ -74,22 +73,31 @@ func (l *link) attempts(ctx context.Context, wanted string) *Error {
 	if err != nil {
 		return err
 	}
-	for n := 0; ; n++ {
+	for dialled, refused := 1, 0; ; {
 		release, slotErr := l.pool.slot(ctx, l.target.sshd())
 		if slotErr != nil {
 			return a.fail(PhaseTCP, slotErr)
 		}
 		err := a.run(ctx)
 		release()
-		if err == nil || !err.refused() || n >= l.pool.opts.Retries {
+		var pause time.Duration
+		switch {
+		case err == nil:
+			return nil
+		case err.Phase == PhaseTCP && dialled < l.target.ConnectionAttempts: // ssh_config(5): "one per second"
+			dialled++
+			pause = time.Second
+		case err.refused() && refused < l.pool.opts.Retries:
+			pause = backoff(refused)
+			refused++
+		default:
 			return err
 		}
-		pause := backoff(n)
 		l.pool.opts.Logf("%v; again in %s", err, pause.Round(time.Millisecond))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return a.fail(PhaseBanner, context.Cause(ctx))
+			return a.fail(err.Phase, context.Cause(ctx))
 		}
 	}
 }
@@ -112,6 +120,7 @@ func (l *link) serve(ctx context.Context) {
 		l.keepalive(stop)
 	})
 	err := l.conn.Wait()
+	_ = l.flow.Close()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else {
@@ -303,9 +312,21 @@ func (t *Target) dialAddr() string {
 	return t.addr()
 }
 
-// sshd names the server for the limit of handshakes.
+// before is the hop before this one; nil if it is reached from here, which a ProxyCommand does as well as TCP.
+func (t *Target) before() *Target {
+	if t.proxied() {
+		return nil
+	}
+	return t.Via
+}
+
+// sshd names the server for the limit of handshakes. Commands may all go through the same one, as with ssh -W, so they count
+// together.
 func (t *Target) sshd() string {
-	if t.Via == nil {
+	switch {
+	case t.proxied():
+		return "ProxyCommand"
+	case t.Via == nil:
 		return t.dialAddr()
 	}
 	return t.dialAddr() + " < " + t.Via.sshd()

@@ -6,6 +6,10 @@ import "os/exec"
 
 func ownGroup(*exec.Cmd) {}
 
+func ownSession(*exec.Cmd) {}
+
+func hangupGroup(c *exec.Cmd) { killGroup(c) }
+
 func killGroup(c *exec.Cmd) { _ = c.Process.Kill() }
 
 func signalName(*exec.ExitError) string { return "unknown" }

@@ -38,7 +38,10 @@ func (c *SSHConfig) target(spec jumpSpec, via *Target, seen []string) (*Target, 
 		return t, nil
 	}
 	if h.ProxyCommand != "" {
-		return nil, fmt.Errorf("resolve %s: ProxyCommand is not supported: use ProxyJump", spec.host)
+		if t.ProxyCommand, err = ExpandProxyCommand(h.ProxyCommand, t, spec.host); err != nil {
+			return nil, fmt.Errorf("resolve %s: %w", spec.host, err)
+		}
+		return t, nil
 	}
 	for i, jump := range h.ProxyJump {
 		hop, err := parseJump(jump)
@@ -117,8 +120,12 @@ func (c *SSHConfig) Complete(t *Target, alias string, jump bool) error {
 	if len(t.KnownHosts) == 0 {
 		t.KnownHosts = h.KnownHosts
 	}
-	if !jump || len(h.ProxyJump) == 0 && h.ProxyCommand == "" {
+	if !jump || t.ProxyCommand != "" || len(h.ProxyJump) == 0 && h.ProxyCommand == "" {
 		return nil
+	}
+	if h.ProxyCommand != "" {
+		t.ProxyCommand, err = ExpandProxyCommand(h.ProxyCommand, t, alias)
+		return err
 	}
 	full, err := c.Target(alias)
 	if err != nil {
