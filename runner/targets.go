@@ -3,8 +3,6 @@ package runner
 import (
 	"fmt"
 
-	"fmt"
-
 	"labctl/inventory"
 	"labctl/transport"
 )
