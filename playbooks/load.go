@@ -27,6 +27,7 @@ type Options struct {
 	Inventory []string         // -i: an HCL file, a directory of them, or "host1,host2," each; they replace inventory.hcl
 	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
 	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
+	AdHoc     *Source          // a play in memory, in place of the plays and handlers of the site
 }
 
 // Site is a loaded configuration: the inventory and the plays. After Load it is not changed, and all its methods may be
@@ -207,6 +208,9 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 	if s.registry == nil {
 		s.registry = modules.Default
 	}
+	if o.AdHoc != nil {
+		sources = append(sources, *o.AdHoc)
+	}
 	var parsed []*syntax.File
 	broken := false
 	for _, src := range sources {
@@ -223,6 +227,11 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 	var blocks hcl.Blocks
 	for _, f := range parsed {
 		blocks = append(blocks, s.topBlocks(f)...)
+	}
+	if o.AdHoc != nil {
+		blocks = slices.DeleteFunc(blocks, func(b *hcl.Block) bool {
+			return (b.Type == "play" || b.Type == "handler") && b.DefRange.Filename != o.AdHoc.Name
+		})
 	}
 	byType := blocks.ByType()
 	s.declare(byType, o.Vars)

@@ -188,7 +188,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	}
 	defer done()
 	o := a.viewOptions()
-	o.Verbosity, o.Diff, o.JSON = f.verbose, f.diff, f.json
+	o.Verbosity, o.Diff, o.JSON, o.AdHoc = f.verbose, f.diff, f.json, f.adHoc != nil
 	v, outcome := view.New(mode, o), &view.Outcome{}
 	a.prompter.Over(v.Pause)
 	r = runner.New(runner.Options{

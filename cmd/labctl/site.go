@@ -15,6 +15,7 @@ import (
 type siteFlags struct {
 	inventory []string
 	vars      []string
+	adHoc     *playbooks.Source // run
 }
 
 func (s *siteFlags) register(cmd *cobra.Command) {
@@ -39,7 +40,7 @@ func sitePath(args []string) string {
 
 // load reads a site. Faults are shown with their source; the error then says only that there were some.
 func (a *app) load(path string, s *siteFlags) (*site, error) {
-	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars})
+	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc})
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (a *app) load(path string, s *siteFlags) (*site, error) {
 // once. limit is a pattern, or "". more checks what a verb asks of
 // a site without faults.
 func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*playbooks.Site) hcl.Diagnostics) (*site, error) {
-	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars})
+	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc})
 	diags = append(diags, loaded.Validate(limit)...)
 	if !diags.HasErrors() {
 		diags = append(diags, more(loaded)...)

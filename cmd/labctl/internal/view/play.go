@@ -174,6 +174,9 @@ func (v *playView) status(e runner.Event) string {
 	if e.Peer != "" {
 		host = "[" + clean(e.Host+" -> "+e.Peer) + "]" // as Ansible shows delegation
 	}
+	if text := v.output(e); text != "" {
+		return text
+	}
 	switch e.Status {
 	case runner.OK:
 		return v.p.paint(green, "ok: "+host+v.details(e))

@@ -29,6 +29,7 @@ type Options struct {
 	Verbosity int    // number of -v
 	Diff      bool   // --diff
 	JSON      bool   // --json
+	AdHoc     bool   // a run of one task, whose output is what is wanted
 	Version   string // of labctl, shown with -v
 }
 
