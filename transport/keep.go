@@ -31,7 +31,7 @@ type Keep struct {
 func NewKeep() *Keep { return &Keep{links: map[string][]*link{}} }
 
 func (k *Keep) add(l *link) {
-	if k == nil || l.key == "" {
+	if k == nil || l.key == "" || l.master != "" { // a master stays by itself
 		return
 	}
 	k.mu.Lock()

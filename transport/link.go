@@ -40,14 +40,18 @@ type link struct {
 	conn      ssh.Conn
 	flow      *flow
 	handshake time.Duration
+	master    string // socket of the OpenSSH master that carries it, or empty
 
 	mu    sync.Mutex
 	cause error // why the connection ended, if we know better than EOF
 }
 
-// establish connects, again and again as long as sshd hangs up before its
-// version line. On failure it has let go of everything.
+// establish connects, by an OpenSSH master if there is one, else again and
+// again as long as sshd hangs up before its version line. On failure it has let go of everything.
 func (l *link) establish(ctx context.Context, wanted string) *Error {
+	if l.throughMaster(ctx) {
+		return nil
+	}
 	for {
 		if hop := l.target.before(); hop != nil {
 			via, err := l.pool.acquire(ctx, hop, wanted, true)
@@ -124,7 +128,7 @@ func (l *link) serve(ctx context.Context) {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else {
-		err = fmt.Errorf("connection to %s lost: %w", l.target.Name, err)
+		err = l.ending(err)
 	}
 	l.fail(err)
 	close(l.done)
@@ -182,7 +186,7 @@ func (l *link) nudge(stop <-chan struct{}) {
 
 func (l *link) keepalive(stop <-chan struct{}) {
 	every, limit := l.target.aliveInterval(), l.target.aliveCountMax()
-	if every < 0 {
+	if every < 0 || l.master != "" { // a master does not answer those of others, and sends its own
 		return
 	}
 	for {
