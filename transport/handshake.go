@@ -19,9 +19,12 @@ type attempt struct {
 	ids    *identities
 	keys   *hostKeys
 	crypto ssh.Config
+	wrong  error  // what was wrong with the key of a type that the server showed first
+	keyed  func() // no unknown host key can come from this attempt any more
 
 	// Written by the goroutine of x/crypto, read after a timeout by ours.
-	phase atomic.Value // Phase
+	phase atomic.Value          // Phase
+	again atomic.Pointer[error] // of the host key
 }
 
 func newAttempt(l *link, wanted string) (*attempt, *Error) {
@@ -30,7 +33,7 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	if a.ids, err = findIdentities(l.target, &l.pool.agents); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
-	if a.keys, err = newHostKeys(&l.pool.known, l.target); err != nil {
+	if a.keys, err = newHostKeys(l.pool, l.target); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
 	if err = l.target.algorithms(&a.crypto); err != nil {
@@ -98,10 +101,13 @@ func (a *attempt) config() *ssh.ClientConfig {
 		HostKeyCallback: func(name string, remote net.Addr, key ssh.PublicKey) error {
 			a.phase.Store(PhaseHostKey)
 			err := a.keys.check(name, remote, key)
-			if err == nil {
-				a.phase.Store(PhaseAuth)
+			if err != nil {
+				a.again.Store(&err)
+				return err
 			}
-			return err
+			a.keyed()
+			a.phase.Store(PhaseAuth)
+			return nil
 		},
 		BannerCallback: func(text string) error {
 			a.link.pool.opts.Logf("%s: banner: %s", t.Name, text)

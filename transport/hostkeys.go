@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -10,76 +11,60 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// HostKeyError says that a host's key is not the one to expect: unknown (Known
-// is empty), changed (Known holds what was expected), or Revoked.
-type HostKeyError struct {
-	Name        string // as in known_hosts: host, [host]:port or an alias
-	Type        string // of the key offered
-	Fingerprint string // of the key offered, SHA256:...
-	Line        string // the known_hosts line for the key offered
-	Known       []KnownKey
-	Revoked     bool
-	Files       []string // that were searched; the first takes new keys
-}
-
-// KnownKey is an entry of a known_hosts file.
-type KnownKey struct {
-	File        string
-	Line        int
-	Type        string
-	Fingerprint string
-}
-
-func (e *HostKeyError) Error() string {
-	switch {
-	case e.Revoked:
-		k := e.Known[0]
-		return fmt.Sprintf("the key of %s (%s %s) is revoked by %s:%d", e.Name, e.Type, e.Fingerprint, k.File, k.Line)
-	case len(e.Known) > 0:
-		k := e.Known[0]
-		return fmt.Sprintf("the key of %s has changed: %s:%d holds %s %s, the machine offers %s %s",
-			e.Name, k.File, k.Line, k.Type, k.Fingerprint, e.Type, e.Fingerprint)
-	}
-	return fmt.Sprintf("the key of %s (%s %s) is unknown: it is not in %s", e.Name, e.Type, e.Fingerprint, strings.Join(e.Files, ", "))
-}
-
-func (e *HostKeyError) hint() string {
-	switch {
-	case e.Revoked:
-		return ""
-	case len(e.Known) > 0:
-		return fmt.Sprintf("if the machine was rebuilt, or its address given to another, forget the old key with: ssh-keygen -R '%s' -f %s; if not, someone stands between", e.Name, e.Known[0].File)
-	case len(e.Files) == 0:
-		return ""
-	}
-	return fmt.Sprintf("compare the fingerprint, then add the key with: echo '%s' >> %s; or set host_key_policy = \"accept-new\"", e.Line, e.Files[0])
-}
-
-// hostKeys checks the key of one hop.
+// hostKeys checks the key of one hop, as check_host_key in OpenSSH's
+// sshconnect.c does.
 type hostKeys struct {
-	store  *knownStore
-	files  []string
-	policy string
-	name   string // alias, host or [host]:port
-	bare   string // host or alias alone: principal of certificates, and second name to look up
-	known  []*knownKey
+	target  *Target
+	store   *knownStore
+	logf    func(string, ...any)
+	files   []string
+	policy  string
+	hash    bool   // names are hidden in the lines that are written
+	pinned  bool   // known is what the inventory says, and files do not count
+	name    string // alias, host or [host]:port
+	bare    string // host or alias alone: principal of certificates, and second name to look up
+	private string // third name, and the one to write, where the address means another machine elsewhere; see privateName
+	accepts []string
+	revoked *revokedKeys
+	known   []*knownKey
+
+	// Pinned fingerprints do not tell the type to ask for, so types are asked
+	// for one by one.
+	refused []string
+	// unsafe is set when a key is let pass although it is wrong: then nobody
+	// may be told a password.
+	unsafe bool
 }
 
-func newHostKeys(store *knownStore, t *Target) (*hostKeys, error) {
-	h := &hostKeys{store: store, policy: t.HostKeyPolicy, bare: strings.ToLower(bareHost(t.Address))}
+func newHostKeys(p *Pool, t *Target) (*hostKeys, error) {
+	h := &hostKeys{target: t, store: &p.known, logf: p.opts.Logf, policy: t.HostKeyPolicy, hash: t.HashKnownHosts, bare: strings.ToLower(bareHost(t.Address))}
 	switch h.policy {
 	case "":
-		h.policy = PolicyStrict
+		h.policy = PolicyAsk
 	case PolicyStrict, PolicyAsk, PolicyAcceptNew, PolicyOff:
 	default:
 		return nil, fmt.Errorf("host key policy %q is none of strict, ask, accept-new, off", t.HostKeyPolicy)
+	}
+	if h.policy == PolicyAsk && (p.opts.Ask == nil || t.BatchMode) {
+		h.policy = PolicyStrict
 	}
 	h.name = knownName(h.bare, t.port())
 	if t.HostKeyAlias != "" {
 		h.bare = strings.ToLower(t.HostKeyAlias)
 		h.name = h.bare
 	}
+	h.private = privateName(t)
 	h.files = knownFiles(t)
+	h.accepts = hostKeyAlgorithms(t)
+	var err error
+	if h.revoked, err = readRevoked(t.RevokedHostKeys); err != nil {
+		return nil, err
+	}
+	if len(t.HostKeys)+len(t.HostCAs) > 0 {
+		h.pinned = true
+		h.known, err = pinnedKeys(t)
+		return h, err
+	}
 	return h, h.lookup()
 }
 
@@ -94,145 +79,172 @@ func knownFiles(t *Target) []string {
 	return files
 }
 
-// lookup finds the lines for name; failing that, those for the host without
-// its port, which OpenSSH also takes.
+// lookup finds the lines for the names; those for the host without its port,
+// which OpenSSH also takes, only where there are none for the full name.
 func (h *hostKeys) lookup() error {
-	known, err := h.store.lookup(h.files, h.name)
+	if h.pinned {
+		return nil
+	}
+	known, err := h.find(h.name)
+	if err == nil && h.private != "" {
+		var more []*knownKey
+		more, err = h.find(h.private)
+		known = appendNew(known, more)
+	}
 	if err != nil {
-		return fmt.Errorf("read known hosts: %w", err)
+		return err
 	}
 	if h.bare != h.name {
-		more, err := h.store.lookup(h.files, h.bare)
+		more, err := h.find(h.bare)
 		if err != nil {
-			return fmt.Errorf("read known hosts: %w", err)
+			return err
 		}
-		own := slices.ContainsFunc(known, func(k *knownKey) bool { return k.marker == "" })
-		for _, k := range more {
-			if k.marker != "" || !own {
-				known = append(known, k)
-			}
+		if slices.ContainsFunc(known, func(k *knownKey) bool { return k.marker == "" }) {
+			more = slices.DeleteFunc(more, func(k *knownKey) bool { return k.marker == "" })
 		}
+		known = appendNew(known, more)
 	}
 	h.known = known
 	return nil
 }
 
-// algorithms orders the host key algorithms: those of the keys already known
-// first, or a server with several keys offers one that looks changed.
-// Certificates are asked for only where an authority is known, for without one
-// they say nothing.
-func (h *hostKeys) algorithms() []string {
-	var first, rest []string
-	for _, algo := range ssh.SupportedAlgorithms().HostKeys {
-		base, isCert := strings.CutSuffix(algo, "-cert-v01@openssh.com")
-		switch {
-		case isCert && h.hasAuthority():
-			first = append([]string{algo}, first...)
-		case isCert:
-		case h.policy != PolicyOff && h.knowsType(base):
-			first = append(first, algo)
-		default:
-			rest = append(rest, algo)
+func (h *hostKeys) find(name string) ([]*knownKey, error) {
+	known, err := h.store.lookup(h.files, name)
+	if err != nil {
+		return nil, fmt.Errorf("read known hosts: %w", err)
+	}
+	return known, nil
+}
+
+// appendNew appends what is not there yet: a line with a wildcard may be found
+// by several names.
+func appendNew(known, more []*knownKey) []*knownKey {
+	for _, k := range more {
+		if !slices.Contains(known, k) {
+			known = append(known, k)
 		}
 	}
-	return append(first, rest...)
+	return known
 }
 
-func (h *hostKeys) hasAuthority() bool {
-	return slices.ContainsFunc(h.known, func(k *knownKey) bool { return k.marker == "cert-authority" })
-}
-
-func (h *hostKeys) knowsType(algo string) bool {
-	if strings.HasPrefix(algo, "rsa-sha2-") { // RFC 8332: the key itself is still ssh-rsa
-		algo = ssh.KeyAlgoRSA
-	}
-	return slices.ContainsFunc(h.known, func(k *knownKey) bool { return k.marker == "" && k.key.Type() == algo })
-}
-
-// check is the ssh.HostKeyCallback.
-func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
-	if h.policy == PolicyOff {
-		return nil
+// check is the ssh.HostKeyCallback. An unknown key that the user may be asked
+// about is an *unknownKey.
+func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	h.unsafe = false
+	if err := h.revoked.check(h, key); err != nil {
+		return err
 	}
 	if err := h.lookup(); err != nil { // another host with this name may have come first
 		return err
 	}
-	if err := h.checkRevoked(key); err != nil {
-		return err
+	verdict := h.judge(key)
+	switch {
+	case verdict == nil:
+		return nil
+	case h.pinned:
+		return h.otherType(key, verdict)
+	case h.policy == PolicyOff:
+		h.unsafe = verdict.Revoked || len(verdict.Known) > 0
+		return nil
+	case verdict.Revoked || len(verdict.Known) > 0 || h.policy == PolicyStrict:
+		return verdict
 	}
-	if cert, ok := key.(*ssh.Certificate); ok {
-		return h.checkCert(remote, cert)
+	if err := recordable(h.newName()); err != nil {
+		verdict.Refused = err.Error()
+		return verdict
 	}
-	var others []*knownKey
-	for _, k := range h.known {
-		if k.marker != "" {
-			continue
-		}
-		if bytes.Equal(k.key.Marshal(), key.Marshal()) {
-			return nil
-		}
-		others = append(others, k)
+	fresh := &unknownKey{HostKeyError: verdict, name: h.newName(), files: h.files, hash: h.hash, key: plainKey(key), target: h.target}
+	if h.policy == PolicyAsk {
+		return fresh
 	}
-	others = slices.DeleteFunc(others, func(k *knownKey) bool { return !h.binding(k) })
-	if len(others) > 0 || h.policy == PolicyStrict || h.policy == PolicyAsk {
-		return h.mismatch(key, others)
+	fresh.record(h.store, h.logf)
+	return nil
+}
+
+// newName is the name under which a new key is written.
+func (h *hostKeys) newName() string {
+	if h.private != "" {
+		return h.private
 	}
-	if err := h.store.appendKnown(h.files[0], h.name, key); err != nil {
-		return fmt.Errorf("write known hosts: %w", err)
+	return h.name
+}
+
+// recordable refuses names that could not be read back from known_hosts as
+// they were written (sshconnect.c has the same list).
+func recordable(name string) error {
+	if host := strings.TrimPrefix(name, "["); strings.ContainsAny(strings.Replace(host, "]:", "", 1), "@?*#[]|'\"\\, \t\r\n") {
+		return fmt.Errorf("the name %q cannot stand in known_hosts", name)
 	}
 	return nil
 }
 
-// binding reports whether k was found by the full name. A key known for the
+// judge returns nil for a key that may be trusted, else what is wrong with it.
+// A certificate that nothing speaks for is as good as its key alone.
+func (h *hostKeys) judge(key ssh.PublicKey) *HostKeyError {
+	if k := h.revokedBy(key); k != nil {
+		err := h.mismatch(key, []*knownKey{k})
+		err.Revoked = true
+		return err
+	}
+	cert, ok := key.(*ssh.Certificate)
+	if !ok {
+		return h.judgePlain(key)
+	}
+	why := h.checkCert(cert)
+	if why == nil {
+		return nil
+	}
+	if !slices.ContainsFunc(h.accepts, func(algo string) bool { return keyType(algo) == cert.Key.Type() }) {
+		why = fmt.Errorf("%w, and a plain key is not permitted by HostKeyAlgorithms", why)
+		err := h.mismatch(cert.Key, nil)
+		err.Certificate = why.Error()
+		return err
+	}
+	err := h.judge(cert.Key)
+	if err != nil && !errors.Is(why, errNoAuthority) {
+		err.Certificate = why.Error()
+	}
+	return err
+}
+
+func (h *hostKeys) judgePlain(key ssh.PublicKey) *HostKeyError {
+	var others []*knownKey
+	for _, k := range h.known {
+		switch {
+		case k.marker != "":
+		case k.is(key):
+			return nil
+		case h.binding(k):
+			others = append(others, k)
+		}
+	}
+	return h.mismatch(key, others)
+}
+
+// binding reports whether k was found by a full name. A key known for the
 // host without the port is good enough to trust, but does not bind: another
 // sshd on another port may have its own.
 func (h *hostKeys) binding(k *knownKey) bool {
-	return h.bare == h.name || matchNames(k.names, strings.ToLower(h.name))
+	return h.pinned || h.bare == h.name || matchNames(k.names, strings.ToLower(h.name)) ||
+		h.private != "" && matchNames(k.names, strings.ToLower(h.private))
 }
 
-func (h *hostKeys) checkRevoked(key ssh.PublicKey) error {
+func (h *hostKeys) revokedBy(key ssh.PublicKey) *knownKey {
 	cert, isCert := key.(*ssh.Certificate)
 	for _, k := range h.known {
-		if k.marker != "revoked" {
-			continue
-		}
-		same := bytes.Equal(k.key.Marshal(), key.Marshal())
-		if isCert {
-			same = same || bytes.Equal(k.key.Marshal(), cert.Key.Marshal()) || bytes.Equal(k.key.Marshal(), cert.SignatureKey.Marshal())
-		}
-		if same {
-			err := h.mismatch(key, []*knownKey{k})
-			err.Revoked = true
-			return err
+		if k.marker == markRevoked && (k.is(key) || isCert && (k.is(cert.Key) || k.is(cert.SignatureKey))) {
+			return k
 		}
 	}
 	return nil
 }
 
-func (h *hostKeys) checkCert(remote net.Addr, cert *ssh.Certificate) error {
-	checker := ssh.CertChecker{IsHostAuthority: func(auth ssh.PublicKey, _ string) bool {
-		return slices.ContainsFunc(h.known, func(k *knownKey) bool {
-			return k.marker == "cert-authority" && bytes.Equal(k.key.Marshal(), auth.Marshal())
-		})
-	}}
-	return checker.CheckHostKey(net.JoinHostPort(h.bare, "22"), remote, cert)
+// plainKey is key without its certificate.
+func plainKey(key ssh.PublicKey) ssh.PublicKey {
+	if cert, ok := key.(*ssh.Certificate); ok {
+		return cert.Key
+	}
+	return key
 }
 
-func (h *hostKeys) mismatch(key ssh.PublicKey, known []*knownKey) *HostKeyError {
-	e := &HostKeyError{Name: h.name, Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), Files: h.files,
-		Line: h.name + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))}
-	for _, k := range known {
-		e.Known = append(e.Known, KnownKey{File: k.file, Line: k.line, Type: k.key.Type(), Fingerprint: ssh.FingerprintSHA256(k.key)})
-	}
-	// The line of the same type is the one that has changed.
-	slices.SortStableFunc(e.Known, func(a, b KnownKey) int {
-		switch {
-		case a.Type == e.Type && b.Type != e.Type:
-			return -1
-		case a.Type != e.Type && b.Type == e.Type:
-			return 1
-		}
-		return 0
-	})
-	return e
-}
+func sameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -26,6 +25,29 @@ type knownKey struct {
 	marker string // "", "cert-authority" or "revoked"
 	names  string // the first field as written
 	key    ssh.PublicKey
+
+	fingerprint string // SHA256:..., if there is no key: pinned in the inventory
+}
+
+// The markers of lines.
+const (
+	markAuthority = "cert-authority"
+	markRevoked   = "revoked"
+)
+
+// is reports whether key is the one of this line.
+func (k *knownKey) is(key ssh.PublicKey) bool {
+	if k.key == nil {
+		return k.fingerprint == ssh.FingerprintSHA256(key)
+	}
+	return sameKey(k.key, key)
+}
+
+func (k *knownKey) known() KnownKey {
+	if k.key == nil {
+		return KnownKey{File: k.file, Line: k.line, Fingerprint: k.fingerprint}
+	}
+	return KnownKey{File: k.file, Line: k.line, Type: k.key.Type(), Fingerprint: ssh.FingerprintSHA256(k.key)}
 }
 
 // knownFile is a parsed file. Lines that cannot be parsed (a key type of the
@@ -36,12 +58,14 @@ type knownFile struct {
 	size  int64
 	exact map[string][]*knownKey // by a plain name, lower case
 	other []*knownKey            // hashed names, wildcards, negation: matched one by one
+	all   []*knownKey
 }
 
 // knownStore caches files by path; a file is read again when it has changed.
 type knownStore struct {
-	mu    sync.Mutex
-	files map[string]*knownFile
+	mu        sync.Mutex
+	files     map[string]*knownFile
+	unwritten []*knownKey // trusted for as long as the store is
 }
 
 // lookup returns every line of the files that speaks of name, which is a host,
@@ -59,6 +83,13 @@ func (s *knownStore) lookup(files []string, name string) ([]*knownKey, error) {
 			if matchNames(k.names, name) {
 				found = append(found, k)
 			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.unwritten {
+		if k.names == name {
+			found = append(found, k)
 		}
 	}
 	return found, nil
@@ -102,6 +133,7 @@ func parseKnown(path string, data []byte) *knownFile {
 			continue
 		}
 		k.file, k.line = path, n
+		f.all = append(f.all, k)
 		if strings.ContainsAny(k.names, "*?!|") {
 			f.other = append(f.other, k)
 			continue
@@ -121,7 +153,9 @@ func parseKnownLine(line string) *knownKey {
 	}
 	k := &knownKey{}
 	if marker, ok := strings.CutPrefix(fields[0], "@"); ok {
-		k.marker = marker
+		if k.marker = marker; marker != markAuthority && marker != markRevoked {
+			return nil
+		}
 		fields = fields[1:]
 	}
 	if len(fields) < 3 {
@@ -131,7 +165,7 @@ func parseKnownLine(line string) *knownKey {
 	if err != nil {
 		return nil
 	}
-	if k.key, err = ssh.ParsePublicKey(blob); err != nil {
+	if k.key, err = ssh.ParsePublicKey(blob); err != nil || k.key.Type() != fields[1] {
 		return nil
 	}
 	k.names = fields[0]
@@ -214,48 +248,4 @@ func knownName(host string, port int) string {
 		return host
 	}
 	return "[" + host + "]:" + strconv.Itoa(port)
-}
-
-// appendKnown writes a line for name and key to the end of path. Other
-// processes that do the same wait for each other; should one have been faster
-// with the same line, nothing is written.
-func (s *knownStore) appendKnown(path, name string, key ssh.PublicKey) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := os.MkdirAll(dirOf(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close() // also gives up the lock
-	if err := lockFile(f); err != nil {
-		return err
-	}
-	have, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	line := name + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + "\n"
-	if bytes.Contains(append([]byte("\n"), have...), []byte("\n"+line)) {
-		return nil
-	}
-	if len(have) > 0 && have[len(have)-1] != '\n' {
-		line = "\n" + line
-	}
-	if _, err := f.WriteString(line); err != nil { // one write: readers see all of it or nothing
-		return err
-	}
-	delete(s.files, path)
-	return nil
-}
-
-func splitAddr(addr string) (host string, port int) {
-	h, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr, 22
-	}
-	port, _ = strconv.Atoi(p)
-	return h, port
 }

@@ -77,6 +77,8 @@ func (l *link) attempts(ctx context.Context, wanted string) *Error {
 	if err != nil {
 		return err
 	}
+	a.keyed = l.pool.keys.begin()
+	defer func() { a.keyed() }()
 	for dialled, refused := 1, 0; ; {
 		release, slotErr := l.pool.slot(ctx, l.target.sshd())
 		if slotErr != nil {
@@ -84,6 +86,12 @@ func (l *link) attempts(ctx context.Context, wanted string) *Error {
 		}
 		err := a.run(ctx)
 		release()
+		if key := a.settleKey(ctx, err); key != nil {
+			if key.err == nil {
+				continue
+			}
+			err = a.fail(PhaseHostKey, key.err)
+		}
 		var pause time.Duration
 		switch {
 		case err == nil:

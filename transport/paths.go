@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -41,4 +43,13 @@ func localUser() string {
 // bareHost takes the brackets off an IPv6 address.
 func bareHost(host string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+func splitAddr(addr string) (host string, port int) {
+	h, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr, 22
+	}
+	port, _ = strconv.Atoi(p)
+	return h, port
 }

@@ -36,6 +36,7 @@ const hopMemory = 5 * time.Second
 type Pool struct {
 	opts   Options
 	known  knownStore
+	keys   keyQuestions
 	agents agentPool
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -68,6 +69,7 @@ func NewPool(o Options) *Pool {
 		o.Retries = 5
 	}
 	p := &Pool{opts: o, links: map[string]*link{}, failed: map[string]failure{}, slots: map[string]chan struct{}{}, before: map[*link]Stats{}}
+	p.keys.pool = p
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }

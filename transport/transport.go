@@ -47,7 +47,7 @@ type Target struct {
 	// KnownHosts are the files to look in; new keys go to the first. Empty
 	// means ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
 	KnownHosts []string
-	// HostKeyPolicy is one of the Policy constants; empty means strict.
+	// HostKeyPolicy is one of the Policy constants; empty means ask.
 	HostKeyPolicy string
 	// HostKeys are keys that this host may have and no other, in place of known_hosts: the form of a .pub file, or
 	// SHA256:fingerprint. HostCAs are authorities that may certify it, in the form of a .pub file.

@@ -1,0 +1,84 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// revokedKeys is a file of RevokedHostKeys (ssh_config(5)): one public key a
+// line, or a KRL.
+type revokedKeys struct {
+	path string
+	keys []knownKey
+	krl  *revocationList
+}
+
+// readRevoked reads path. A file that cannot be read refuses every host, as
+// ssh does: a key may be in it.
+func readRevoked(path string) (*revokedKeys, error) {
+	if path == "" || path == "none" {
+		return nil, nil
+	}
+	path = expandHome(path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read RevokedHostKeys: %w", err)
+	}
+	r := &revokedKeys{path: path}
+	if bytes.HasPrefix(data, []byte(krlMagic)) {
+		if r.krl, err = parseKRL(data); err != nil {
+			return nil, fmt.Errorf("read RevokedHostKeys %s: %w", path, err)
+		}
+		return r, nil
+	}
+	return r, r.readLines(data)
+}
+
+func (r *revokedKeys) readLines(data []byte) error {
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if line = bytes.TrimSpace(line); len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		key, _, _, _, err := ssh.ParseAuthorizedKey(line)
+		if err != nil {
+			return fmt.Errorf("read RevokedHostKeys %s:%d: %w", r.path, n, errors.New("it is no public key, and the file no KRL"))
+		}
+		r.keys = append(r.keys, knownKey{file: r.path, line: n, marker: markRevoked, key: key})
+	}
+	return nil
+}
+
+// check returns an error if the key, the key in the certificate, or the
+// authority that signed it is revoked.
+func (r *revokedKeys) check(h *hostKeys, key ssh.PublicKey) error {
+	if r == nil {
+		return nil
+	}
+	by := r.find(key)
+	if by == nil {
+		return nil
+	}
+	err := h.mismatch(key, []*knownKey{by})
+	err.Revoked = true
+	return err
+}
+
+func (r *revokedKeys) find(key ssh.PublicKey) *knownKey {
+	cert, isCert := key.(*ssh.Certificate)
+	for i := range r.keys {
+		k := &r.keys[i]
+		if k.is(key) || isCert && (k.is(cert.Key) || k.is(cert.SignatureKey)) {
+			return k
+		}
+	}
+	if r.krl != nil && r.krl.revokes(key) {
+		return &knownKey{file: r.path, marker: markRevoked, key: plainKey(key)}
+	}
+	return nil
+}
