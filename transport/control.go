@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -38,12 +37,4 @@ func (l *link) throughMaster(parent context.Context) bool {
 	l.pool.opts.Logf("%s: use the connection of the OpenSSH master at %s", t.Name, path)
 	l.conn, l.flow, l.master, l.handshake = conn, f, path, time.Since(begin)
 	return true
-}
-
-// ending is what is said of a connection that has ended by itself.
-func (l *link) ending(err error) error {
-	if l.master != "" {
-		return fmt.Errorf("connection to %s lost: the OpenSSH master at %s has ended, or ended it: %w", l.target.Name, l.master, err)
-	}
-	return fmt.Errorf("connection to %s lost: %w", l.target.Name, err)
 }

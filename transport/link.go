@@ -151,6 +151,21 @@ func (l *link) serve(ctx context.Context) {
 	}
 }
 
+// ending is what is said of a connection that has ended by itself.
+func (l *link) ending(err error) error {
+	switch {
+	case l.master != "":
+		return fmt.Errorf("connection to %s lost: the OpenSSH master at %s has ended, or ended it: %w", l.target.Name, l.master, err)
+	case l.via != nil:
+		select {
+		case <-l.via.done:
+			return fmt.Errorf("connection to %s lost with that of the hop before it: %w", l.target.Name, l.via.lost(err))
+		case <-time.After(lossGrace): // its channels end first
+		}
+	}
+	return fmt.Errorf("connection to %s lost: %w", l.target.Name, err)
+}
+
 // fail ends the connection; the first cause is the one to report.
 func (l *link) fail(cause error) {
 	l.mu.Lock()
@@ -192,31 +207,48 @@ func (l *link) nudge(stop <-chan struct{}) {
 	}
 }
 
+// keepalive asks for an answer when nothing has come for a while, and ends a connection on which nothing has come for
+// ServerAliveInterval x ServerAliveCountMax. As with ssh(1), whatever comes is a sign of life: a slow line that is busy may
+// hold an answer back for long.
 func (l *link) keepalive(stop <-chan struct{}) {
 	every, limit := l.target.aliveInterval(), l.target.aliveCountMax()
 	if every < 0 || l.master != "" { // a master does not answer those of others, and sends its own
 		return
 	}
+	silence := every * time.Duration(limit)
+	if limit == 1 {
+		every /= 2 // or there would be no time to answer
+	}
+	answered := make(chan struct{}, 1)
+	answered <- struct{}{}
+	asked := time.Now()
 	for {
-		select {
-		case <-stop:
-			return
-		case <-time.After(every):
-		}
-		answered := make(chan struct{})
-		l.pool.wg.Go(func() { // ends with the connection at the latest
-			_, _, _ = l.conn.SendRequest("keepalive@openssh.com", true, nil)
-			close(answered)
-		})
-		select {
-		case <-stop:
-			return
-		case <-answered:
-		case <-time.After(every * time.Duration(limit)):
-			err := fmt.Errorf("connection to %s lost: %d keepalives unanswered for %s", l.target.Name, limit, every*time.Duration(limit))
+		idle := time.Since(l.flow.heard())
+		switch {
+		case idle >= silence && len(answered) == 0 && time.Since(asked) >= silence-every: // not if this computer has slept
+			err := fmt.Errorf("connection to %s lost: no answer to keepalives for %s", l.target.Name, silence)
 			l.pool.opts.Logf("%v", err)
 			l.fail(err)
 			return
+		case idle >= every:
+			select {
+			case <-answered:
+				asked = time.Now()
+				l.pool.wg.Go(func() { // ends with the connection at the latest
+					_, _, _ = l.conn.SendRequest("keepalive@openssh.com", true, nil)
+					answered <- struct{}{}
+				})
+			default: // the last one is under way
+			}
+		}
+		wait := every - idle
+		if wait <= 0 {
+			wait = max(min(silence-idle, every), 10*time.Millisecond)
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(wait):
 		}
 	}
 }
