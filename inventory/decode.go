@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -21,6 +20,7 @@ var BlockTypes = []hcl.BlockHeaderSchema{
 type Input struct {
 	Blocks hcl.Blocks       // of BlockTypes; others are passed over
 	Scope  *hcl.EvalContext // variables, locals and functions
+	Found  []*Found         // what other sources know, in the order given
 	List   []string         // hosts given by name on the command line: [user@]host[:port]
 }
 
@@ -56,6 +56,9 @@ type decoder struct {
 	sshRange  *hcl.Range
 
 	sandboxRange *hcl.Range
+
+	foundAddress map[*Host]string
+	foundSSH     map[*Host]SSH
 }
 
 // reference is a name and where it was written.
@@ -73,9 +76,13 @@ func Decode(in Input) (*Inventory, hcl.Diagnostics) {
 			localhost: &Host{Name: "localhost", Address: "localhost", SSH: SSH{Connection: ConnectLocal}, Implicit: true},
 		},
 		hostRefs: map[*Host][]reference{}, childRefs: map[*Group][]reference{},
+		foundAddress: map[*Host]string{}, foundSSH: map[*Host]SSH{},
 	}
 	for _, b := range in.Blocks {
 		d.block(b)
+	}
+	for _, f := range in.Found {
+		d.found(f)
 	}
 	for _, s := range in.List {
 		d.listed(s)
@@ -169,22 +176,21 @@ func (d *decoder) named(kind, name string, rng hcl.Range, before *hcl.Range) boo
 
 func (d *decoder) host(b *hcl.Block) {
 	c := d.content(b, hostSchema)
-	names, err := expandRange(b.Labels[0])
+	names, err := ExpandRange(b.Labels[0])
 	if err != nil {
 		d.fault(b.LabelRanges[0], "Wrong name", "The range in %q is wrong: %s.", b.Labels[0], err)
 		return
 	}
 	proto := Host{
-		Address: d.text(c.Attributes["address"]), SSH: d.settings(c.Attributes), own: d.vars(c.Attributes["vars"]),
-		NICs: d.nics(c.Blocks), Kernel: d.kernel(c.Attributes), DeclRange: b.DefRange,
+		Address: d.text(c.Attributes["address"]), SSH: d.settings(c.Attributes),
+		layers: d.layers(c.Attributes["vars"], b.DefRange),
+		NICs:   d.nics(c.Blocks), Kernel: d.kernel(c.Attributes), DeclRange: b.DefRange,
 	}
 	groups := d.references(c.Attributes["groups"])
 	for _, name := range names {
 		h := proto
 		h.Name = name
-		if h.Address == "" {
-			h.Address = name
-		}
+		h.layers = slices.Clone(proto.layers)
 		if d.addHost(&h, b.LabelRanges[0]) {
 			d.hostRefs[&h] = groups
 		}
@@ -253,7 +259,7 @@ func (d *decoder) checkNetworks() {
 func (d *decoder) references(a *hcl.Attribute) []reference {
 	var out []reference
 	for _, s := range d.texts(a) {
-		names, err := expandRange(s)
+		names, err := ExpandRange(s)
 		if err != nil {
 			d.fault(a.Expr.Range(), "Wrong name", "The range in %q is wrong: %s.", s, err)
 		}
@@ -281,31 +287,6 @@ func (d *decoder) listed(s string) {
 	}
 	d.inv.hosts[h.Name] = h
 	d.inv.Hosts = append(d.inv.Hosts, h)
-}
-
-// merge gives every host what its groups and the ssh block say: nearer groups before farther ones, and among equals the
-// one that comes last in the alphabet, as Ansible has it.
-func (d *decoder) merge() {
-	all := append(slices.Clone(d.inv.Hosts), d.inv.localhost)
-	for _, h := range all {
-		for _, g := range d.inv.levels(h) {
-			h.fill(g.SSH.forMember(h))
-		}
-	}
-	hops := d.defaultHops()
-	for _, h := range all {
-		defaults := d.inv.SSH
-		if h.Implicit || hops[h.Name] {
-			defaults.Jump = nil
-		}
-		h.fill(defaults)
-		h.Kernel.fill(d.inv.Kernel)
-		if h.Connection == "" {
-			h.Connection = ConnectSSH
-		}
-		h.Vars = d.inv.variables(h)
-		sort.Strings(h.Groups)
-	}
 }
 
 // forMember returns the settings of a group as they are for a member: a group that is reached through one of its own hosts does

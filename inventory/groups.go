@@ -3,17 +3,15 @@ package inventory
 import (
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 )
 
 func (d *decoder) group(b *hcl.Block) {
 	c := d.content(b, groupSchema)
 	g := &Group{
-		Name: b.Labels[0], Vars: d.vars(c.Attributes["vars"]), SSH: d.settings(c.Attributes), DeclRange: b.DefRange,
-		direct: d.references(c.Attributes["hosts"]),
+		Name: b.Labels[0], SSH: d.settings(c.Attributes), DeclRange: b.DefRange,
+		direct: d.references(c.Attributes["hosts"]), layers: d.layers(c.Attributes["vars"], b.DefRange),
 	}
 	var before *hcl.Range
 	if old := d.inv.groups[g.Name]; old != nil {
@@ -34,7 +32,7 @@ func (d *decoder) group(b *hcl.Block) {
 func (d *decoder) membership() {
 	for _, g := range d.inv.Groups {
 		if h := d.inv.hosts[g.Name]; h != nil {
-			d.fault(g.DeclRange, "Duplicate name", "%q is a host too, declared at %s. A pattern could not tell them apart.", g.Name, h.DeclRange)
+			d.sameName(g, h)
 		}
 	}
 	for _, h := range d.inv.Hosts {
@@ -79,11 +77,13 @@ func (d *decoder) children() {
 			}
 			g.Children = append(g.Children, ref.name)
 		}
-		kept := g.direct[:0]
+		kept, twice := g.direct[:0], map[string]bool{}
 		for _, ref := range g.direct {
 			switch {
+			case twice[ref.name]:
 			case d.inv.Host(ref.name) != nil:
 				kept = append(kept, ref)
+				twice[ref.name] = true
 			case d.inv.groups[ref.name] != nil:
 				d.fault(ref.rng, "Unknown host", "%q is a group. Groups of groups are given as children = [%q].", ref.name, ref.name)
 			default:
@@ -129,6 +129,9 @@ func (d *decoder) depths() {
 	for range d.inv.Groups {
 		changed := false
 		for _, g := range d.inv.Groups {
+			if g.Name == "all" { // everything is below it
+				continue
+			}
 			for _, c := range g.Children {
 				if child := d.inv.groups[c]; child.depth <= g.depth && child.depth < len(d.inv.Groups) {
 					child.depth, changed = g.depth+1, true
@@ -139,68 +142,6 @@ func (d *decoder) depths() {
 			return
 		}
 	}
-}
-
-// levels returns the groups of h, the most specific first, "all" last.
-func (inv *Inventory) levels(h *Host) []*Group {
-	var out []*Group
-	for _, name := range h.Groups {
-		out = append(out, inv.groups[name])
-	}
-	sort.SliceStable(out, func(i, j int) bool {
-		if out[i].depth != out[j].depth {
-			return out[i].depth > out[j].depth
-		}
-		return out[i].Name > out[j].Name
-	})
-	if g := inv.groups["all"]; g != nil && !h.Implicit {
-		out = append(out, g)
-	}
-	return out
-}
-
-func (inv *Inventory) variables(h *Host) map[string]cty.Value {
-	out := map[string]cty.Value{}
-	levels := inv.levels(h)
-	slices.Reverse(levels)
-	for _, g := range levels {
-		for k, v := range g.Vars {
-			out[k] = v
-		}
-	}
-	for k, v := range h.own {
-		out[k] = v
-	}
-	return out
-}
-
-// Origin tells where the value of a host's variable comes from.
-type Origin struct {
-	Name  string
-	Value cty.Value
-	From  string // "host boxA", "group vteps"
-	Range hcl.Range
-	Wins  bool // false: a more specific one hides it
-}
-
-// Explain lists all variables of h, hidden ones included, by name and then the winner first.
-func (inv *Inventory) Explain(h *Host) []Origin {
-	var out []Origin
-	seen := map[string]bool{}
-	add := func(vars map[string]cty.Value, from string, rng hcl.Range) {
-		for k, v := range vars {
-			out = append(out, Origin{Name: k, Value: v, From: from, Range: rng, Wins: !seen[k]})
-		}
-		for k := range vars {
-			seen[k] = true
-		}
-	}
-	add(h.own, "host "+h.Name, h.DeclRange)
-	for _, g := range inv.levels(h) {
-		add(g.Vars, "group "+g.Name, g.DeclRange)
-	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
-	return out
 }
 
 func (d *decoder) groupNames() []string {

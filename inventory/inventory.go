@@ -48,6 +48,7 @@ type SSH struct {
 	Certificates   []string // files, for the identities
 	Password       string   // for the login; sensitive
 	Options        []string // as ssh -o takes them: "Keyword=value"
+	ConfigFile     string   // ssh_config(5) file to look the host up in, in place of the user's
 	ProxyCommand   string   // with its tokens
 	ControlPath    string
 	Relay          bool // through the last hop by a program that runs there, not by forwarding
@@ -78,7 +79,8 @@ type Host struct {
 	DeclRange hcl.Range
 	Implicit  bool // the localhost that nobody declared
 
-	own map[string]cty.Value // variables of the host block
+	own    map[string]cty.Value // of the host itself
+	layers []Layer              // the same, each place by itself, what wins last
 }
 
 // NIC is a network interface that the inventory knows of.
@@ -100,8 +102,11 @@ type Group struct {
 	SSH       SSH
 	DeclRange hcl.Range
 
-	direct []reference
-	depth  int // longest way down from a group that has no parent
+	direct   []reference
+	depth    int // longest way down from a group that has no parent
+	priority int // among groups of one depth
+	layers   []Layer
+	found    bool // by a source; no block declares it
 }
 
 // Network is a wire that NICs are plugged into, for the sandbox and the picture.
@@ -129,8 +134,11 @@ func (inv *Inventory) Group(name string) *Group { return inv.groups[name] }
 // Network returns the network called name, or nil.
 func (inv *Inventory) Network(name string) *Network { return inv.networks[name] }
 
-// Own returns the variables of the host block itself.
-func (h *Host) Own() map[string]cty.Value { return h.own }
+// Declared returns the names of the variables that the host's block declares, sorted.
+func (h *Host) Declared() []string { return declared(h.layers) }
+
+// Declared returns the names of the variables that the group's block declares, sorted.
+func (g *Group) Declared() []string { return declared(g.layers) }
 
 // NIC returns the interface called name, or nil.
 func (h *Host) NIC(name string) *NIC {
@@ -155,6 +163,7 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.Password, from.Password)
 	fill(&s.ProxyCommand, from.ProxyCommand)
 	fill(&s.ControlPath, from.ControlPath)
+	fill(&s.ConfigFile, from.ConfigFile)
 	fill(&s.Relay, from.Relay)
 	fill(&s.BecomeMethod, from.BecomeMethod)
 	fill(&s.BecomePassword, from.BecomePassword)

@@ -310,7 +310,7 @@ func TestRanges(t *testing.T) {
 		"a": "a", "n[1:3]": "n1 n2 n3", "n[08:11]": "n08 n09 n10 n11", "n[0:4:2]x": "n0x n2x n4x", "[a:c][1:2]": "a1 a2 b1 b2 c1 c2",
 		"n[3:1]": "", "n[1": "", "n[1:x]": "", "n[1:9999999]": "", "n[1:2:0]": "", "n[5]": "", "[1:1000][1:1000]": "",
 	} {
-		got, err := expandRange(in)
+		got, err := ExpandRange(in)
 		if (err != nil) != (want == "") || err == nil && strings.Join(got, " ") != want {
 			t.Errorf("%s: %v %v, want %q", in, got, err, want)
 		}

@@ -10,8 +10,8 @@ import (
 // maxRange bounds what one range may stand for.
 const maxRange = 100_000
 
-// expandRange expands Ansible's ranges: web[01:50], db-[a:f], n[0:10:2]. A name without one stands for itself.
-func expandRange(s string) ([]string, error) {
+// ExpandRange expands Ansible's ranges: web[01:50], db-[a:f], n[0:10:2]. A name without one stands for itself.
+func ExpandRange(s string) ([]string, error) {
 	open := strings.IndexByte(s, '[')
 	if open < 0 {
 		return []string{s}, nil
@@ -25,7 +25,7 @@ func expandRange(s string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, err := expandRange(tail)
+	rest, err := ExpandRange(tail)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,11 @@ func (r *reader) fault(rng hcl.Range, summary, format string, args ...any) {
 	r.diags = append(r.diags, d)
 }
 
+func (r *reader) warn(rng hcl.Range, summary, format string, args ...any) {
+	r.fault(rng, summary, format, args...)
+	r.diags[len(r.diags)-1].Severity = hcl.DiagWarning
+}
+
 // value evaluates an argument as a want; ok is false when it is null or at fault.
 func (r *reader) value(a *hcl.Attribute, want cty.Type) (v cty.Value, ok bool) {
 	v, diags := a.Expr.Value(r.ctx)
@@ -200,4 +205,27 @@ func (r *reader) vars(a *hcl.Attribute) map[string]cty.Value {
 		out[k] = e.WithMarks(marks)
 	}
 	return out
+}
+
+// layers reads the variables of a block, each with its place where an object is written out.
+func (r *reader) layers(a *hcl.Attribute, rng hcl.Range) []Layer {
+	vars := r.vars(a)
+	if len(vars) == 0 {
+		return nil
+	}
+	l := Layer{Vars: make(map[string]Var, len(vars)), Range: rng, block: true}
+	for k, v := range vars {
+		l.Vars[k] = Var{v, a.Expr.Range()}
+	}
+	pairs, diags := hcl.ExprMap(a.Expr)
+	if diags.HasErrors() {
+		return []Layer{l}
+	}
+	for _, p := range pairs {
+		if v, ok := l.Vars[hcl.ExprAsKeyword(p.Key)]; ok {
+			v.Range = hcl.RangeBetween(p.Key.Range(), p.Value.Range())
+			l.Vars[hcl.ExprAsKeyword(p.Key)] = v
+		}
+	}
+	return []Layer{l}
 }

@@ -47,7 +47,16 @@ func (e *evaluation) value(x hcl.Expression, ctx *hcl.EvalContext) (cty.Value, b
 		}
 	}
 	if v.ContainsMarked() {
-		v, _ = v.UnmarkDeep()
+		var marks cty.ValueMarks
+		v, marks = v.UnmarkDeep()
+		if _, ok := marks[inventory.Template]; ok {
+			e.fault(x.Range(), "Template of Jinja", "A variable that stands here has a template in the inventory of Ansible that does more than name other variables. labctl does not evaluate it; give the value with -e.")
+			return cty.DynamicVal, false
+		}
+		if _, ok := marks[inventory.Vault]; ok {
+			e.fault(x.Range(), "Encrypted variable", "A variable that stands here is encrypted by ansible-vault, which labctl does not open; give the value with -e.")
+			return cty.DynamicVal, false
+		}
 		e.sensitive = true
 	}
 	return v, true

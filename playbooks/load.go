@@ -17,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
+	"labctl/inventory/source"
 	"labctl/modules"
 	"labctl/playbooks/syntax"
 )
@@ -24,7 +25,8 @@ import (
 // Options say what, beside the site itself, is loaded.
 type Options struct {
 	Registry  modules.Registry // nil: modules.Default
-	Inventory []string         // -i: an HCL file, a directory of them, or "host1,host2," each; they replace inventory.hcl
+	Inventory []string         // -i: HCL, what package source recognises, or "host1,host2," each; they replace inventory.hcl
+	Run       source.Run       // runs the commands that sources need; nil: such sources are a fault
 	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
 	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
 	AdHoc     *Source          // a play in memory, in place of the plays and handlers of the site
@@ -39,6 +41,7 @@ type Site struct {
 	registry modules.Registry
 	environ  map[string]string
 	files    map[string]*syntax.File
+	found    map[string]*hcl.File // what sources of hosts were read from
 	scope    *hcl.EvalContext     // functions, var, local, groups
 	extra    map[string]cty.Value // -e names that no variable block declares
 	bare     map[string]bool      // variables of any host or play
@@ -71,21 +74,31 @@ func Load(path string, o Options) (*Site, hcl.Diagnostics) {
 	} else if len(o.Inventory) == 0 {
 		sources = c.read(existing("inventory.hcl"))
 	}
-	var list []string
+	var given givenHosts
 	for _, i := range o.Inventory {
 		if isList(i) {
-			list = append(list, splitList(i)...)
+			given.list = append(given.list, splitList(i)...)
+			continue
+		}
+		if src := source.Recognise(i); src != nil {
+			given.sources = append(given.sources, src)
 			continue
 		}
 		names, _ := c.siteFiles(i, true)
 		sources = append(sources, c.read(names)...)
 	}
-	return load(dir, sources, list, o, c)
+	return load(dir, sources, given, o, c)
+}
+
+// givenHosts are those that -i gives and that are not in HCL.
+type givenHosts struct {
+	list    []string
+	sources []source.Source
 }
 
 // LoadSources loads a site from memory. Relative file names start at dir.
 func LoadSources(dir string, sources []Source, o Options) (*Site, hcl.Diagnostics) {
-	return load(dir, sources, nil, o, &collector{})
+	return load(dir, sources, givenHosts{}, o, &collector{})
 }
 
 // isList tells "host1,host2," or "host" from a file name, as Ansible does: by its comma.
@@ -200,7 +213,7 @@ func neighbours(name string) string {
 	return ""
 }
 
-func load(dir string, sources []Source, list []string, o Options, c *collector) (*Site, hcl.Diagnostics) {
+func load(dir string, sources []Source, given givenHosts, o Options, c *collector) (*Site, hcl.Diagnostics) {
 	s := &Site{
 		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
 		contents: newContents(), diags: c,
@@ -235,45 +248,10 @@ func load(dir string, sources []Source, list []string, o Options, c *collector) 
 	}
 	byType := blocks.ByType()
 	s.declare(byType, o.Vars)
-	s.loadInventory(blocks, list)
+	s.loadInventory(blocks, given, o.Run)
 	s.loadPlays(byType)
 	s.checkExtra()
 	return s, c.diags()
-}
-
-// loadInventory decodes the hosts with the locals that do not need them, and then the other locals.
-func (s *Site) loadInventory(blocks hcl.Blocks, list []string) {
-	blocks = slices.DeleteFunc(slices.Clone(blocks), func(b *hcl.Block) bool {
-		if !slices.ContainsFunc(inventory.BlockTypes, func(t hcl.BlockHeaderSchema) bool { return t.Type == b.Type }) {
-			return true
-		}
-		return !s.plainLabels(b)
-	})
-	for _, b := range blocks {
-		s.diags.add(s.checkRefs(s.expressions(b.Body), staticScope{names: s.static, where: "the inventory"})...)
-	}
-	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, List: list})
-	s.untold(s.diags)(diags)
-	s.Inventory = inv
-	s.checkNames()
-	s.finishLocals()
-}
-
-// checkNames refuses variables that expressions could not tell from what they know by that name.
-func (s *Site) checkNames() {
-	check := func(vars map[string]cty.Value, rng hcl.Range) {
-		for _, name := range sortedKeys(vars) {
-			if slices.Contains(scopeRoots, name) {
-				s.diags.add(fault(rng, "Wrong name", "A variable cannot be called %q: expressions know something else by that name.", name))
-			}
-		}
-	}
-	for _, g := range s.Inventory.Groups {
-		check(g.Vars, g.DeclRange)
-	}
-	for _, h := range s.Inventory.Hosts {
-		check(h.Own(), h.DeclRange)
-	}
 }
 
 // plainLabels refuses templates in the labels of declarations.
@@ -294,6 +272,9 @@ func (s *Site) Files() map[string]*hcl.File {
 	out := map[string]*hcl.File{}
 	for n, f := range s.files {
 		out[n] = f.File
+	}
+	for n, f := range s.found {
+		out[n] = f
 	}
 	s.contents.templates(out)
 	return out

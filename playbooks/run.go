@@ -103,7 +103,9 @@ func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r.ctx = shared.NewChild()
 	r.ctx.Variables = map[string]cty.Value{"facts": cty.DynamicVal, "result": cty.DynamicVal}
 	for k, v := range h.Vars {
-		r.ctx.Variables[k] = v
+		if !slices.Contains(scopeRoots, k) {
+			r.ctx.Variables[k] = v
+		}
 	}
 	r.ctx.Variables["host"] = hostValue(h, p.once.index)
 	r.setVars(false)

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"labctl/inventory"
 )
 
 // variable is a declared input of the site.
@@ -33,9 +35,7 @@ var validationSchema = &hcl.BodySchema{
 }
 
 // sensitive is the mark on values that may not be shown.
-type markType string
-
-const sensitive = markType("sensitive")
+const sensitive = inventory.Sensitive
 
 func (s *Site) variableBlocks(blocks hcl.Blocks) []*variable {
 	var out []*variable

@@ -18,6 +18,9 @@ func Targets(inv *inventory.Inventory, fill func(t *transport.Target, alias stri
 		if h.Connection == inventory.ConnectLocal {
 			return nil, nil
 		}
+		if h.Connection != inventory.ConnectSSH && h.Connection != "" {
+			return nil, fmt.Errorf("connection %q of host %s: labctl knows ssh and local", h.Connection, h.Name)
+		}
 		if h.ProxyCommand != "" { // the command is the whole way
 			return target(h, nil, fill)
 		}

@@ -20,7 +20,7 @@ type siteFlags struct {
 
 func (s *siteFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: an HCL file, a directory, or \"host1,host2,\" (repeatable)")
+	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL or Ansible's (a file, a program or a directory), or \"host1,host2,\" (repeatable)")
 	f.StringArrayVarP(&s.vars, "extra-vars", "e", nil, "variables: \"k=v k2=v2\", a JSON object, or @FILE (repeatable)")
 }
 
@@ -40,7 +40,7 @@ func sitePath(args []string) string {
 
 // load reads a site. Faults are shown with their source; the error then says only that there were some.
 func (a *app) load(path string, s *siteFlags) (*site, error) {
-	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc})
+	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Run: runCommand})
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *app) load(path string, s *siteFlags) (*site, error) {
 // once. limit is a pattern, or "". more checks what a verb asks of
 // a site without faults.
 func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*playbooks.Site) hcl.Diagnostics) (*site, error) {
-	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc})
+	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Run: runCommand})
 	diags = append(diags, loaded.Validate(limit)...)
 	if !diags.HasErrors() {
 		diags = append(diags, more(loaded)...)

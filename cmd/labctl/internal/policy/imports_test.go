@@ -39,6 +39,7 @@ const (
 	xsys     = "golang.org/x/sys"
 	xterm    = "golang.org/x/term"
 	xsync    = "golang.org/x/sync"
+	yaml     = "go.yaml.in/yaml/v3" // go-cty-yaml tells no places, and has the types of YAML 1.2
 	internal = "labctl/cmd/labctl/internal"
 )
 
@@ -61,6 +62,9 @@ var layers = []layer{
 		why:   "transport is a leaf: it moves bytes"},
 	{path: "labctl/inventory", may: []string{"labctl/inventory"}, third: language,
 		why: "hosts, groups and variables need no machine"},
+	{path: "labctl/inventory/source", may: []string{"labctl/inventory"}, third: append([]string{yaml}, language...),
+		never: map[string]string{"os/exec": "whoever may run commands is handed in", "net/http": "inventories are files and the output of programs"},
+		why:   "what other tools write is read and handed on as plain data"},
 	{path: "labctl/playbooks", may: []string{"labctl/playbooks", "labctl/inventory", "labctl/modules"}, third: language,
 		never: map[string]string{"os/exec": "evaluation starts nothing", "net/http": "evaluation fetches nothing"},
 		why:   "evaluation touches no machine and reads files only"},

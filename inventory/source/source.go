@@ -1,0 +1,210 @@
+// Package source reads inventories that other tools write: Ansible's, Terraform's, Vagrant's, ssh_config files, the output of
+// commands. Each gives plain data, which package inventory merges with what HCL blocks declare. It knows nothing of plays or
+// connections, and starts no process: whoever may is handed in.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"labctl/inventory"
+)
+
+// Source is one place that knows of hosts.
+type Source interface {
+	// Name is what messages call the source.
+	Name() string
+	// Load reads it, once, in a goroutine of its own. It ends early when ctx does.
+	Load(ctx context.Context, env *Env) (*inventory.Found, hcl.Diagnostics)
+}
+
+// Timeout is how long all sources of a run may take together.
+const Timeout = 2 * time.Minute
+
+// Env is what sources get from whoever loads them.
+type Env struct {
+	Run      Run    // nil: no command may be run
+	Playbook string // directory beside which Ansible's group_vars and host_vars are looked for; "" for none
+	Hosts    []string
+	Groups   []string // that blocks declare, for which there may be files beside Ansible's inventories too
+}
+
+// Command is a program to run.
+type Command struct {
+	Args []string
+	Dir  string
+	Env  []string // added to the environment
+}
+
+// Run runs a command to its end and returns what it says on its standard output. What it says on its standard error is in the error.
+type Run func(ctx context.Context, c Command) ([]byte, error)
+
+// run runs a command of a source.
+func (e *Env) run(ctx context.Context, c Command) ([]byte, error) {
+	if e.Run == nil {
+		return nil, fmt.Errorf("run %s: commands are not run here", strings.Join(c.Args, " "))
+	}
+	out, err := e.Run(ctx, c)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, fmt.Errorf("run %s: it has not ended in %s", strings.Join(c.Args, " "), Timeout)
+	}
+	return out, err
+}
+
+// besider is a source beside which files with variables may lie.
+type besider interface{ beside() string }
+
+// Load reads all sources at the same time, and what lies beside those of Ansible. The result has their order.
+func Load(ctx context.Context, sources []Source, env Env) ([]*inventory.Found, hcl.Diagnostics) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	type result struct {
+		found *inventory.Found
+		diags hcl.Diagnostics
+	}
+	done := make([]chan result, len(sources))
+	for i, s := range sources {
+		done[i] = make(chan result, 1)
+		go func() {
+			f, diags := s.Load(ctx, &env)
+			done[i] <- result{f, diags}
+		}()
+	}
+	var out []*inventory.Found
+	var diags hcl.Diagnostics
+	for i := range done {
+		r := <-done[i]
+		diags = append(diags, r.diags...)
+		if r.found != nil {
+			out = append(out, r.found)
+		}
+	}
+	if diags.HasErrors() {
+		return out, diags
+	}
+	beside, more := besides(sources, out, env)
+	return append(out, beside...), append(diags, more...)
+}
+
+// besides reads the files with variables that lie beside the sources and beside the playbook.
+func besides(sources []Source, found []*inventory.Found, env Env) ([]*inventory.Found, hcl.Diagnostics) {
+	var dirs []varsDir
+	for i, s := range sources {
+		if b, ok := s.(besider); ok {
+			dirs = append(dirs, varsDir{b.beside(), inventory.BesideInventory, i})
+		}
+	}
+	if len(dirs) == 0 {
+		return nil, nil
+	}
+	if env.Playbook != "" && (len(dirs) > 1 || !same(env.Playbook, dirs[0].path)) {
+		dirs = append(dirs, varsDir{env.Playbook, inventory.BesidePlaybook, 0})
+	}
+	hosts, groups := names(found, env)
+	var out []*inventory.Found
+	var diags hcl.Diagnostics
+	for _, d := range dirs {
+		f, more := d.load(hosts, groups)
+		diags = append(diags, more...)
+		out = append(out, f)
+	}
+	return out, diags
+}
+
+func same(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y) || filepath.Clean(a) == filepath.Clean(b)
+}
+
+// names are those of all hosts and groups, each once.
+func names(found []*inventory.Found, env Env) (hosts, groups []string) {
+	seen := map[string]bool{}
+	add := func(to *[]string, kind, name string) {
+		if !seen[kind+name] {
+			seen[kind+name] = true
+			*to = append(*to, name)
+		}
+	}
+	for _, n := range env.Hosts {
+		add(&hosts, "h", n)
+	}
+	for _, n := range slices.Concat([]string{"all", "ungrouped"}, env.Groups) {
+		add(&groups, "g", n)
+	}
+	for _, f := range found {
+		for i := range f.Groups {
+			add(&groups, "g", f.Groups[i].Name)
+			for _, c := range f.Groups[i].Children {
+				add(&groups, "g", c)
+			}
+		}
+		for i := range f.Hosts {
+			add(&hosts, "h", f.Hosts[i].Name)
+			for _, g := range f.Hosts[i].Groups {
+				add(&groups, "g", g)
+			}
+		}
+	}
+	return hosts, groups
+}
+
+// maxSize bounds what is read from one file or command.
+const maxSize = 256 << 20
+
+// read reads a file and keeps it for messages.
+func read(name string, into *inventory.Found) ([]byte, hcl.Diagnostics) {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err == nil && info.Size() > maxSize {
+		err = fmt.Errorf("%d bytes are too many, at most %d are read", info.Size(), maxSize)
+	}
+	var b []byte
+	if err == nil {
+		b, err = os.ReadFile(name)
+	}
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, hcl.Diagnostics{fault(hcl.Range{}, "Cannot read file", "Cannot read %s: %s.", name, err)}
+	}
+	keep(into, name, b)
+	return b, nil
+}
+
+func keep(into *inventory.Found, name string, b []byte) {
+	if into.Files == nil {
+		into.Files = map[string]*hcl.File{}
+	}
+	into.Files[name] = &hcl.File{Bytes: b}
+}
+
+// fault makes a diagnostic. A range without a file stands for none.
+func fault(rng hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...)}
+	if rng.Filename != "" {
+		d.Subject = rng.Ptr()
+	}
+	return d
+}
+
+// line is the range of a line of a file, which begins at the byte of that offset.
+func line(name string, n, offset, length int) hcl.Range {
+	return hcl.Range{
+		Filename: name,
+		Start:    hcl.Pos{Line: n, Column: 1, Byte: offset},
+		End:      hcl.Pos{Line: n, Column: 1 + length, Byte: offset + length},
+	}
+}
