@@ -5,15 +5,12 @@ import (
 
 	"labctl/inventory"
 	"labctl/transport"
+	"labctl/transport/sshconfig"
 )
 
 // Targets returns a function that says how to reach a host by the inventory: its own settings, and its hops by inventory
-// name, each with its own. fill, which may be nil, completes what the inventory leaves open (ssh_config); alias is the
-// name to look up there, and jump says whether that may add hops too: the inventory has said nothing of them.
-func Targets(inv *inventory.Inventory, fill func(t *transport.Target, alias string, jump bool) error) func(*inventory.Host) (*transport.Target, error) {
-	if fill == nil {
-		fill = func(*transport.Target, string, bool) error { return nil }
-	}
+// name, each with its own. config completes what the inventory leaves open.
+func Targets(inv *inventory.Inventory, config *sshconfig.Config) func(*inventory.Host) (*transport.Target, error) {
 	return func(h *inventory.Host) (*transport.Target, error) {
 		if h.Connection == inventory.ConnectLocal {
 			return nil, nil
@@ -22,7 +19,7 @@ func Targets(inv *inventory.Inventory, fill func(t *transport.Target, alias stri
 			return nil, fmt.Errorf("connection %q of host %s: labctl knows ssh and local", h.Connection, h.Name)
 		}
 		if h.ProxyCommand != "" { // the command is the whole way
-			return target(h, nil, fill)
+			return target(h, nil, config.Complete)
 		}
 		hops, err := inv.Chain(h)
 		if err != nil {
@@ -30,11 +27,11 @@ func Targets(inv *inventory.Inventory, fill func(t *transport.Target, alias stri
 		}
 		var via *transport.Target
 		for _, hop := range hops {
-			if via, err = target(hopHost(inv, hop), via, fill); err != nil {
+			if via, err = target(hopHost(inv, hop), via, config.CompleteHop); err != nil {
 				return nil, err
 			}
 		}
-		return target(h, via, fill)
+		return target(h, via, config.Complete)
 	}
 }
 
@@ -54,21 +51,15 @@ func hopHost(inv *inventory.Inventory, hop inventory.Hop) *inventory.Host {
 	return h
 }
 
-// target merges one host's settings; what is zero afterwards is transport's default.
-func target(h *inventory.Host, via *transport.Target, fill func(*transport.Target, string, bool) error) (*transport.Target, error) {
+// target merges one host's settings; what is zero afterwards is transport's default. The configuration is asked for the
+// address, as by Ansible, and may add hops only where the inventory has said nothing of them.
+func target(h *inventory.Host, via *transport.Target, fill func(*transport.Target, string, []string, bool) error) (*transport.Target, error) {
 	t := &transport.Target{
 		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, Via: via,
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
-		ControlPath: h.ControlPath, Relay: h.Relay,
+		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
 	}
-	if err := fill(t, h.Address, h.Jump == nil && via == nil && h.ProxyCommand == ""); err != nil || h.ProxyCommand == "" {
-		return t, err
-	}
-	var err error
-	if t.ProxyCommand, err = transport.ExpandProxyCommand(h.ProxyCommand, t, h.Name); err != nil {
-		return nil, fmt.Errorf("host %s: proxy_command: %w", h.Name, err)
-	}
-	return t, nil
+	return t, fill(t, h.Address, h.Options, h.Jump == nil && via == nil)
 }

@@ -53,6 +53,9 @@ func findIdentities(t *Target, agents *agentPool) (*identities, error) {
 		files = defaultIdentities
 	}
 	for _, f := range files {
+		if f == "none" { // ssh_config(5): what the agent holds, and no file
+			continue
+		}
 		id, err := loadIdentity(expandHome(f), held)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && len(t.IdentityFiles) == 0:
@@ -62,7 +65,7 @@ func findIdentities(t *Target, agents *agentPool) (*identities, error) {
 			ids.add(id)
 		}
 	}
-	if len(t.IdentityFiles) > 0 && len(ids.keys) == 0 {
+	if len(ids.problems) > 0 && len(t.IdentityFiles) > 0 && len(ids.keys) == 0 {
 		return nil, errors.New(strings.Join(ids.problems, "; "))
 	}
 	if !t.IdentitiesOnly {

@@ -200,3 +200,12 @@ func TestUserCertificate(t *testing.T) {
 	s := transporttest.NewSSHD(t, nil, "TrustedUserCAKeys "+ca)
 	dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
 }
+
+func writeConfig(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -10,6 +10,7 @@ import (
 	"labctl/runner"
 	"labctl/runner/agentbin"
 	"labctl/transport"
+	"labctl/transport/sshconfig"
 )
 
 // viewOptions looks at the streams and the environment.
@@ -34,11 +35,11 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runn
 		}
 		name, c.Target = st.Name, sandboxTargets(st)
 	default:
-		fill, err := sshConfig(f.sshConfig)
+		config, err := sshConfig(f, logf)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		c.Target = runner.Targets(s.Inventory, fill)
+		c.Target = runner.Targets(s.Inventory, config)
 	}
 	c.Pool = transport.NewPool(transport.Options{Logf: logf, Ask: a.asker(f)})
 	return c, name, func() { _ = c.Pool.Close() }, nil
@@ -61,21 +62,19 @@ func (a *app) logf(verbose int) func(string, ...any) {
 	}
 }
 
-// sshConfig returns what completes a target from the user's ssh_config, or from file; "none" is no file at all.
-func sshConfig(file string) (func(*transport.Target, string, bool) error, error) {
+// sshConfig reads the user's ssh_config, or file in its place; "none" is no file at all. The options of the command line
+// come before it.
+func sshConfig(f *connectFlags, logf func(string, ...any)) (*sshconfig.Config, error) {
 	var files []string
-	switch file {
-	case "none":
-		return nil, nil
-	case "":
-	default:
-		files = []string{file}
+	if f.sshConfig != "" {
+		files = []string{f.sshConfig}
 	}
-	c, err := transport.LoadSSHConfig(files...)
+	c, err := sshconfig.Load(files...)
 	if err != nil {
 		return nil, err
 	}
-	return c.Complete, nil
+	c.CommandLine, c.Logf = f.sshOptions, logf
+	return c, nil
 }
 
 // snapshots reads the files of --against.

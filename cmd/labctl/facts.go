@@ -63,9 +63,9 @@ A host shows all of itself to root only, hence the default of --become. With
 		},
 	}
 	s.register(cmd)
+	cmd.Flags().StringVarP(&out, "output", "o", "text", "text, or json for a snapshot")
 	c.register(cmd)
 	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
-	cmd.Flags().StringVarP(&out, "output", "o", "text", "text, or json for a snapshot")
 	cmd.Flags().StringArrayVar(&files, "file", nil, "file to put into the snapshot (repeatable)")
 	cmd.Flags().BoolVarP(&sudo, "become", "b", true, "look as root, by sudo")
 	return cmd

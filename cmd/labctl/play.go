@@ -48,10 +48,11 @@ func (f *runFlags) register(cmd *cobra.Command) {
 
 // connectFlags say how hosts are reached.
 type connectFlags struct {
-	sandbox   bool
-	sshConfig string
-	batch     bool
-	verbose   int
+	sandbox    bool
+	sshConfig  string
+	sshOptions []string
+	batch      bool
+	verbose    int
 }
 
 func (f *connectFlags) register(cmd *cobra.Command) {
@@ -59,6 +60,11 @@ func (f *connectFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.sandbox, "sandbox", false, "on the site's sandbox (labctl sandbox up), not on the real hosts")
 	fs.StringVarP(&f.sshConfig, "ssh-config", "F", "", "ssh_config file to use in place of ~/.ssh/config and /etc/ssh/ssh_config (none: neither)")
 	fs.BoolVar(&f.batch, "batch", false, "ask nothing: what needs a password, a passphrase or a yes to a host key fails")
+	short := "o"
+	if fs.ShorthandLookup(short) != nil || fs.Lookup("output") != nil { // facts has one already
+		short = ""
+	}
+	fs.StringArrayVarP(&f.sshOptions, "ssh-option", short, nil, "setting of ssh_config, Keyword=value, that goes before all others (repeatable)")
 	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvv")
 }
 

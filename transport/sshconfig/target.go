@@ -1,0 +1,270 @@
+package sshconfig
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"labctl/transport"
+)
+
+// agentCommand is what labctl runs on a host, for Match command and sessiontype.
+const agentCommand = "labctl-agent"
+
+// Target returns how to reach alias: its settings, and those of every hop before it, each resolved by its own name, as
+// OpenSSH does: nothing of the host's is applied to its hops.
+func (c *Config) Target(alias string) (*transport.Target, error) {
+	t := &transport.Target{Name: alias, Address: alias}
+	return t, c.Complete(t, alias, nil, true)
+}
+
+// Complete fills in what t leaves open with what the configuration says about alias, the host's own options before the
+// files; with jump, the hops before it too. What t says already stands, but for what the command line says.
+func (c *Config) Complete(t *transport.Target, alias string, options []string, jump bool) error {
+	return c.complete(t, Query{Host: alias}, options, jump, nil)
+}
+
+// CompleteHop is Complete for a machine on the way to others: how those are reached on the command line is not how it is.
+func (c *Config) CompleteHop(t *transport.Target, alias string, options []string, jump bool) error {
+	hop := c.with(slices.DeleteFunc(slices.Clone(c.CommandLine), func(o string) bool {
+		key, _ := splitLine(o)
+		return key == "proxyjump" || key == "proxycommand"
+	}))
+	return hop.complete(t, Query{Host: alias}, options, jump, nil)
+}
+
+// with is the same configuration with another command line.
+func (c *Config) with(options []string) *Config {
+	return &Config{CommandLine: options, Logf: c.Logf, files: c.files, store: c.store, shared: c.shared, env: c.env, algos: c.algos}
+}
+
+func (c *Config) complete(t *transport.Target, q Query, options []string, jump bool, seen []string) error {
+	q.Command = agentCommand
+	q.Layers = []Layer{{Source: "settings of " + t.Name, Options: given(t, jump)}, {Source: "options of " + t.Name, Options: options}}
+	s, err := c.Resolve(q)
+	if err != nil {
+		return err
+	}
+	if s.KnownHostsCommand != "" {
+		return fmt.Errorf("resolve %s: labctl does not support KnownHostsCommand: set it to none for this host", q.Host)
+	}
+	if t.Address == q.Host {
+		t.Address = s.HostName
+	}
+	s.login(t)
+	s.trust(t)
+	s.link(t)
+	c.note(q.Host, s)
+	return c.way(t, s, q.Host, seen)
+}
+
+// given is what a target says, as options: it takes part in what matches, and in tokens.
+func given(t *transport.Target, jump bool) []string {
+	var out []string
+	add := func(keyword, value string) {
+		if value != "" {
+			out = append(out, keyword+" "+value)
+		}
+	}
+	add("User", quoted(t.User))
+	if t.Port != 0 {
+		add("Port", fmt.Sprint(t.Port))
+	}
+	add("HostKeyAlias", quoted(t.HostKeyAlias))
+	add("ControlPath", quoted(t.ControlPath))
+	switch {
+	case t.ProxyCommand != "":
+		add("ProxyCommand", t.ProxyCommand)
+	case !jump:
+		add("ProxyCommand", "none")
+	}
+	return out
+}
+
+// quoted is an argument as argv_split takes it.
+func quoted(s string) string {
+	if s == "" {
+		return ""
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// fill sets what is not set, or what the command line says.
+func fill[V comparable](s *Settings, to *V, from V, keyword string) {
+	var zero V
+	if s.IsSet(keyword) && (*to == zero || s.layer(keyword) == 0) {
+		*to = from
+	}
+}
+
+func fillList(s *Settings, to *[]string, from []string, keyword string) {
+	if s.IsSet(keyword) && (len(*to) == 0 || s.layer(keyword) == 0) {
+		*to = from
+	}
+}
+
+// login is who logs in and how.
+func (s *Settings) login(t *transport.Target) {
+	fill(s, &t.User, s.User, "user")
+	fill(s, &t.Port, s.Port, "port")
+	fill(s, &t.IdentitiesOnly, s.IdentitiesOnly, "identitiesonly")
+	fill(s, &t.IdentityAgent, s.IdentityAgent, "identityagent")
+	fill(s, &t.BatchMode, s.BatchMode, "batchmode")
+	fill(s, &t.PasswordPrompts, s.NumberOfPasswordPrompts, "numberofpasswordprompts")
+	if len(t.IdentityFiles) == 0 {
+		if t.IdentityFiles = s.IdentityFiles; s.NoIdentities {
+			t.IdentityFiles = []string{"none"}
+		}
+	}
+	if len(t.CertificateFiles) == 0 {
+		t.CertificateFiles = s.CertificateFiles
+	}
+	fillList(s, &t.PubkeyAlgorithms, s.PubkeyAcceptedAlgorithms, "pubkeyacceptedalgorithms")
+	if len(t.Authentications) == 0 {
+		t.Authentications = s.authentications()
+	}
+}
+
+// authentications are the methods that are left, nil if nothing is said of them.
+func (s *Settings) authentications() []string {
+	allowed := map[string]bool{
+		"publickey": s.PubkeyAuthentication, "keyboard-interactive": s.KbdInteractiveAuthentication, "password": s.PasswordAuthentication,
+	}
+	order := s.PreferredAuthentications
+	if order == nil {
+		order = []string{"publickey", "keyboard-interactive", "password"}
+		if allowed["publickey"] && allowed["keyboard-interactive"] && allowed["password"] {
+			return nil
+		}
+	}
+	out := []string{}
+	for _, m := range order {
+		if allowed[m] {
+			out = append(out, m)
+		}
+	}
+	if len(out) == 0 {
+		return []string{"none"}
+	}
+	return out
+}
+
+// trust is by what the host's key is known.
+func (s *Settings) trust(t *transport.Target) {
+	fill(s, &t.HostKeyAlias, s.HostKeyAlias, "hostkeyalias")
+	fill(s, &t.HashKnownHosts, s.HashKnownHosts, "hashknownhosts")
+	fillList(s, &t.HostKeyAlgorithms, s.HostKeyAlgorithms, "hostkeyalgorithms")
+	policy := map[string]string{
+		"yes": transport.PolicyStrict, "ask": transport.PolicyAsk, "accept-new": transport.PolicyAcceptNew, "no": transport.PolicyOff,
+	}[s.StrictHostKeyChecking]
+	fill(s, &t.HostKeyPolicy, policy, "stricthostkeychecking")
+	if len(s.RevokedHostKeys) > 0 {
+		fill(s, &t.RevokedHostKeys, s.RevokedHostKeys[0], "revokedhostkeys")
+	}
+	if len(t.KnownHosts) == 0 && (s.IsSet("userknownhostsfile") || s.IsSet("globalknownhostsfile")) {
+		if t.KnownHosts = s.UserKnownHostsFile; len(t.KnownHosts) == 0 { // the first takes new keys, which no system's file may
+			t.KnownHosts = []string{"/dev/null"}
+		}
+		t.KnownHosts = append(t.KnownHosts[:len(t.KnownHosts):len(t.KnownHosts)], s.GlobalKnownHostsFile...)
+	}
+}
+
+// link is how the connection is made and kept.
+func (s *Settings) link(t *transport.Target) {
+	fillList(s, &t.KexAlgorithms, s.KexAlgorithms, "kexalgorithms")
+	fillList(s, &t.Ciphers, s.Ciphers, "ciphers")
+	fillList(s, &t.MACs, s.MACs, "macs")
+	fill(s, &t.ConnectTimeout, s.ConnectTimeout, "connecttimeout")
+	fill(s, &t.ConnectionAttempts, s.ConnectionAttempts, "connectionattempts")
+	interval := s.ServerAliveInterval
+	if interval == 0 {
+		interval = -1 // none
+	}
+	fill(s, &t.ServerAliveInterval, interval, "serveraliveinterval")
+	fill(s, &t.ServerAliveCountMax, s.ServerAliveCountMax, "serveralivecountmax")
+	fill(s, &t.BindAddress, s.BindAddress, "bindaddress")
+	fill(s, &t.BindInterface, s.BindInterface, "bindinterface")
+	if s.AddressFamily != "any" {
+		fill(s, &t.AddressFamily, s.AddressFamily, "addressfamily")
+	}
+	if s.IsSet("controlpath") {
+		t.ControlPath = s.ControlPath
+	}
+}
+
+// way sets the hops before the target, or the program in place of them.
+func (c *Config) way(t *transport.Target, s *Settings, name string, seen []string) error {
+	if s.layer("proxycommand") == 0 || s.layer("proxyjump") == 0 {
+		t.Via = nil // the command line goes before the inventory
+	}
+	if t.Via != nil {
+		t.ProxyCommand = ""
+		return nil
+	}
+	if s.proxyCommandRaw == "-" {
+		return errors.New("ProxyCommand -: labctl has no connection on its standard input")
+	}
+	if s.layer("proxycommand") == 1 { // the inventory's own
+		name = t.Name
+	}
+	var err error
+	if t.ProxyCommand, err = transport.ExpandProxyCommand(s.proxyCommandRaw, t, name); err != nil {
+		return fmt.Errorf("resolve %s: %w", name, err)
+	}
+	seen = append(seen[:len(seen):len(seen)], name)
+	for i, spec := range s.ProxyJump {
+		j, err := parseJump(spec)
+		if err != nil || !validHop(j) {
+			return fmt.Errorf("resolve %s: %w", name, orElse(err, notAJump(spec)))
+		}
+		path := seen
+		if i > 0 {
+			path = nil // what is before this one is said by the list
+		}
+		if t.Via, err = c.hop(j, t.Via, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// hop resolves a hop by its own name. The first of a chain may have hops of its own before it; for later ones the list
+// replaces theirs, as ssh -J does. The options of the command line are the host's.
+func (c *Config) hop(j jump, via *transport.Target, seen []string) (*transport.Target, error) {
+	for _, s := range seen {
+		if s == j.host {
+			return nil, fmt.Errorf("resolve %s: the jump hosts form a loop: %s", seen[0], strings.Join(append(seen, j.host), " via "))
+		}
+	}
+	t := &transport.Target{Name: j.host, Address: j.host, User: j.user, Port: j.port, Via: via}
+	return t, c.with(nil).complete(t, Query{Host: j.host, User: j.user, Port: j.port}, nil, via == nil, seen)
+}
+
+// validHop refuses what a shell could take for something else, as ssh does with names that come from elsewhere.
+func validHop(j jump) bool {
+	return !strings.HasPrefix(j.host, "-") && !strings.ContainsAny(j.host, " \t\r\n'`\"$\\;&<>|(){},") &&
+		!strings.HasPrefix(j.user, "-") && !strings.ContainsAny(j.user, "'`\";&<>|(){}")
+}
+
+// note tells once of each setting that has no effect.
+func (c *Config) note(host string, s *Settings) {
+	if c.Logf == nil {
+		return
+	}
+	for keyword, off := range map[string]string{"compression": "no", "pkcs11provider": "none", "verifyhostkeydns": "no", "gssapiauthentication": "no"} {
+		if !s.IsSet(keyword) || word(s.r.value(keyword), off) == off {
+			continue
+		}
+		if _, told := c.shared.notes.LoadOrStore(keyword, true); !told {
+			c.Logf("%s: labctl passes over %s of ssh_config", host, keyword)
+		}
+	}
+}
