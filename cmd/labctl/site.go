@@ -20,7 +20,7 @@ type siteFlags struct {
 
 func (s *siteFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL or Ansible's (a file, a program or a directory), or \"host1,host2,\" (repeatable)")
+	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL, Ansible's (file, program or directory), Terraform's output, or \"host1,host2,\" (repeatable)")
 	f.StringArrayVarP(&s.vars, "extra-vars", "e", nil, "variables: \"k=v k2=v2\", a JSON object, or @FILE (repeatable)")
 }
 

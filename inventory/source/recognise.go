@@ -16,6 +16,8 @@ func Recognise(path string) Source {
 		return recogniseDir(path)
 	case strings.HasSuffix(path, ".hcl"):
 		return nil
+	case isTerraform(path):
+		return Terraform{path, "inventory"}
 	}
 	return Ansible{path}
 }
