@@ -27,8 +27,9 @@ KERNEL := $(if $(filter Linux,$(shell uname)),LABCTL_TEST_KERNEL=1)
 .DEFAULT_GOAL := build
 .PHONY: build agents install demo test bench lint policy clean setup help
 
-build: agents ## Build bin/labctl with the agents inside.
+build: agents ## Build bin/labctl with the agents inside, and its other name, bin/labctl-playbook.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/labctl ./cmd/labctl
+	@ln -sf labctl bin/labctl-playbook
 
 agents: $(AGENTS) ## Build the agents that labctl carries, one per machine type.
 
@@ -37,6 +38,7 @@ runner/agentbin/bin/labctl-agent-linux-%.xz: $(AGENT_SOURCES)
 
 install: agents ## Install labctl where "go install" puts programs.
 	CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' ./cmd/labctl
+	@dir=$$(go env GOBIN); ln -sf labctl "$${dir:-$$(go env GOPATH)/bin}/labctl-playbook"
 
 demo: setup build ## Bring up a jump host and three hosts, plan, play through the jump twice, take them down.
 	@$(SUDO) .ci/demo $(DEMO)

@@ -29,6 +29,7 @@ type Options struct {
 	Run       source.Run       // runs the commands that sources need; nil: such sources are a fault
 	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
 	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
+	Become    string           // the user that plays become which do not say whether they do; "" is none
 	AdHoc     *Source          // a play in memory, in place of the plays and handlers of the site
 }
 
@@ -44,6 +45,7 @@ type Site struct {
 	found    map[string]*hcl.File // what sources of hosts were read from
 	scope    *hcl.EvalContext     // functions, var, local, groups
 	extra    map[string]cty.Value // -e names that no variable block declares
+	become   string               // Options.Become
 	bare     map[string]bool      // variables of any host or play
 	static   names                // what expressions may refer to
 	plays    []*Play
@@ -216,7 +218,7 @@ func neighbours(name string) string {
 func load(dir string, sources []Source, given givenHosts, o Options, c *collector) (*Site, hcl.Diagnostics) {
 	s := &Site{
 		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
-		contents: newContents(), diags: c,
+		contents: newContents(), diags: c, become: o.Become,
 	}
 	if s.registry == nil {
 		s.registry = modules.Default

@@ -137,6 +137,8 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	}
 	if a := attr["become"]; a != nil {
 		p.become = s.constBool(a)
+	} else if s.become != "" {
+		p.become, p.becomeUser = true, hcl.StaticExpr(cty.StringVal(s.become), p.Range)
 	}
 	if a := attr["become_user"]; a != nil {
 		p.becomeUser = a.Expr

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"labctl/cmd/labctl/internal/sandbox"
@@ -45,6 +46,9 @@ func Main() int {
 	ctx, stop := interruptible()
 	defer stop()
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	if filepath.Base(os.Args[0]) == playbookName {
+		return a.playbook(ctx, os.Args[1:])
+	}
 	return a.run(ctx, os.Args[1:])
 }
 

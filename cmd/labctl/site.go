@@ -15,13 +15,19 @@ import (
 type siteFlags struct {
 	inventory []string
 	vars      []string
-	adHoc     *playbooks.Source // run
+	adHoc     *playbooks.Source          // run
+	become    string                     // labctl-playbook: of plays that do not say
+	adjust    func(*inventory.Inventory) // the same, or nil: what the command line and the environment say of connections
 }
 
 func (s *siteFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL, Ansible's (file, program or directory), Terraform's output, or \"host1,host2,\" (repeatable)")
 	f.StringArrayVarP(&s.vars, "extra-vars", "e", nil, "variables: \"k=v k2=v2\", a JSON object, or @FILE (repeatable)")
+}
+
+func (s *siteFlags) options() playbooks.Options {
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, Run: runCommand}
 }
 
 // site is a loaded site with what the verbs ask of it.
@@ -40,9 +46,12 @@ func sitePath(args []string) string {
 
 // load reads a site. Faults are shown with their source; the error then says only that there were some.
 func (a *app) load(path string, s *siteFlags) (*site, error) {
-	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Run: runCommand})
+	loaded, diags := playbooks.Load(path, s.options())
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
+	}
+	if s.adjust != nil {
+		s.adjust(loaded.Inventory)
 	}
 	return &site{Site: loaded, path: path}, nil
 }
@@ -51,13 +60,16 @@ func (a *app) load(path string, s *siteFlags) (*site, error) {
 // once. limit is a pattern, or "". more checks what a verb asks of
 // a site without faults.
 func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*playbooks.Site) hcl.Diagnostics) (*site, error) {
-	loaded, diags := playbooks.Load(path, playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Run: runCommand})
+	loaded, diags := playbooks.Load(path, s.options())
 	diags = append(diags, loaded.Validate(limit)...)
 	if !diags.HasErrors() {
 		diags = append(diags, more(loaded)...)
 	}
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
+	}
+	if s.adjust != nil {
+		s.adjust(loaded.Inventory)
 	}
 	return &site{Site: loaded, path: path}, nil
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"labctl/cmd/labctl/internal/prompt"
+	"labctl/runner"
+)
+
+// playbookName is the name under which labctl takes the arguments and the environment of ansible-playbook, so that what starts
+// that, such as Vagrant, can start labctl.
+const playbookName = "labctl-playbook"
+
+// playbook is labctl under that name.
+func (a *app) playbook(ctx context.Context, args []string) int {
+	a.prompter = prompt.New(ctx, os.Getenv)
+	root := a.playbookCmd()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	return a.exitCode(ctx, root.ExecuteContext(ctx))
+}
+
+// playbookFlags are those of ansible-playbook (lib/ansible/cli/arguments/option_helpers.py).
+type playbookFlags struct {
+	runFlags
+	login                    ansibleLogin
+	become                   bool
+	becomeUser, becomeMethod string
+	syntax, listHosts        bool
+}
+
+// otherNames are what options were called in Ansible 1, or are called as well.
+var otherNames = map[string]string{"inventory-file": "inventory", "sudo": "become", "sudo-user": "become-user",
+	"ask-sudo-pass": "ask-become-pass", "key-file": "private-key"}
+
+func (a *app) playbookCmd() *cobra.Command {
+	var f playbookFlags
+	cmd := &cobra.Command{
+		Use:   playbookName + " SITE...",
+		Short: "Play sites, with the arguments of ansible-playbook",
+		Long: `labctl under the name of ansible-playbook: the arguments, the environment and
+the exit codes are Ansible's, and the playbook is a site in HCL.`,
+		Version:      version(),
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.refuse(cmd); err != nil {
+				return err
+			}
+			f.fromEnvironment(os.Getenv)
+			for _, site := range args {
+				if err := a.playAs(cmd.Context(), &f, site); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.SetVersionTemplate("ansible-playbook [labctl {{.Version}}]\n")
+	f.register(cmd)
+	return cmd
+}
+
+func (f *playbookFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(first(otherNames[name], name))
+	})
+	f.siteFlags.register(cmd)
+	fs.StringVarP(&f.limit, "limit", "l", "", "only hosts that match this pattern too, or @FILE")
+	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
+	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
+	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
+	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes")
+	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
+	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvvvvv")
+	fs.BoolVarP(&f.become, "become", "b", false, "become another user where a play does not say whether to")
+	fs.StringVar(&f.becomeUser, "become-user", "", "the user to become (root)")
+	fs.StringVar(&f.becomeMethod, "become-method", "", "sudo, doas or su")
+	fs.BoolVar(&f.syntax, "syntax-check", false, "check the site, and play nothing")
+	fs.BoolVar(&f.listHosts, "list-hosts", false, "list the hosts of each play, and play nothing")
+	f.login.register(fs)
+	registerForeign(fs)
+}
+
+// playAs plays one site.
+func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
+	run := f.runFlags
+	if f.become {
+		run.siteFlags.become = first(f.becomeUser, "root")
+	}
+	run.adjust = f.login.adjust
+	switch {
+	case f.syntax:
+		if _, err := a.load(path, &run.siteFlags); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
+		return err
+	case f.listHosts:
+		return a.listHosts(path, &run)
+	}
+	mode := runner.Play
+	if run.check {
+		mode = runner.Check
+	}
+	outcome, err := a.runSite(ctx, mode, path, &run)
+	if err != nil {
+		return err
+	}
+	return exitWith(outcome.PlayExit())
+}
+
+// listHosts prints the hosts of each play as ansible-playbook does.
+func (a *app) listHosts(path string, f *runFlags) error {
+	s, err := a.load(path, &f.siteFlags)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
+	for i, p := range s.Plays() {
+		hosts, diags := p.Hosts(f.limit)
+		if err := a.diagnose(s.Site, diags); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "\n  play #%d: %s\n    hosts (%d):\n", i+1, p.Display(), len(hosts))
+		for _, h := range hosts {
+			fmt.Fprintf(a.out, "      %s\n", h.Name)
+		}
+	}
+	return nil
+}
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+// fromEnvironment reads the variables of ansible.cfg(5) that matter here; what is on the command line comes first. Colours are the
+// views' own matter, and ANSIBLE_FORKS is passed over: its 5 is there to spare Python.
+func (f *playbookFlags) fromEnvironment(getenv func(string) string) {
+	if len(f.inventory) == 0 && getenv("ANSIBLE_INVENTORY") != "" {
+		f.inventory = []string{getenv("ANSIBLE_INVENTORY")}
+	}
+	if n, err := strconv.Atoi(getenv("ANSIBLE_VERBOSITY")); err == nil && f.verbose == 0 {
+		f.verbose = n
+	}
+	f.login.fromEnvironment(getenv)
+}

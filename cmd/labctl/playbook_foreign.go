@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// foreign are options of ansible-playbook that labctl has nothing for. Those with fatal change what is done to hosts, so that
+// going on without them would be wrong; of the others it is said that they are passed over.
+var foreign = []struct {
+	name, short string
+	value       bool
+	fatal       bool
+	instead     string
+}{
+	{"start-at-task", "", true, true, "give the tasks tags, and use --tags"},
+	{"step", "", false, true, "labctl plan shows every step first"},
+	{"force-handlers", "", false, true, "handlers of a host that has failed do not run"},
+	{"list-tasks", "", false, true, "labctl plan shows the tasks"},
+	{"list-tags", "", false, true, "labctl plan shows the tasks"},
+	{"task-timeout", "", true, true, "a task has the argument timeout"},
+	{"vault-id", "", true, true, "give secrets as sensitive variables: -e @FILE"},
+	{"vault-password-file", "", true, true, "give secrets as sensitive variables: -e @FILE"},
+	{"ask-vault-pass", "J", false, true, "give secrets as sensitive variables: -e @FILE"},
+	{"connection-password-file", "", true, true, "labctl asks for a password when one is wanted"},
+	{"become-password-file", "", true, true, "labctl asks for a password when one is wanted"},
+	{"scp-extra-args", "", true, false, "labctl does not use scp"},
+	{"sftp-extra-args", "", true, false, "labctl does not use sftp(1)"},
+	{"module-path", "M", true, false, "modules are part of labctl"},
+	{"flush-cache", "", false, false, "facts are not cached"},
+}
+
+func registerForeign(fs *pflag.FlagSet) {
+	for _, o := range foreign {
+		if o.value {
+			fs.StringP(o.name, o.short, "", "not supported: "+o.instead)
+		} else {
+			fs.BoolP(o.name, o.short, false, "not supported: "+o.instead)
+		}
+	}
+}
+
+// refuse judges the options that labctl has nothing for.
+func (a *app) refuse(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(given *pflag.Flag) {
+		for _, o := range foreign {
+			switch {
+			case o.name != given.Name:
+			case o.fatal && err == nil:
+				err = fmt.Errorf("--%s is not supported: %s", o.name, o.instead)
+			case !o.fatal:
+				fmt.Fprintf(a.err, "[WARNING]: --%s is passed over: %s\n", o.name, o.instead)
+			}
+		}
+	})
+	if method := cmd.Flag("become-method").Value.String(); err == nil && method != "" && !slices.Contains([]string{"sudo", "doas", "su"}, method) {
+		err = fmt.Errorf("--become-method %s is not known: sudo, doas or su", method)
+	}
+	return err
+}
