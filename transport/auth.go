@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,9 +43,13 @@ var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_
 // findIdentities puts the keys that files name first, whether the file or the
 // agent holds the private half: the right key at the first attempt costs the
 // fewest round trips, and sshd penalises wrong ones.
-func findIdentities(t *Target, agents *agentPool) (*identities, error) {
+func findIdentities(t *Target, p *Pool) (*identities, error) {
 	ids := &identities{}
-	held, err := agents.keys(t.IdentityAgent)
+	if !slices.Contains(t.authentications(), "publickey") {
+		return ids, nil
+	}
+	other := slices.ContainsFunc(t.authentications(), func(m string) bool { return m != "publickey" }) && (&answers{target: t, pool: p}).possible()
+	held, err := p.agents.keys(t.IdentityAgent)
 	if err != nil {
 		ids.problems = append(ids.problems, err.Error())
 	}
@@ -65,7 +70,7 @@ func findIdentities(t *Target, agents *agentPool) (*identities, error) {
 			ids.add(id)
 		}
 	}
-	if len(ids.problems) > 0 && len(t.IdentityFiles) > 0 && len(ids.keys) == 0 {
+	if len(ids.problems) > 0 && len(t.IdentityFiles) > 0 && len(ids.keys) == 0 && !other {
 		return nil, errors.New(strings.Join(ids.problems, "; "))
 	}
 	if !t.IdentitiesOnly {
@@ -73,7 +78,7 @@ func findIdentities(t *Target, agents *agentPool) (*identities, error) {
 			ids.add(k)
 		}
 	}
-	if len(ids.keys) == 0 {
+	if len(ids.keys) == 0 && !other {
 		return nil, errors.New("no key to offer: " + strings.Join(append(ids.problems, "name one with identity_file, or add it to the ssh-agent"), "; "))
 	}
 	return ids, nil
@@ -111,7 +116,10 @@ type AuthError struct {
 
 func (e *AuthError) Error() string {
 	s := fmt.Sprintf("user %s: none of the keys was accepted; offered %s", e.User, strings.Join(e.Offered, ", "))
-	if strings.Contains(e.Err.Error(), "disconnect") {
+	if len(e.Offered) == 0 {
+		s = fmt.Sprintf("user %s: not let in: %v", e.User, e.Err)
+	} else if errors.Is(e.Err, errNobody) || errors.Is(e.Err, errUnsafe) || strings.Contains(e.Err.Error(), "disconnect") ||
+		strings.Contains(e.Err.Error(), "keyboard-interactive") || strings.Contains(e.Err.Error(), "password") {
 		s += "; " + e.Err.Error()
 	}
 	for _, n := range e.Notes {

@@ -30,7 +30,7 @@ type attempt struct {
 func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	a := &attempt{link: l, wanted: wanted}
 	var err error
-	if a.ids, err = findIdentities(l.target, &l.pool.agents); err != nil {
+	if a.ids, err = findIdentities(l.target, l.pool); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
 	if a.keys, err = newHostKeys(l.pool, l.target); err != nil {
@@ -46,15 +46,15 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 func (a *attempt) run(parent context.Context) *Error {
 	t := a.link.target
 	limit := t.connectTimeout()
-	ctx, cancel := context.WithTimeoutCause(parent, limit, &TimeoutError{After: limit.String()})
-	defer cancel()
+	ctx, watch := withStopwatch(parent, limit)
+	defer watch.stop()
 	begin := time.Now()
 	raw, fault := a.dial(ctx)
 	if fault != nil {
 		return fault
 	}
 	f := newFlow(raw)
-	conn, err := a.authenticate(ctx, f)
+	conn, err := a.authenticate(ctx, f, watch)
 	if err != nil {
 		_ = f.Close()
 		return a.explain(ctx, f, err)
@@ -66,13 +66,13 @@ func (a *attempt) run(parent context.Context) *Error {
 // authenticate runs the handshake in a goroutine of its own: a server may hang
 // anywhere in it, and closing a connection through a hop that hangs too does
 // not end the read on it.
-func (a *attempt) authenticate(ctx context.Context, f *flow) (ssh.Conn, error) {
+func (a *attempt) authenticate(ctx context.Context, f *flow, watch *stopwatch) (ssh.Conn, error) {
 	type result struct {
 		conn ssh.Conn
 		err  error
 	}
 	finished := make(chan result, 1)
-	config := a.config()
+	config := a.config(ctx, watch)
 	a.link.pool.wg.Go(func() {
 		conn, chans, reqs, err := ssh.NewClientConn(f, a.link.target.addr(), config)
 		if err == nil {
@@ -89,13 +89,14 @@ func (a *attempt) authenticate(ctx context.Context, f *flow) (ssh.Conn, error) {
 	}
 }
 
-func (a *attempt) config() *ssh.ClientConfig {
+func (a *attempt) config(ctx context.Context, watch *stopwatch) *ssh.ClientConfig {
 	a.phase.Store(PhaseKex)
 	t := a.link.target
+	answers := &answers{target: t, pool: a.link.pool, ctx: ctx, unsafe: func() bool { return a.keys.unsafe }, pause: watch.pause}
 	return &ssh.ClientConfig{
 		Config:            a.crypto,
 		User:              t.user(),
-		Auth:              []ssh.AuthMethod{a.ids.method()},
+		Auth:              answers.methods(a.ids),
 		ClientVersion:     "SSH-2.0-labctl",
 		HostKeyAlgorithms: a.keys.algorithms(),
 		HostKeyCallback: func(name string, remote net.Addr, key ssh.PublicKey) error {
