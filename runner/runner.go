@@ -232,7 +232,16 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, 
 	s := r.sessions[h.Name][become]
 	r.mu.Unlock()
 	if s != nil {
-		return s, nil
+		lost := s.lost()
+		if lost == nil {
+			return s, nil
+		}
+		// Nothing was under way, or the host would be out of the run.
+		r.sink.event(Event{Kind: Debug, Host: h.Name, Level: 1, Message: "the session was lost while it was idle, open another: " + lost.Error()})
+		r.mu.Lock()
+		delete(r.sessions[h.Name], become)
+		r.mu.Unlock()
+		_ = s.close()
 	}
 	r.sink.event(Event{Kind: Connecting, Host: h.Name})
 	start := time.Now()
