@@ -142,6 +142,9 @@ func (inv *Inventory) Explain(h *Host) []Origin {
 	seen := map[string]bool{}
 	add := func(l *Layer, from string) {
 		for k, v := range l.Vars {
+			if secretVars[k] {
+				v.Value = v.Value.Mark(Sensitive)
+			}
 			out = append(out, Origin{Name: k, Value: v.Value, From: from, Range: v.Range, Wins: !seen[k]})
 		}
 		for k := range l.Vars {
