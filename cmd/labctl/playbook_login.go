@@ -62,7 +62,7 @@ func (l *ansibleLogin) adjust(inv *inventory.Inventory) {
 		if l.unchecked && h.HostKeyPolicy == "" && len(h.HostKeys)+len(h.HostCAs) == 0 {
 			h.HostKeyPolicy = "off"
 		}
-		h.Options = append(h.Options, sshOptions(fmt.Sprintf("%s %s %s", l.extra, l.common, l.args))...)
+		h.Options = append(h.Options, sshOptions(fmt.Sprintf("%s %s %s", l.args, l.common, l.extra))...)
 	}
 }
 
