@@ -62,6 +62,9 @@ func findIdentities(t *Target, p *Pool) (*identities, error) {
 			continue
 		}
 		id, err := loadIdentity(expandHome(f), held)
+		if errors.Is(err, errLocked) && len(t.IdentityFiles) > 0 && p.opts.Ask != nil && !t.BatchMode {
+			id, err = p.unlock(expandHome(f), t.BatchMode)
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && len(t.IdentityFiles) == 0:
 		case err != nil:
@@ -183,7 +186,7 @@ func lockedIdentity(path string, pub ssh.PublicKey, held []identity) (identity, 
 			return id, nil
 		}
 	}
-	return identity{}, fmt.Errorf("identity file %s is protected by a passphrase and the ssh-agent does not hold it: run ssh-add %s", path, path)
+	return identity{}, fmt.Errorf("identity file %s is %w and the ssh-agent does not hold it: run ssh-add %s", path, errLocked, path)
 }
 
 // withCertificate adds the certificate beside a key, as ssh(1) does.

@@ -34,14 +34,15 @@ const hopMemory = 5 * time.Second
 // connection, which everybody shares: a target's ends with the last Conn on
 // it, a hop's with the Pool.
 type Pool struct {
-	opts    Options
-	known   knownStore
-	keys    keyQuestions
-	secrets secrets
-	agents  agentPool
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	wg      sync.WaitGroup // every goroutine the pool has started
+	opts     Options
+	known    knownStore
+	keys     keyQuestions
+	secrets  secrets
+	unlocked unlocked
+	agents   agentPool
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	wg       sync.WaitGroup // every goroutine the pool has started
 
 	mu     sync.Mutex
 	links  map[string]*link
