@@ -1,0 +1,39 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"labctl/inventory"
+)
+
+// FuzzAnsible feeds text to each reader of Ansible's inventories: none may panic, whatever it is given.
+func FuzzAnsible(f *testing.F) {
+	for _, s := range []string{"[web]\na[1:3] x=\"{'a': [1, 0x1f, r'x']}\"\n[web:vars]\nk = 'v'\n", "all:\n  hosts: {a: {b: &x 1, c: *x}}\n", `{"_meta": {"hostvars": {"a": {}}}, "g": ["a"]}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		ini, tree := &inventory.Found{}, &inventory.Found{}
+		parseINI("hosts", b, ini)
+		if d, err := parseDocument("hosts.yml", b); err == nil && d.root != nil {
+			parseInventoryYAML(d, tree)
+			parseList(d, tree, nil)
+			terraformOutput(d, "inventory", tree)
+		}
+		inventory.Decode(inventory.Input{Found: []*inventory.Found{ini, tree}})
+	})
+}
+
+func BenchmarkINI10000(b *testing.B) {
+	var s strings.Builder
+	s.WriteString("[web]\n")
+	for i := range 10000 {
+		fmt.Fprintf(&s, "web%05d ansible_host=10.0.%d.%d ansible_user=ops n=%d\n", i, i/256, i%256, i)
+	}
+	for b.Loop() {
+		f := &inventory.Found{}
+		parseINI("hosts", []byte(s.String()), f)
+		inventory.Decode(inventory.Input{Found: []*inventory.Found{f}})
+	}
+}
