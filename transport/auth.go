@@ -73,6 +73,9 @@ func findIdentities(t *Target, p *Pool) (*identities, error) {
 			ids.add(id)
 		}
 	}
+	if len(t.CertificateFiles) > 0 {
+		ids.certified(t, held)
+	}
 	if len(ids.problems) > 0 && len(t.IdentityFiles) > 0 && len(ids.keys) == 0 && !other {
 		return nil, errors.New(strings.Join(ids.problems, "; "))
 	}
