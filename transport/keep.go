@@ -36,6 +36,7 @@ func (k *Keep) add(l *link) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	l.since = time.Now()
 	k.links[l.key] = append(k.links[l.key], l)
 }
 

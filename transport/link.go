@@ -29,6 +29,7 @@ type link struct {
 
 	// Of a link that is kept, see Keep; guarded by pool.mu.
 	persist time.Duration
+	since   time.Time   // it is connected
 	lastUse time.Time   // by who has let go of it
 	idle    *time.Timer // ends it; nil while somebody uses it
 

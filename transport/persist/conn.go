@@ -1,0 +1,218 @@
+package persist
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"sync"
+
+	"github.com/pkg/sftp"
+
+	"labctl/transport"
+)
+
+var (
+	_ transport.Conn      = (*conn)(nil)
+	_ transport.Forwarder = (*conn)(nil)
+	_ transport.Sheller   = (*conn)(nil)
+)
+
+// conn is a hold on a connection of the server.
+type conn struct {
+	d    *Dialer
+	t    *transport.Target
+	c    *channel
+	hold string
+
+	files transport.Files
+	last  lastStats
+	once  sync.Once
+}
+
+func newConn(d *Dialer, t *transport.Target, c *channel, hold string) *conn {
+	n := &conn{d: d, t: t, c: c, hold: hold}
+	n.files.Name = t.Name
+	n.files.Open = func(ctx context.Context) (io.ReadWriteCloser, error) {
+		return n.op(ctx, request{Op: "subsystem", Text: "sftp"})
+	}
+	return n
+}
+
+// op begins an operation on the connection, and returns when the far side has taken it.
+func (n *conn) op(ctx context.Context, q request) (*channel, error) {
+	q.Hold = n.hold
+	c, err := open(n.d.path, q, patience)
+	if err != nil {
+		return nil, fmt.Errorf("connection to %s lost: %w", n.t.Name, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	var l line
+	err = c.receive(&l)
+	switch {
+	case !stop():
+		err = context.Cause(ctx)
+	case err != nil:
+		err = fmt.Errorf("connection to %s lost: %w", n.t.Name, err)
+	default:
+		err = l.Err.decode()
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (n *conn) Close() error {
+	n.once.Do(func() {
+		n.files.Close()
+		_ = n.c.Close()
+	})
+	return nil
+}
+
+func (n *conn) Stats() transport.Stats {
+	n.last.mu.Lock()
+	defer n.last.mu.Unlock()
+	if c, err := open(n.d.path, request{Op: "stats", Hold: n.hold}, patience); err == nil {
+		defer c.Close()
+		var l line
+		if c.receive(&l) == nil && l.Stats != nil {
+			n.last.s = *l.Stats
+		}
+	}
+	return n.last.s
+}
+
+func (n *conn) SFTP(ctx context.Context) (*sftp.Client, error) { return n.files.SFTP(ctx) }
+
+func (n *conn) Upload(ctx context.Context, path string, mode fs.FileMode, size int64, r io.Reader) error {
+	return n.files.Upload(ctx, path, mode, size, r)
+}
+
+func (n *conn) Forward(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := n.op(ctx, request{Op: "forward", Text: addr})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Shell logs in anew: what a person sits in front of is not worth the frames.
+func (n *conn) Shell(ctx context.Context, s transport.Session) (int, error) {
+	own, err := n.d.own.Dial(ctx, n.t)
+	if err != nil {
+		return -1, err
+	}
+	defer own.Close()
+	return own.(transport.Sheller).Shell(ctx, s)
+}
+
+// Start implements transport.Conn.
+func (n *conn) Start(ctx context.Context, cmd string) (*transport.Process, error) {
+	c, err := n.op(ctx, request{Op: "start", Text: cmd})
+	if err != nil {
+		return nil, err
+	}
+	out, in := io.Pipe()
+	e := &ending{done: make(chan struct{})}
+	kill := func(cause error) {
+		if e.set(-1, cause) {
+			_ = in.CloseWithError(cause)
+			_ = c.Close()
+		}
+	}
+	p, stderr := transport.NewProcess(&input{c, e}, out, e.wait, kill)
+	stop := context.AfterFunc(ctx, func() { kill(context.Cause(ctx)) })
+	go func() {
+		defer stop()
+		status, err := receive(c, in, stderr)
+		if errors.Is(err, errServer) {
+			err = fmt.Errorf("connection to %s lost: %w", n.t.Name, err)
+		}
+		e.set(status, err)
+		_ = in.CloseWithError(err)
+		_ = c.Close()
+	}()
+	return p, nil
+}
+
+var errServer = errors.New("the process that keeps connections has ended")
+
+// receive carries what a command says, until it has ended.
+func receive(c *channel, out *io.PipeWriter, stderr io.Writer) (int, error) {
+	buf := make([]byte, maxFrame)
+	for {
+		kind, b, err := c.next(buf)
+		if err != nil {
+			return -1, errServer
+		}
+		switch kind {
+		case frameOutput:
+			_, _ = out.Write(b)
+		case frameErrors:
+			_, _ = stderr.Write(b)
+		case frameEOF:
+			var f *fault
+			_ = json.Unmarshal(b, &f)
+			_ = out.CloseWithError(f.decode())
+		case frameExit:
+			var x exit
+			if err := json.Unmarshal(b, &x); err != nil {
+				return -1, err
+			}
+			return x.Status, x.Err.decode()
+		}
+	}
+}
+
+// ending is set once: by the end of the command, or by cutting it off.
+type ending struct {
+	once   sync.Once
+	done   chan struct{}
+	status int
+	err    error
+}
+
+func (e *ending) set(status int, err error) (first bool) {
+	e.once.Do(func() {
+		e.status, e.err, first = status, err, true
+		close(e.done)
+	})
+	return first
+}
+
+func (e *ending) wait() (int, error) {
+	<-e.done
+	return e.status, e.err
+}
+
+// input is the standard input of a command.
+type input struct {
+	c *channel
+	e *ending
+}
+
+func (i *input) Write(p []byte) (int, error) {
+	n, err := frames{i.c, frameInput}.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	select {
+	case <-i.e.done:
+		if i.e.err != nil {
+			return n, i.e.err
+		}
+	default:
+	}
+	return n, io.ErrClosedPipe
+}
+
+func (i *input) Close() error {
+	_ = i.c.frame(frameInput, nil)
+	return nil
+}
