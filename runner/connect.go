@@ -25,7 +25,7 @@ var _, _ Opener = (*Connector)(nil), (*Against)(nil)
 
 // Connector reaches the hosts of an inventory through transport.
 type Connector struct {
-	Pool   *transport.Pool
+	Pool   transport.Dialer
 	Agents transport.Agents
 	// Target says how to reach a host; nil without an error: on this machine, without SSH.
 	Target func(h *inventory.Host) (*transport.Target, error)

@@ -14,6 +14,7 @@ import (
 
 	"labctl/cmd/labctl/internal/sandbox"
 	"labctl/transport"
+	"labctl/transport/persist"
 )
 
 // The exit codes of labctl, as README.md lists them. plan -detailed-exitcode has its own: 0 nothing to do, 1 error, 2 changes.
@@ -28,6 +29,7 @@ const (
 // hidden are the verbs with which labctl starts itself. They are looked up before anything else is set up.
 var hidden = map[string]func(args []string) int{
 	sandbox.InitVerb: sandbox.InitMain,
+	persist.Verb:     persist.Main,
 }
 
 func main() {

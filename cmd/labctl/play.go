@@ -52,6 +52,7 @@ type connectFlags struct {
 	sshConfig  string
 	sshOptions []string
 	batch      bool
+	noPersist  bool
 	verbose    int
 }
 
@@ -65,6 +66,7 @@ func (f *connectFlags) register(cmd *cobra.Command) {
 		short = ""
 	}
 	fs.StringArrayVarP(&f.sshOptions, "ssh-option", short, nil, "setting of ssh_config, Keyword=value, that goes before all others (repeatable)")
+	fs.BoolVar(&f.noPersist, "no-persist", false, "neither keep connections for the next run nor use those that are kept")
 	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvv")
 }
 
