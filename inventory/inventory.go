@@ -51,7 +51,6 @@ type SSH struct {
 	ConfigFile     string   // ssh_config(5) file to look the host up in, in place of the user's
 	ProxyCommand   string   // with its tokens
 	ControlPath    string
-	Relay          bool // through the last hop by a program that runs there, not by forwarding
 	ConnectTimeout time.Duration
 	Connection     string // ConnectSSH or ConnectLocal
 	Jump           []Jump // visited from left to right; nil: not said, empty: none
@@ -164,7 +163,6 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.ProxyCommand, from.ProxyCommand)
 	fill(&s.ControlPath, from.ControlPath)
 	fill(&s.ConfigFile, from.ConfigFile)
-	fill(&s.Relay, from.Relay)
 	fill(&s.BecomeMethod, from.BecomeMethod)
 	fill(&s.BecomePassword, from.BecomePassword)
 	fillList(&s.HostKeys, from.HostKeys)

@@ -59,7 +59,7 @@ func target(h *inventory.Host, via *transport.Target, fill func(*transport.Targe
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
-		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
+		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath,
 	}
 	return t, fill(t, h.Address, h.Options, h.Jump == nil && via == nil)
 }

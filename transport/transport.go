@@ -89,8 +89,6 @@ type Target struct {
 
 	// Via is the hop before this one; nil means TCP from here.
 	Via *Target
-	// Relay reaches this machine by a program that runs on Via in one session, where sshd on Via forbids forwarding.
-	Relay bool
 	// ProxyCommand is a command for the user's shell, with its tokens replaced, whose standard input and output are the
 	// connection, in place of TCP (ssh_config(5)). It excludes Via.
 	ProxyCommand string
