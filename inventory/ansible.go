@@ -201,11 +201,11 @@ func (c *connection) setBecomeMethod(v cty.Value) error {
 		return err
 	}
 	switch method := strings.TrimPrefix(strings.TrimPrefix(s.AsString(), "ansible.builtin."), "community.general."); method {
-	case "sudo":
+	case "sudo", "doas", "su":
 		c.ssh.BecomeMethod = method
 		return nil
 	default:
-		return fmt.Errorf("labctl becomes another user by sudo, not by %s", method)
+		return fmt.Errorf("labctl becomes another user by sudo, doas or su, not by %s", method)
 	}
 }
 

@@ -19,7 +19,8 @@ func TestHundredHostsBehindAStockBastion(t *testing.T) {
 	jump := transporttest.NewSSHD(t, me.keys(), "MaxStartups 10:30:100", "MaxSessions 10")
 	var far []*transporttest.SSHD
 	for range 4 {
-		far = append(far, transporttest.NewSSHD(t, me.keys(), "MaxStartups 10:30:100"))
+		// These stand in for a hundred machines, each with an sshd of its own.
+		far = append(far, transporttest.NewSSHD(t, me.keys(), "MaxStartups 100"))
 	}
 	p := newPool(t, transport.Options{Retries: -1})
 	hop := me.target(t, "bastion", jump.Addr, jump.HostKey)
