@@ -15,7 +15,7 @@ type Options struct {
 	Logf func(format string, args ...any)
 	// Ask puts questions to the user; nil means that there is nobody to ask.
 	Ask Ask
-	// MaxHandshakes bounds unauthenticated connections per sshd; 0 means 8,
+	// MaxHandshakes bounds unauthenticated connections per sshd; 0 means 6,
 	// which stays below the 10 where a stock sshd begins to drop them
 	// (MaxStartups 10:30:100).
 	MaxHandshakes int
@@ -65,7 +65,7 @@ func NewPool(o Options) *Pool {
 		o.Logf = func(string, ...any) {}
 	}
 	if o.MaxHandshakes == 0 {
-		o.MaxHandshakes = 8
+		o.MaxHandshakes = 6
 	}
 	if o.Retries == 0 {
 		o.Retries = 5
