@@ -105,10 +105,10 @@ const (
 // the channel or the connection.
 func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.Request) *Process {
 	out, in := io.Pipe()
-	r := newResult()
-	p := &Process{Stdin: &sessionStdin{ch: ch, result: r}, Stdout: out, stderr: &tail{}, wait: r.wait}
+	r := NewResult()
+	p := &Process{Stdin: &sessionStdin{ch: ch, result: r}, Stdout: out, stderr: &tail{}, wait: r.Wait}
 	p.kill = func(cause error) {
-		if r.finish(-1, cause) {
+		if r.Finish(-1, cause) {
 			_ = in.CloseWithError(cause)
 			_ = ch.Close()
 		}
@@ -133,7 +133,7 @@ func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.
 		if errors.Is(err, errNoStatus) {
 			err = c.link.ended()
 		}
-		r.finish(status, err)
+		r.Finish(status, err)
 		_ = ch.Close()
 		stop()
 	})
@@ -147,7 +147,7 @@ const lossGrace = 100 * time.Millisecond
 // afterEOF tells the end of a command's output from the loss of the
 // connection. A command that closes its output and lives on is noticed later
 // by lossGrace.
-func (c *sshConn) afterEOF(r *result) error {
+func (c *sshConn) afterEOF(r *Result) error {
 	var signal *SignalError
 	select {
 	case <-r.done:
@@ -201,40 +201,17 @@ func (l *link) ended() error {
 	return l.lost(errNoStatus)
 }
 
-// result is set once: by the end of the command, or by cutting it off.
-type result struct {
-	once   sync.Once
-	done   chan struct{}
-	status int
-	err    error
-}
-
-func newResult() *result { return &result{done: make(chan struct{})} }
-
-func (r *result) finish(status int, err error) (first bool) {
-	r.once.Do(func() {
-		r.status, r.err, first = status, err, true
-		close(r.done)
-	})
-	return first
-}
-
-func (r *result) wait() (int, error) {
-	<-r.done
-	return r.status, r.err
-}
-
 // sessionStdin is the standard input of a session.
 type sessionStdin struct {
 	ch     ssh.Channel
-	result *result
+	result *Result
 }
 
 // Write reports why the command ended in place of a bare EOF.
 func (s *sessionStdin) Write(p []byte) (int, error) {
 	n, err := s.ch.Write(p)
-	if err != nil && isDone(s.result.done) && s.result.err != nil {
-		err = s.result.err
+	if ended := s.result.Err(); err != nil && ended != nil {
+		err = ended
 	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrClosedPipe

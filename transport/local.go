@@ -39,8 +39,8 @@ func (c *localConn) Start(ctx context.Context, cmd string) (*Process, error) {
 	sh := exec.Command("/bin/sh", "-c", cmd)
 	ownGroup(sh)
 	out, in := io.Pipe()
-	r := newResult()
-	p := &Process{Stdout: out, stderr: &tail{}, wait: r.wait}
+	r := NewResult()
+	p := &Process{Stdout: out, stderr: &tail{}, wait: r.Wait}
 	sh.Stdout, sh.Stderr = &countWriter{in, &c.count.in, &c.count}, p.stderr
 	sh.WaitDelay = time.Second // after the end: a child left behind may hold the streams open
 	stdin, err := sh.StdinPipe()
@@ -52,7 +52,7 @@ func (c *localConn) Start(ctx context.Context, cmd string) (*Process, error) {
 		return nil, fmt.Errorf("start command: %w", err)
 	}
 	p.kill = func(cause error) {
-		if r.finish(-1, cause) {
+		if r.Finish(-1, cause) {
 			_ = in.CloseWithError(cause)
 			killGroup(sh)
 		}
@@ -62,7 +62,7 @@ func (c *localConn) Start(ctx context.Context, cmd string) (*Process, error) {
 	c.wg.Go(func() {
 		status, err := localStatus(sh.Wait())
 		_ = in.Close()
-		r.finish(status, err)
+		r.Finish(status, err)
 		stop()
 		stopOwn()
 	})

@@ -54,9 +54,9 @@ func (c *sshConn) Shell(ctx context.Context, s Session) (int, error) {
 		return -1, err
 	}
 	defer ch.Close() //nolint:errcheck // the server may have closed it
-	r := newResult()
+	r := NewResult()
 	stop := context.AfterFunc(ctx, func() { // the server need not confirm the end while the command lives
-		r.finish(-1, context.Cause(ctx))
+		r.Finish(-1, context.Cause(ctx))
 		_ = ch.Close()
 	})
 	defer stop()
@@ -65,13 +65,13 @@ func (c *sshConn) Shell(ctx context.Context, s Session) (int, error) {
 		if errors.Is(err, errNoStatus) {
 			err = c.link.ended()
 		}
-		r.finish(status, err)
+		r.Finish(status, err)
 	})
 	if err := s.begin(ch); err != nil {
 		return -1, fmt.Errorf("start shell on %s: %w", c.link.target.Name, causeOf(ctx, c.link.lost(err)))
 	}
 	s.carry(ctx, c, ch, r)
-	return r.wait()
+	return r.Wait()
 }
 
 // begin asks for the terminal, the environment and the command. Only the answers that matter are waited for.
@@ -103,7 +103,7 @@ func (s *Session) begin(ch ssh.Channel) error {
 }
 
 // carry moves the streams, and returns when the command has said its last, or with ctx.
-func (s *Session) carry(ctx context.Context, c *sshConn, ch ssh.Channel, r *result) {
+func (s *Session) carry(ctx context.Context, c *sshConn, ch ssh.Channel, r *Result) {
 	go func() { // may outlive the session
 		if s.Stdin != nil {
 			_, _ = io.Copy(&sessionStdin{ch: ch, result: r}, s.Stdin)
@@ -118,7 +118,7 @@ func (s *Session) carry(ctx context.Context, c *sshConn, ch ssh.Channel, r *resu
 		defer w.shut()
 		c.link.pool.wg.Go(func() { // ends with the channel, which may be later than ctx
 			if _, err := io.Copy(w, from); err != nil && !isDone(r.done) { // nobody reads it any more
-				r.finish(-1, c.link.lost(err))
+				r.Finish(-1, c.link.lost(err))
 				_ = ch.Close()
 			}
 			said <- struct{}{}

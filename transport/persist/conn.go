@@ -119,14 +119,14 @@ func (n *conn) Start(ctx context.Context, cmd string) (*transport.Process, error
 		return nil, err
 	}
 	out, in := io.Pipe()
-	e := &ending{done: make(chan struct{})}
+	e := transport.NewResult()
 	kill := func(cause error) {
-		if e.set(-1, cause) {
+		if e.Finish(-1, cause) {
 			_ = in.CloseWithError(cause)
 			_ = c.Close()
 		}
 	}
-	p, stderr := transport.NewProcess(&input{c, e}, out, e.wait, kill)
+	p, stderr := transport.NewProcess(&input{c, e}, out, e.Wait, kill)
 	stop := context.AfterFunc(ctx, func() { kill(context.Cause(ctx)) })
 	go func() {
 		defer stop()
@@ -134,7 +134,7 @@ func (n *conn) Start(ctx context.Context, cmd string) (*transport.Process, error
 		if errors.Is(err, errServer) {
 			err = fmt.Errorf("connection to %s lost: %w", n.t.Name, err)
 		}
-		e.set(status, err)
+		e.Finish(status, err)
 		_ = in.CloseWithError(err)
 		_ = c.Close()
 	}()
@@ -170,31 +170,10 @@ func receive(c *channel, out *io.PipeWriter, stderr io.Writer) (int, error) {
 	}
 }
 
-// ending is set once: by the end of the command, or by cutting it off.
-type ending struct {
-	once   sync.Once
-	done   chan struct{}
-	status int
-	err    error
-}
-
-func (e *ending) set(status int, err error) (first bool) {
-	e.once.Do(func() {
-		e.status, e.err, first = status, err, true
-		close(e.done)
-	})
-	return first
-}
-
-func (e *ending) wait() (int, error) {
-	<-e.done
-	return e.status, e.err
-}
-
 // input is the standard input of a command.
 type input struct {
 	c *channel
-	e *ending
+	e *transport.Result
 }
 
 func (i *input) Write(p []byte) (int, error) {
@@ -202,12 +181,8 @@ func (i *input) Write(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	select {
-	case <-i.e.done:
-		if i.e.err != nil {
-			return n, i.e.err
-		}
-	default:
+	if err := i.e.Err(); err != nil {
+		return n, err
 	}
 	return n, io.ErrClosedPipe
 }
