@@ -28,7 +28,7 @@ func (h *hostKeys) checkCert(cert *ssh.Certificate) error {
 	}
 	principal := h.bare
 	if len(cert.ValidPrincipals) > 0 {
-		i := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return wildcard(p, h.bare) })
+		i := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return MatchPattern(p, h.bare) })
 		if i < 0 {
 			return fmt.Errorf("it is for %s", strings.Join(cert.ValidPrincipals, ", "))
 		}

@@ -187,7 +187,7 @@ func matchList(patterns, s string) bool {
 	found := false
 	for pattern := range strings.SplitSeq(patterns, ",") {
 		negated := strings.HasPrefix(pattern, "!")
-		if wildcard(strings.TrimPrefix(pattern, "!"), s) {
+		if MatchPattern(strings.TrimPrefix(pattern, "!"), s) {
 			if negated {
 				return false
 			}
@@ -216,9 +216,9 @@ func matchHashed(field, name string) bool {
 	return hmac.Equal(mac.Sum(nil), want)
 }
 
-// wildcard matches s against a pattern of ssh_config(5): * is any run of
-// characters, ? is exactly one.
-func wildcard(pattern, s string) bool {
+// MatchPattern matches s against a pattern of ssh_config(5), PATTERNS: * is any
+// run of characters, ? exactly one.
+func MatchPattern(pattern, s string) bool {
 	star, mark := -1, 0
 	p, i := 0, 0
 	for i < len(s) {

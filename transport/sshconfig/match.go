@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"labctl/transport"
 )
 
 // criterion is one condition of a Match line.
@@ -215,7 +217,7 @@ func (l *line) literal() bool {
 func (l *line) matchHost(name string) bool {
 	found := false
 	for _, p := range l.patterns {
-		if matchPattern(name, p.text) {
+		if transport.MatchPattern(p.text, name) {
 			if p.negated {
 				return false
 			}

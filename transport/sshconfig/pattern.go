@@ -1,28 +1,10 @@
 package sshconfig
 
-import "strings"
+import (
+	"strings"
 
-// matchPattern matches s against a pattern of ssh_config(5), PATTERNS: * is any run of characters, ? one of them. It takes
-// time in proportion to the product of the lengths at worst.
-func matchPattern(s, pattern string) bool {
-	star, mark := -1, 0
-	i, j := 0, 0
-	for i < len(s) {
-		switch {
-		case j < len(pattern) && pattern[j] == '*':
-			star, mark = j, i
-			j++
-		case j < len(pattern) && (pattern[j] == '?' || pattern[j] == s[i]):
-			i, j = i+1, j+1
-		case star >= 0:
-			mark++
-			i, j = mark, star+1
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[j:], "*") == ""
-}
+	"labctl/transport"
+)
 
 // matchList matches s against a comma-separated list of patterns, each negated by a leading !: 1 for a match, -1 if a
 // negated one matches, 0 for none (match.c, match_pattern_list).
@@ -38,7 +20,7 @@ func matchList(s, list string, lower bool) int {
 		if lower {
 			pattern = lowerASCII(pattern)
 		}
-		if matchPattern(s, pattern) {
+		if transport.MatchPattern(pattern, s) {
 			if negated {
 				return -1
 			}
