@@ -24,7 +24,7 @@ var sshOptions = map[byte]string{
 // ansible_ssh_common_args.
 func ParseSSHArgs(s string) (SSH, error) {
 	var out SSH
-	words, err := splitWords(s)
+	words, err := SplitWords(s)
 	if err != nil {
 		return out, err
 	}
@@ -106,8 +106,9 @@ func splitOption(s string) (keyword, value string) {
 	return s[:i], strings.TrimRight(rest, " \t")
 }
 
-// splitWords splits as a POSIX shell does that expands nothing.
-func splitWords(s string) ([]string, error) {
+// SplitWords splits as a POSIX shell does that expands nothing. With an error come the words so far, an
+// unfinished one included.
+func SplitWords(s string) ([]string, error) {
 	var out []string
 	var word strings.Builder
 	in, quote := false, byte(0)
@@ -116,7 +117,7 @@ func splitWords(s string) ([]string, error) {
 		switch {
 		case c == '\\' && quote != '\'':
 			if i++; i == len(s) {
-				return nil, errors.New("a backslash at the end escapes nothing")
+				return append(out, word.String()), errors.New("a backslash at the end escapes nothing")
 			}
 			if quote == '"' && s[i] != '"' && s[i] != '\\' {
 				word.WriteByte('\\')
@@ -139,7 +140,7 @@ func splitWords(s string) ([]string, error) {
 		}
 	}
 	if quote != 0 {
-		return nil, errors.New("a closing quote is missing")
+		return append(out, word.String()), errors.New("a closing quote is missing")
 	}
 	if in {
 		out = append(out, word.String())

@@ -63,7 +63,7 @@ func findIdentities(t *Target, p *Pool) (*identities, error) {
 		}
 		id, err := loadIdentity(expandHome(f), held)
 		if errors.Is(err, errLocked) && len(t.IdentityFiles) > 0 && p.opts.Ask != nil && !t.BatchMode {
-			id, err = p.unlock(expandHome(f), t.BatchMode)
+			id, err = p.unlock(expandHome(f))
 		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && len(t.IdentityFiles) == 0:

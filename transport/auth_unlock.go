@@ -27,10 +27,8 @@ type unlockedKey struct {
 	err    error
 }
 
-func (p *Pool) unlock(path string, batch bool) (identity, error) {
-	if p.opts.Ask == nil || batch {
-		return identity{}, fmt.Errorf("unlock %s: %w", path, errNobody)
-	}
+// unlock needs somebody to ask: Options.Ask is set.
+func (p *Pool) unlock(path string) (identity, error) {
 	p.unlocked.mu.Lock()
 	defer p.unlocked.mu.Unlock()
 	k, ok := p.unlocked.keys[path]

@@ -46,6 +46,7 @@ func (l *ansibleLogin) fromEnvironment(getenv func(string) string) {
 
 // adjust gives the hosts what the inventory leaves open.
 func (l *ansibleLogin) adjust(inv *inventory.Inventory) {
+	options := sshOptions(fmt.Sprintf("%s %s %s", l.args, l.common, l.extra))
 	for _, h := range inv.Hosts {
 		if h.User == "" {
 			h.User = l.user
@@ -62,14 +63,14 @@ func (l *ansibleLogin) adjust(inv *inventory.Inventory) {
 		if l.unchecked && h.HostKeyPolicy == "" && len(h.HostKeys)+len(h.HostCAs) == 0 {
 			h.HostKeyPolicy = "off"
 		}
-		h.Options = append(h.Options, sshOptions(fmt.Sprintf("%s %s %s", l.args, l.common, l.extra))...)
+		h.Options = append(h.Options, options...)
 	}
 }
 
 // sshOptions are the -o options among arguments of ssh(1), which are split as a shell would.
 func sshOptions(args string) []string {
 	var out []string
-	words := shellWords(args)
+	words, _ := inventory.SplitWords(args) // what is wrong with them is not ours to say, as with options of no meaning here
 	for i := 0; i < len(words); i++ {
 		switch w := words[i]; {
 		case w == "-o" && i+1 < len(words):
@@ -78,38 +79,6 @@ func sshOptions(args string) []string {
 		case strings.HasPrefix(w, "-o") && len(w) > 2:
 			out = append(out, w[2:])
 		}
-	}
-	return out
-}
-
-func shellWords(s string) []string {
-	var out []string
-	var word strings.Builder
-	quote, in, escaped := rune(0), false, false
-	for _, r := range s {
-		switch {
-		case escaped:
-			word.WriteRune(r)
-			escaped = false
-		case r == '\\' && quote != '\'':
-			escaped, in = true, true
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote == 0 && (r == '"' || r == '\''):
-			quote, in = r, true
-		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
-			if in {
-				out = append(out, word.String())
-			}
-			word.Reset()
-			in = false
-		default:
-			word.WriteRune(r)
-			in = true
-		}
-	}
-	if in {
-		out = append(out, word.String())
 	}
 	return out
 }
