@@ -19,15 +19,24 @@ type placeFlags struct {
 func (f *placeFlags) register(cmd *cobra.Command) {
 	f.siteFlags.register(cmd)
 	f.connectFlags.register(cmd)
-	cmd.Flags().StringVar(&f.at, "site", "", "site that declares the hosts (default: the working directory; none if there is -i)")
+	registerPlace(cmd, &f.at)
+}
+
+func registerPlace(cmd *cobra.Command, at *string) {
+	cmd.Flags().StringVar(at, "site", "", "site that declares the hosts (default: the working directory; none if there is -i)")
+}
+
+// placePath is the site to load: at if that is given, else the working directory, or "" for none where -i says what hosts there are.
+func placePath(at string, s *siteFlags) string {
+	if at == "" && len(s.inventory) == 0 {
+		return "."
+	}
+	return at
 }
 
 // place loads the hosts.
 func (a *app) place(f *placeFlags) (*site, error) {
-	path := f.at
-	if path == "" && len(f.inventory) == 0 {
-		path = "."
-	}
+	path := placePath(f.at, &f.siteFlags)
 	st, err := a.load(path, &f.siteFlags)
 	if err == nil && path == "" {
 		st.path = "." // whose sandbox it is about

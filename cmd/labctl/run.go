@@ -31,10 +31,6 @@ The hosts are those of --site (default: the working directory), whose plays are
 left out, or of -i. Exit codes are those of play.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := at
-			if path == "" && len(f.inventory) == 0 {
-				path = "."
-			}
 			if args[1] == "ping" && len(args) == 2 { // as Ansible's users mean it: ICMP needs an address
 				p := pingFlags{placeFlags: placeFlags{siteFlags: f.siteFlags, connectFlags: f.connectFlags, at: at}, json: f.json, become: become, forks: f.forks}
 				return a.ping(cmd.Context(), &p, args[0])
@@ -48,7 +44,7 @@ left out, or of -i. Exit codes are those of play.`,
 			if f.check {
 				mode = runner.Check
 			}
-			outcome, err := a.runSite(cmd.Context(), mode, path, &f)
+			outcome, err := a.runSite(cmd.Context(), mode, placePath(at, &f.siteFlags), &f)
 			if err != nil {
 				return err
 			}
@@ -57,7 +53,7 @@ left out, or of -i. Exit codes are those of play.`,
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&at, "site", "", "site that declares the hosts (default: the working directory; none if there is -i)")
+	registerPlace(cmd, &at)
 	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 	fs.BoolVarP(&become, "become", "b", false, "as root, or as --become-user")
 	fs.StringVar(&user, "become-user", "", "the user to become (root)")

@@ -1,6 +1,6 @@
-// Package source reads inventories that other tools write: Ansible's, Terraform's, Vagrant's, ssh_config files, the output of
-// commands. Each gives plain data, which package inventory merges with what HCL blocks declare. It knows nothing of plays or
-// connections, and starts no process: whoever may is handed in.
+// Package source reads inventories that other tools write: Ansible's, and what Terraform and OpenTofu save. Each gives plain
+// data, which package inventory merges with what HCL blocks declare. It knows nothing of plays or connections, and starts no
+// process: whoever may is handed in.
 package source
 
 import (
