@@ -81,12 +81,19 @@ func TestKeepDead(t *testing.T) {
 			}
 
 			second := newPool(t, transport.Options{Keep: keep})
+			before := servers[1].Connections()
 			c = dial(t, second, target)
-			if _, err := c.Start(t.Context(), "echo again"); err == nil {
-				t.Fatal("a dead connection has opened a session")
+			p, err := c.Start(t.Context(), "echo again")
+			if err == nil {
+				_ = p.Close()
 			}
-			if c.(transport.Channels).Alive() {
+			switch {
+			case err != nil && c.(transport.Channels).Alive():
 				t.Error("it is said to live")
+			case err == nil && silent:
+				t.Fatal("a dead connection has opened a session")
+			case err == nil && servers[1].Connections() == before: // else the reset was noticed first, and this is a new login
+				t.Fatal("a dead connection has opened a session")
 			}
 			_ = c.Close()
 			c = dial(t, second, target)
