@@ -1,10 +1,13 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
+	"sync"
 	"time"
 
 	"labctl/agent/wire"
@@ -29,6 +32,17 @@ type Connector struct {
 	Agents transport.Agents
 	// Target says how to reach a host; nil without an error: on this machine, without SSH.
 	Target func(h *inventory.Host) (*transport.Target, error)
+	// Password gives the password by which user is become on a host, if the inventory has none; refused is one that was
+	// wrong. It may ask somebody. nil: nobody knows.
+	Password func(ctx context.Context, h *inventory.Host, method, user, refused string) (string, error)
+	// Known says that Password asks nobody.
+	Known bool
+	// Method and Flags are for hosts of which the inventory says nothing else.
+	Method string
+	Flags  []string
+
+	mu      sync.Mutex
+	becomes map[becomeKey]*transport.Become // what has been learnt of a host stays
 }
 
 // forgive lets a host be tried again that could not be reached.
@@ -36,6 +50,44 @@ func (c *Connector) forgive(h *inventory.Host) {
 	if t, err := c.Target(h); err == nil {
 		c.Pool.Forgive(t)
 	}
+}
+
+type becomeKey struct{ host, user string }
+
+// become says how to become user on a host.
+func (c *Connector) become(h *inventory.Host, user string) *transport.Become {
+	if user == "" {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := becomeKey{h.Name, user}
+	if b := c.becomes[key]; b != nil {
+		return b
+	}
+	b := &transport.Become{User: user, Method: cmp.Or(h.BecomeMethod, c.Method, transport.BecomeSudo), Flags: h.BecomeFlags, Known: c.Known}
+	if b.Flags == nil {
+		b.Flags = c.Flags
+	}
+	switch {
+	case h.BecomePassword != "":
+		b.Known = true
+		b.Password = func(_ context.Context, refused string) (string, error) {
+			if refused != "" {
+				return "", errors.New("it is the become_password of the inventory")
+			}
+			return h.BecomePassword, nil
+		}
+	case c.Password != nil:
+		b.Password = func(ctx context.Context, refused string) (string, error) {
+			return c.Password(ctx, h, b.Method, user, refused)
+		}
+	}
+	if c.becomes == nil {
+		c.becomes = map[becomeKey]*transport.Become{}
+	}
+	c.becomes[key] = b
+	return b
 }
 
 // Dial connects to a host, whoever is to talk to it then. local says that it is this machine, reached without SSH.
@@ -68,7 +120,8 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 	if ahead {
 		args = append(args, wire.AheadArgument)
 	}
-	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: become, Args: args, Logf: func(f string, args ...any) {
+	as := c.become(h, become)
+	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: as, Args: args, Logf: func(f string, args ...any) {
 		l.pushed.Store(true)
 		logf(1, fmt.Sprintf(f, args...))
 	}})
@@ -80,7 +133,7 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 	l.stdin, l.stdout, l.stderr = p.Stdin, p.Stdout, p.Stderr
 	l.upload = func(ctx context.Context, path string, size int64, r io.Reader) error {
 		if become != "" {
-			return transport.UploadAs(ctx, conn, become, path, size, r)
+			return transport.UploadAs(ctx, conn, as, path, size, r)
 		}
 		return upload(ctx, conn, path, size, r)
 	}

@@ -14,15 +14,15 @@ clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
 cat > "$t" || exit 4; n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$2 has $n bytes in place of $3" >&2; exit 5; };
 mv -f "$t" "$1/$2"`
 
-// UploadAs writes size bytes of r to path as another user, by sudo without a
-// password: SFTP knows the login user alone. Nobody else may read what it
-// writes. The directory of path is made if it is missing.
-func UploadAs(ctx context.Context, conn Conn, become, path string, size int64, r io.Reader) error {
+// UploadAs writes size bytes of r to path as another user: SFTP knows the login
+// user alone. Nobody else may read what it writes. The directory of path is
+// made if it is missing.
+func UploadAs(ctx context.Context, conn Conn, become *Become, path string, size int64, r io.Reader) error {
 	i := strings.LastIndexByte(path, '/')
 	if i <= 0 {
 		return fmt.Errorf("upload %q: not an absolute path", path)
 	}
-	command, err := shellCommand(become, "labctl-put", placeScript, path[:i], path[i+1:], fmt.Sprint(size))
+	command, err := become.manner(true).command("labctl-put", placeScript, path[:i], path[i+1:], fmt.Sprint(size))
 	if err != nil {
 		return fmt.Errorf("upload %s: %w", path, err)
 	}

@@ -82,7 +82,7 @@ func TestRealSudo(t *testing.T) {
 	config, _ := withShell(t, "/bin/sh")
 	c := dialTest(t, config)
 	for range 2 {
-		got, err := talk(t, c, b, transport.AgentOptions{Become: "nobody"}, "hi")
+		got, err := talk(t, c, b, transport.AgentOptions{Become: &transport.Become{User: "nobody"}}, "hi")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestRealSudo(t *testing.T) {
 	if len(b.opened) != 1 {
 		t.Errorf("pushed %d times", len(b.opened))
 	}
-	_, err = talk(t, c, b, transport.AgentOptions{Become: "no-such-user"}, "hi")
+	_, err = talk(t, c, b, transport.AgentOptions{Become: &transport.Become{User: "no-such-user"}}, "hi")
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -47,13 +47,14 @@ z=; for x in xz unxz gzip; do command -v $x >/dev/null 2>&1 && z=$z,$x; done;
 echo "labctl-agent-missing $m $f unpack=$z$why"; exit 127`
 
 // pushScript writes standard input to $1/agent-$2, whose size is $3, unpacked
-// by program $4 if that is not empty. It renames only what has the right size
+// by program $4 if that is not empty; $5, if not empty, is how many bytes come:
+// a terminal knows no end. It renames only what has the right size
 // and, where there is a sha256sum, the right hash: a push cut off in the middle
 // leaves at most a file that nobody runs, and which a later push removes,
 // together with agents nobody pushed for 30 days.
 const pushScript = `umask 077; d=$1; h=$2; t=$d/.push-$h.$$;
 clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
-if [ "$4" ]; then $4 -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
+if [ "$5" ]; then head -c "$5" | ${4:-cat} ${4:+-dc} > "$t"; elif [ "$4" ]; then $4 -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
 n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$t has $n bytes in place of $3" >&2; exit 4; };
 s=$(sha256sum < "$t" 2>/dev/null); s=${s%% *};
 case $s in "$h"|"") ;; *) echo "$t has the wrong sha256 $s" >&2; exit 5;; esac;
@@ -62,17 +63,8 @@ find "$d" -name "agent-*" -mtime +30 -exec rm -f {} + 2>/dev/null;
 find "$d" -name ".push-*" -mtime +0 -exec rm -f {} + 2>/dev/null;
 exit 0`
 
-// becomeScript runs the rest of its arguments as user $1, without sudo if that
-// is who we are.
-const becomeScript = `u=$1; shift; [ "$(id -un)" = "$u" ] && exec "$@"; exec sudo -n -H -u "$u" -- "$@"`
-
-// shellCommand is a command line that runs script with args by sh, as user
-// become if that is not empty, whatever the login shell.
-func shellCommand(become, name, script string, args ...string) (string, error) {
-	words := append([]string{"sh", "-c", strings.ReplaceAll(script, "\n", " "), name}, args...)
-	if become != "" {
-		words = append([]string{"sh", "-c", becomeScript, "labctl-become", become}, words...)
-	}
+// shellWords is a command line that means these words to every login shell.
+func shellWords(words []string) (string, error) {
 	var line strings.Builder
 	line.WriteString("exec")
 	for _, w := range words {

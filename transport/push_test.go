@@ -26,7 +26,7 @@ import (
 	"labctl/transport/transporttest"
 )
 
-// fakeAgent says hello with its arguments and user, then echoes.
+// fakeAgent says hello with its arguments and user, then echoes. Given "ahead" it says so together with the first byte.
 const fakeAgent = `package main
 
 import (
@@ -36,7 +36,12 @@ import (
 )
 
 func main() {
-	fmt.Printf("\x00labctl\x01 args %q uid %d\n", os.Args[1:], os.Getuid())
+	var first [1]byte
+	n := 0
+	if len(os.Args) > 1 && os.Args[1] == "ahead" {
+		n, _ = os.Stdin.Read(first[:])
+	}
+	fmt.Printf("\x00labctl\x01 args %q uid %d\n%s", os.Args[1:], os.Getuid(), first[:n])
 	io.Copy(os.Stdout, os.Stdin)
 }
 `
@@ -509,7 +514,7 @@ func TestSudo(t *testing.T) {
 	}
 	t.Run("password", func(t *testing.T) {
 		config, _ := fake("echo 'sudo: a password is required' >&2; exit 1\n")
-		_, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: "daemon"}, "hi")
+		_, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: &transport.Become{User: "daemon"}}, "hi")
 		var e *transport.AgentError
 		if !errors.As(err, &e) {
 			t.Fatalf("got %v", err)
@@ -519,7 +524,7 @@ func TestSudo(t *testing.T) {
 	})
 	t.Run("works", func(t *testing.T) {
 		config, _ := fake(`[ "$1 $2 $3 $4 $5" = "-n -H -u daemon --" ] || exit 9; shift 5; exec "$@"` + "\n")
-		got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: "daemon"}, "hi")
+		got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: &transport.Become{User: "daemon"}}, "hi")
 		if err != nil || got != greeting("hi") {
 			t.Errorf("got %q, %v", got, err)
 		}
@@ -530,7 +535,7 @@ func TestSudo(t *testing.T) {
 			t.Fatal(err)
 		}
 		config, _ := fake("exit 9\n")
-		got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: strings.TrimSpace(string(me))}, "hi")
+		got, err := talk(t, dialTest(t, config), newBins(t), transport.AgentOptions{Become: &transport.Become{User: strings.TrimSpace(string(me))}}, "hi")
 		if err != nil || got != greeting("hi") {
 			t.Errorf("got %q, %v", got, err)
 		}

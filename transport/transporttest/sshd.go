@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,14 @@ type SSHD struct {
 // test on a machine without sshd is skipped, or fails if LABCTL_TEST_KERNEL=1.
 func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
 	t.Helper()
+	home := t.TempDir()
+	return newSSHD(t, authorized, "", home, append(slices.Clone(extra), "SetEnv HOME="+home, "Subsystem sftp internal-sftp"))
+}
+
+// newSSHD starts an sshd, in a mount namespace of its own that the shell script setup has prepared, if there is one. In
+// that, $1 is the file of authorized keys.
+func newSSHD(t testing.TB, authorized []ssh.PublicKey, setup, home string, extra []string) *SSHD {
+	t.Helper()
 	binary, err := exec.LookPath("sshd")
 	if err != nil {
 		if binary = "/usr/sbin/sshd"; !exists(binary) {
@@ -39,24 +48,33 @@ func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
 		_ = os.MkdirAll("/run/sshd", 0o755)
 	}
 	hostKey, keyFile := NewKey(t)
-	dir, home := t.TempDir(), t.TempDir()
+	dir := t.TempDir()
 	var keys []byte
 	for _, k := range authorized {
 		keys = append(keys, ssh.MarshalAuthorizedKey(k)...)
 	}
-	write(t, filepath.Join(dir, "authorized_keys"), keys)
+	keyList := filepath.Join(dir, "authorized_keys")
+	write(t, keyList, keys)
+	inBox := keyList
+	if setup != "" {
+		inBox = "/etc/box_keys"
+	}
 	for range 5 { // another may have taken the port meanwhile
 		port := freePort(t)
 		lines := append([]string{
 			fmt.Sprintf("ListenAddress 127.0.0.1:%d", port), "HostKey " + keyFile, "PidFile none",
-			"AuthorizedKeysFile " + filepath.Join(dir, "authorized_keys"), "StrictModes no", "UsePAM no",
+			"AuthorizedKeysFile " + inBox, "StrictModes no", "UsePAM no",
 			"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
-			"LogLevel VERBOSE", "UseDNS no", "Subsystem sftp internal-sftp", "SetEnv HOME=" + home,
+			"LogLevel VERBOSE", "UseDNS no",
 		}, extra...)
 		conf := filepath.Join(dir, "sshd_config")
 		write(t, conf, []byte(strings.Join(lines, "\n")+"\n"))
 		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), Home: home, log: &lockedBuffer{}}
-		if s.start(t, binary, conf) {
+		argv := []string{binary, "-D", "-e", "-f", conf}
+		if setup != "" {
+			argv = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-ec", setup + "\nshift; exec \"$@\"", "box", keyList}, argv...)
+		}
+		if s.start(t, argv) {
 			return s
 		}
 	}
@@ -64,8 +82,8 @@ func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
 	return nil
 }
 
-func (s *SSHD) start(t testing.TB, binary, conf string) bool {
-	cmd := exec.Command(binary, "-D", "-e", "-f", conf)
+func (s *SSHD) start(t testing.TB, argv []string) bool {
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = s.log
 	cmd.WaitDelay = time.Second // its children hold the log open
 	if err := cmd.Start(); err != nil {

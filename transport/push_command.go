@@ -1,0 +1,145 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// started is a command that runs, maybe as another user.
+type started struct {
+	p    *Process
+	talk *dialogue
+}
+
+// exec starts the command that becomes the agent, and lets what is written flow to it. more is for findScript.
+func (s *agentStart) exec(ctx context.Context, more string) (*started, error) {
+	m := s.opts.Become.manner(false)
+	command, err := m.command("labctl-agent", findScript, append([]string{s.known + more}, s.opts.Args...)...)
+	if err != nil {
+		return nil, err
+	}
+	c := &started{talk: &dialogue{ctx: ctx, m: m, rest: s.stderr, wait: newPatience(s.limit())}}
+	if c.p, err = startCommand(ctx, s.conn, command, m.tty); err != nil {
+		return nil, err
+	}
+	c.talk.wait.over = func() { c.p.kill(fmt.Errorf("no answer within %s", s.limit())) }
+	c.talk.begin = func(lead string) { s.replay.attach(c.p.Stdin, lead) }
+	c.talk.attend(c.p)
+	return c, nil
+}
+
+func (s *agentStart) limit() time.Duration {
+	if s.opts.HelloTimeout == 0 {
+		return defaultTimeout
+	}
+	return s.opts.HelloTimeout
+}
+
+// missingAgent is what findScript says when it finds no agent.
+type missingAgent struct {
+	machine, dir, tried string
+	unpack              []string // programs that could unpack it there, best first
+}
+
+// hello reads up to the agent's first byte, or the news that there is none. The
+// time it may take is counted after begin.
+func (s *agentStart) hello(c *started, begin <-chan struct{}) (io.Reader, *missingAgent, error) {
+	done := make(chan struct{})
+	defer close(done)
+	defer c.talk.wait.end()
+	go func() {
+		select {
+		case <-begin:
+			c.talk.wait.start()
+		case <-done:
+		}
+	}()
+	out := c.p.Stdout
+	var err error
+	if c.talk.m.tty {
+		out, err = c.talk.overTerminal(out)
+	}
+	var missing *missingAgent
+	var noise []byte
+	if err == nil {
+		out, missing, noise, err = scanHello(out)
+	}
+	if err != nil {
+		return nil, nil, s.failure("start agent", c, noise, err)
+	}
+	c.talk.learn()
+	return out, missing, nil
+}
+
+// feed gives r to the command, when it is its turn, and waits for its end. What the command says on standard error may
+// explain the error.
+func (c *started) feed(r io.Reader, lead <-chan string) (said string, err error) {
+	ended := make(chan struct{})
+	go func() {
+		_, _ = c.p.Wait()
+		close(ended)
+	}()
+	if c.talk.m.tty {
+		if c.p.Stdout, err = c.talk.overTerminal(c.p.Stdout); err != nil {
+			c.p.kill(err)
+			return c.talk.explanation(), err
+		}
+	}
+	select {
+	case l := <-lead:
+		r = io.MultiReader(strings.NewReader(l), r)
+	case <-ended:
+	}
+	_, err = c.p.feed(r)
+	return c.talk.explanation(), err
+}
+
+// patience is how long something may take, not counting when it is stopped.
+type patience struct {
+	limit time.Duration
+	over  func()
+
+	mu    sync.Mutex
+	timer *time.Timer
+	ended bool
+}
+
+func newPatience(limit time.Duration) *patience { return &patience{limit: limit} }
+
+// start counts anew.
+func (p *patience) start() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if !p.ended {
+		p.timer = time.AfterFunc(p.limit, p.over)
+	}
+}
+
+func (p *patience) stop() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// end stops for good.
+func (p *patience) end() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.stop()
+}

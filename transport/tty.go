@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// ttyStarter is a Conn that can run a command on a terminal of its own whose modes leave every byte as it is. Standard
+// output and standard error come as one.
+type ttyStarter interface {
+	startTTY(ctx context.Context, cmd string) (*Process, error)
+}
+
+// rawModes make a terminal a pipe in both directions (RFC 4254, section 8; cfmakeraw in termios(3)). What is not listed is
+// off in Linux from the beginning.
+var rawModes = map[uint8]uint32{
+	ssh.IGNPAR: 0, ssh.PARMRK: 0, ssh.INPCK: 0, ssh.ISTRIP: 0, ssh.INLCR: 0, ssh.IGNCR: 0, ssh.ICRNL: 0, ssh.IXON: 0, ssh.IXANY: 0,
+	ssh.IXOFF: 0, ssh.IMAXBEL: 0, ssh.ISIG: 0, ssh.ICANON: 0, ssh.ECHO: 0, ssh.ECHOE: 0, ssh.ECHOK: 0, ssh.ECHONL: 0, ssh.IEXTEN: 0,
+	ssh.ECHOCTL: 0, ssh.ECHOKE: 0, ssh.OPOST: 0, ssh.ONLCR: 0, ssh.CS8: 1, ssh.PARENB: 0,
+	ssh.TTY_OP_ISPEED: 38400, ssh.TTY_OP_OSPEED: 38400,
+}
+
+// startTTY is Start with a terminal. If there is none to be had (PermitTTY), the command runs without, and who wants one
+// says so.
+func (c *sshConn) startTTY(ctx context.Context, cmd string) (*Process, error) {
+	ch, reqs, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	terminal := &Terminal{Type: "dumb", Size: Size{Rows: 24, Cols: 80}, Modes: rawModes}
+	_, err = ch.SendRequest("pty-req", false, terminal.request())
+	if err == nil {
+		_, err = ch.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{cmd}))
+	}
+	if err != nil {
+		_ = ch.Close()
+		go ssh.DiscardRequests(reqs)
+		return nil, fmt.Errorf("start command on %s: %w", c.link.target.Name, c.link.lost(err))
+	}
+	return c.process(ctx, ch, reqs), nil
+}
+
+// startCommand starts cmd, on a terminal if tty is set.
+func startCommand(ctx context.Context, conn Conn, cmd string, tty bool) (*Process, error) {
+	if !tty {
+		return conn.Start(ctx, cmd)
+	}
+	t, ok := conn.(ttyStarter)
+	if !ok {
+		return nil, errors.New("a terminal is wanted to become another user, and this kind of connection has none")
+	}
+	return t.startTTY(ctx, cmd)
+}
