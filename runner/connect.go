@@ -104,9 +104,6 @@ func (c *Connector) Dial(ctx context.Context, h *inventory.Host) (conn transport
 }
 
 func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error) {
-	if become != "" && h.BecomeMethod != "" && h.BecomeMethod != "sudo" {
-		return nil, fmt.Errorf("become %s on %s by %s: labctl can do so by sudo only yet", become, h.Name, h.BecomeMethod)
-	}
 	conn, local, err := c.Dial(ctx, h)
 	if err != nil {
 		return nil, err

@@ -75,6 +75,25 @@ func (s *agentStart) hello(c *started, begin <-chan struct{}) (io.Reader, *missi
 	return out, missing, nil
 }
 
+// feedAs runs a command, gives it r, once, and waits for its end. What the command says on standard error may explain the
+// error.
+func feedAs(ctx context.Context, conn Conn, how manner, command string, r io.Reader) (said string, err error) {
+	lead := make(chan string, 1)
+	c := &started{talk: &dialogue{ctx: ctx, m: how, rest: io.Discard}}
+	c.talk.begin = func(l string) {
+		select {
+		case lead <- l:
+		default: // a second time: it cannot be begun anew
+			c.p.kill(&refusedError{become: how.become})
+		}
+	}
+	if c.p, err = startCommand(ctx, conn, command, how.tty); err != nil {
+		return "", err
+	}
+	c.talk.attend(c.p)
+	return c.feed(r, lead)
+}
+
 // feed gives r to the command, when it is its turn, and waits for its end. What the command says on standard error may
 // explain the error.
 func (c *started) feed(r io.Reader, lead <-chan string) (said string, err error) {

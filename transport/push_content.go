@@ -44,20 +44,7 @@ func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, fo
 	if err != nil {
 		return "", err
 	}
-	lead := make(chan string, 1)
-	c := &started{talk: &dialogue{ctx: s.ctx, m: how, rest: io.Discard}}
-	c.talk.begin = func(l string) {
-		select {
-		case lead <- l:
-		default: // a second time: it cannot be begun anew
-			c.p.kill(&refusedError{become: how.become})
-		}
-	}
-	if c.p, err = startCommand(s.ctx, s.conn, command, how.tty); err != nil {
-		return "", err
-	}
-	c.talk.attend(c.p)
-	return c.feed(content, lead)
+	return feedAs(s.ctx, s.conn, how, command, content)
 }
 
 // pushContent is an agent as it travels.
