@@ -37,3 +37,21 @@ func isPrivate(address string) bool {
 	a, err := netip.ParseAddr(bareHost(address))
 	return err == nil && (a.IsPrivate() || a.IsLinkLocalUnicast())
 }
+
+// RecordedNames looks up under which names known_hosts has the keys of hosts.
+type RecordedNames struct{ store knownStore }
+
+// Of is KnownName, but for a private address that has lines of its own in known_hosts and none under that name.
+func (r *RecordedNames) Of(t *Target) (string, error) {
+	name := privateName(t)
+	if name == "" || len(t.HostKeys)+len(t.HostCAs) > 0 {
+		return t.KnownName(), nil
+	}
+	address := knownName(strings.ToLower(bareHost(t.Address)), t.port())
+	for _, n := range []string{name, address} {
+		if known, err := r.store.lookup(knownFiles(t), n); err != nil || len(known) > 0 {
+			return n, err
+		}
+	}
+	return name, nil
+}

@@ -102,6 +102,9 @@ func (s *store) read(src source, depth int) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	if depth > 0 && Exported([]byte(text)) { // what it says is in the inventory, maybe another by now
+		text = ""
+	}
 	blocks := []*block{{}}
 	var faults []error
 	num := 0
