@@ -26,6 +26,8 @@ const (
 type Agents interface {
 	// Hash returns the SHA-256 of the uncompressed binary, in lower-case hex.
 	Hash(goarch string) (sha256hex string, ok bool)
+	// Size returns the bytes of the binary that Hash is of.
+	Size(goarch string) int64
 	// Open returns the binary in a form, named for the program that unpacks it
 	// ("xz", "gzip", or "" for the binary itself, which there always is), its
 	// length in that form, and its size once unpacked, in bytes; the caller
@@ -86,12 +88,13 @@ func StartAgent(ctx context.Context, conn Conn, bins Agents, opts AgentOptions) 
 	for arch, names := range unameMachines {
 		if hash, ok := bins.Hash(arch); ok {
 			for _, name := range names {
-				pairs = append(pairs, name+":"+hash)
+				pairs = append(pairs, fmt.Sprintf("%s:%s:%d", name, hash, bins.Size(arch)>>16+1))
 			}
 		}
 	}
 	slices.Sort(pairs)
 	s.known = strings.Join(pairs, " ")
+	_, _ = io.WriteString(s.replay, beginning) // it is kept
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	first, err := s.exec(s.ctx, "")
 	if err != nil {
@@ -109,7 +112,7 @@ type agentStart struct {
 	conn   Conn
 	bins   Agents
 	opts   AgentOptions
-	known  string // machine:hash pairs for findScript
+	known  string // $1 of findScript
 	replay *replay
 	stderr *tail
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // push prepares to bring the agent to the directory that findScript named; feed
@@ -17,7 +18,7 @@ func (s *agentStart) push(m *missingAgent, found *started) (feed func() error, e
 		return fail(fmt.Errorf("there is no agent for machine type %s", m.machine))
 	}
 	if m.dir == "-" {
-		return fail(fmt.Errorf("no directory where a program may run; tried %s", m.tried))
+		return nil, &AgentError{Op: "push agent", Err: fmt.Errorf("no directory where a program may run; tried %s", m.tried), Hint: execAdvice(m.tried)}
 	}
 	content, err := s.open(arch, m.unpack)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, fo
 	if err != nil {
 		return "", err
 	}
-	return feedAs(s.ctx, s.conn, how, command, content)
+	return feedAs(s.ctx, s.conn, how, command, io.MultiReader(strings.NewReader(beginning), content))
 }
 
 // pushContent is an agent as it travels.

@@ -83,12 +83,23 @@ func (c *started) explain(e *AgentError, status int) {
 	}
 	switch {
 	case status == 126:
-		e.Hint = "the agent is there but may not run: is its directory mounted noexec?"
+		e.Hint = "the agent is there and may not run: " + mayNotRun
 	case status >= 0 && e.Stdout != "":
 		e.Hint = "is there a forced command (command= in authorized_keys, ForceCommand in sshd_config), or a login shell that runs no commands?"
 	case status == 1 && e.Stderr == "":
 		e.Hint = "does the login shell of the user allow commands?"
 	}
+}
+
+// mayNotRun asks what keeps a program from running that has no fault.
+const mayNotRun = "is the directory mounted noexec, or does a policy forbid it (SELinux, AppArmor, fapolicyd)?"
+
+// execAdvice explains why none of the directories that were tried serves.
+func execAdvice(tried string) string {
+	if strings.Contains(tried, "may not run") {
+		return "where a program may not run, " + mayNotRun
+	}
+	return ""
 }
 
 // What the methods say, in whatever wording of the many versions there are.

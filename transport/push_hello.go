@@ -46,6 +46,6 @@ func findMissing(seen []byte) *missingAgent {
 		return nil
 	}
 	programs, tried, _ := strings.Cut(rest, " ")
-	return &missingAgent{machine: machine, dir: dir, tried: tried,
+	return &missingAgent{machine: machine, dir: dir, tried: strings.TrimSuffix(tried, ";"),
 		unpack: strings.FieldsFunc(programs, func(r rune) bool { return r == ',' })}
 }

@@ -10,10 +10,19 @@ import (
 // to dash, bash, zsh, ksh, fish and csh only if it holds no quote, no
 // backslash, no exclamation mark and no line end, hence the restraint.
 
+// beginning stands before all that a script of ours reads. A start-up file of the user's shell may read lines of standard
+// input, and takes them from what is meant for the script; of these it finds empty ones first. No sh reads beyond the end
+// of a line (read in POSIX), so that what follows is whole.
+const beginning = "\n\n\n\n\n\n\n\n" + "labctl-input\n"
+
+// beginScript reads the beginning.
+const beginScript = `begin() { while read -r x; do [ "$x" = labctl-input ] && return 0; done; return 0; };`
+
 // findScript replaces itself by the agent if it is there. $1 lists
-// machine:hash pairs, and wait:N to give it some N seconds to come while it is
-// being pushed; the rest are the agent's arguments. If the agent is not there,
-// it says on standard output where one could run:
+// machine:hash:room, with the room that the agent takes in units of 64 KiB, and
+// wait:N to give it some N seconds to come while it is being pushed; the rest
+// are the agent's arguments. If the agent is not there, it says on standard
+// output where one could run:
 //
 //	labctl-agent-missing MACHINE DIRECTORY unpack=[PROGRAM,...]
 //
@@ -21,26 +30,31 @@ import (
 // was tried, if there is none. Directories that survive a reboot come first; one
 // counts only if it is a real directory, its owner is the user and nobody else
 // may enter (one that others could enter is not mended: what lies in it already
-// may be theirs), and a probe shows that programs may run there (/tmp, /run/user
-// and /dev/shm are often mounted noexec). The probe is an empty file: execve
-// refuses it with EACCES on noexec, else with ENOEXEC, at which sh runs it as a
-// script without commands.
-const findScript = `umask 077;
-p=$1; shift; m=$(uname -m); u=$(id -u); h=; w=0; f=; why=;
+// may be theirs), as many bytes can be written there as the agent has, and a
+// probe shows that programs may run there (/tmp, /run/user and /dev/shm are
+// often mounted noexec). The probe is an empty file: execve refuses it with
+// EACCES on noexec, else with ENOEXEC, at which sh runs it as a script without
+// commands.
+const findScript = beginScript + `umask 077;
+p=$1; shift; m=$(uname -m); u=$(id -u); h=; n=0; w=0; f=; why=;
 case $m in i?86) k=i386;; armv*) k=arm;; *) k=$m;; esac;
-for x in $p; do case $x in $k:*) h=${x#*:};; wait:*) w=${x#*:}0;; esac; done;
+for x in $p; do case $x in $k:*) h=${x#*:}; n=${h#*:}; h=${h%:*};; wait:*) w=${x#*:}0;; esac; done;
 own() { set -- $(ls -ldn "$1" 2>/dev/null); case "$1 $3" in drwx------*" $u") return 0;; esac; return 1; };
 have() { [ -x "$1/agent-$h" ] && own "$1" && f=$1/agent-$h; };
+no() { why="$why $1: $2;"; rm -f "$t"; return 1; };
 try() {
- mkdir -p "$1" 2>/dev/null; [ -d "$1" ] || { why="$why $1: cannot be made;"; return 1; };
- if [ -L "$1" ]; then why="$why $1: is a symbolic link;"; return 1; fi;
- own "$1" || { why="$why $1: not private to uid $u;"; return 1; };
- t=$1/.probe-$$; (: > "$t") 2>/dev/null && chmod 700 "$t" && "$t" 2>/dev/null; r=$?; rm -f "$t";
- [ $r = 0 ] && f=$1 && return 0; why="$why $1: not writable, or mounted noexec;"; return 1; };
+ t=$1/.probe-$$;
+ e=$(mkdir -p "$1" 2>&1); [ -d "$1" ] || { no "$1" "cannot be made: ${e##*: }"; return 1; };
+ if [ -L "$1" ]; then no "$1" "is a symbolic link"; return 1; fi;
+ own "$1" || { no "$1" "not private to uid $u"; return 1; };
+ e=$( (: > "$t") 2>&1 ) || { no "$1" "cannot be written: ${e##*: }"; return 1; };
+ dd if=/dev/zero of="$t" bs=65536 count="$n" 2>/dev/null || { no "$1" "no room for an agent of $((n/16+1)) MiB"; return 1; };
+ : > "$t"; chmod 700 "$t"; e=$("$t" 2>&1) || { no "$1" "programs may not run there: ${e##*: }"; return 1; };
+ rm -f "$t"; f=$1; return 0; };
 each() {
  for d in "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/labctl}" "${HOME:+$HOME/.cache/labctl}" "/var/tmp/labctl-$u" "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/labctl}" "/dev/shm/labctl-$u" "/run/labctl-$u" "/tmp/labctl-$u";
  do [ -n "$d" ] && $1 "$d" && return 0; done; return 1; };
-while [ -n "$h" ]; do each have && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
+while [ -n "$h" ]; do each have && begin && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
 each try || f=-;
 z=; for x in xz unxz gzip; do command -v $x >/dev/null 2>&1 && z=$z,$x; done;
 [ "$f" = - ] || why=;
@@ -52,8 +66,8 @@ echo "labctl-agent-missing $m $f unpack=$z$why"; exit 127`
 // and, where there is a sha256sum, the right hash: a push cut off in the middle
 // leaves at most a file that nobody runs, and which a later push removes,
 // together with agents nobody pushed for 30 days.
-const pushScript = `umask 077; d=$1; h=$2; t=$d/.push-$h.$$;
-clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
+const pushScript = beginScript + `umask 077; d=$1; h=$2; t=$d/.push-$h.$$;
+clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE; begin;
 if [ "$5" ]; then head -c "$5" | ${4:-cat} ${4:+-dc} > "$t"; elif [ "$4" ]; then $4 -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
 n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$t has $n bytes in place of $3" >&2; exit 4; };
 s=$(sha256sum < "$t" 2>/dev/null); s=${s%% *};

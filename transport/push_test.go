@@ -88,6 +88,8 @@ func newBins(t testing.TB) *bins {
 
 func (b *bins) Hash(arch string) (string, bool) { return b.hash, arch == runtime.GOARCH }
 
+func (b *bins) Size(string) int64 { return int64(len(b.binary)) }
+
 func (b *bins) Open(_, form string) (io.ReadCloser, int64, int64, error) {
 	if !slices.Contains(b.forms, form) {
 		return nil, 0, 0, fmt.Errorf("open %s: %w", form, errors.ErrUnsupported)

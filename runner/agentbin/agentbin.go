@@ -83,6 +83,16 @@ func (s *Set) Hash(goarch string) (string, bool) {
 	return h.Hash, err == nil
 }
 
+// Size returns the length of the agent for goarch, unpacked, in bytes; 0 if there is none.
+func (s *Set) Size(goarch string) int64 {
+	a := s.agent(goarch)
+	if a == nil {
+		return 0
+	}
+	h, _ := a.header() // no header, no hash either
+	return h.Size
+}
+
 // Open returns the agent for goarch in one of the forms above, its length as read from there, and
 // its length once unpacked, in bytes; the caller closes it. What is unpacked or packed anew for it
 // is kept, and shared by all callers. The error is [fs.ErrNotExist] if there is no agent for
