@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -26,7 +25,7 @@ func (s *agentStart) exec(ctx context.Context, more string) (*started, error) {
 	if c.p, err = startCommand(ctx, s.conn, command, m.tty); err != nil {
 		return nil, err
 	}
-	c.talk.wait.over = func() { c.p.kill(fmt.Errorf("no answer within %s", s.limit())) }
+	c.talk.wait.over = func() { c.p.kill(&silentError{s.limit()}) }
 	c.talk.begin = func(lead string) { s.replay.attach(c.p.Stdin, lead) }
 	c.talk.attend(c.p)
 	return c, nil

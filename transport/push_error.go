@@ -52,18 +52,24 @@ func (s *agentStart) failure(op string, c *started, noise []byte, err error) err
 	case waitErr == nil:
 		e.Err = fmt.Errorf("the command ended with status %d", status)
 		c.explain(e, status)
+		if e.Hint == "" && errors.Is(err, io.EOF) {
+			e.Hint = s.diagnosis(e)
+		}
 	case !errors.Is(err, io.EOF):
-		c.explain(e, -1)
+		if c.explain(e, -1); e.Hint == "" && errors.As(err, new(*silentError)) {
+			e.Hint = s.diagnosis(e)
+		}
 	default:
 		e.Err = waitErr
 	}
 	return e
 }
 
-// excerpt is the end of what a machine has said, for a message.
+// excerpt is the end of what a machine has said, for a message: without what it has only repeated.
 func excerpt(noise []byte) string {
 	const most = 1000
-	text := strings.TrimSpace(string(noise))
+	text := commandLine.ReplaceAllString(strings.ReplaceAll(string(noise), beginning, ""), "'sh ...'")
+	text = strings.TrimSpace(text)
 	if len(text) > most {
 		text = "..." + text[len(text)-most:]
 	}
@@ -81,13 +87,8 @@ func (c *started) explain(e *AgentError, status int) {
 			return
 		}
 	}
-	switch {
-	case status == 126:
+	if status == 126 {
 		e.Hint = "the agent is there and may not run: " + mayNotRun
-	case status >= 0 && e.Stdout != "":
-		e.Hint = "is there a forced command (command= in authorized_keys, ForceCommand in sshd_config), or a login shell that runs no commands?"
-	case status == 1 && e.Stderr == "":
-		e.Hint = "does the login shell of the user allow commands?"
 	}
 }
 

@@ -58,7 +58,7 @@ while [ -n "$h" ]; do each have && begin && exec "$f" "$@"; [ $w -gt 0 ] || brea
 each try || f=-;
 z=; for x in xz unxz gzip; do command -v $x >/dev/null 2>&1 && z=$z,$x; done;
 [ "$f" = - ] || why=;
-echo "labctl-agent-missing $m $f unpack=$z$why"; exit 127`
+echo "labctl-agent-""missing $m $f unpack=$z$why"; exit 127`
 
 // pushScript writes standard input to $1/agent-$2, whose size is $3, unpacked
 // by program $4 if that is not empty; $5, if not empty, is how many bytes come:

@@ -21,6 +21,7 @@ type SSHD struct {
 	Addr    string
 	Port    int
 	HostKey ssh.PublicKey
+	PID     int
 	Home    string // HOME of every session: the start-up files of this machine's user have no part in a test
 	log     *lockedBuffer
 }
@@ -89,6 +90,7 @@ func (s *SSHD) start(t testing.TB, argv []string) bool {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.PID = cmd.Process.Pid
 	exited := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
