@@ -39,6 +39,13 @@ var habits = map[string]string{
 	"group":                "groups",
 	"host_key_checking":    "host_key_policy",
 	"ansible_ssh_key_file": "identity_file",
+	"file":                 "path",
+	"project_path":         "path",
+	"inventory":            "path",
+	"cmd":                  "command",
+	"binary":               "program",
+	"binary_path":          "program",
+	"env":                  "environment",
 }
 
 // content reads a body by its schema. What is not in it is reported with what there is instead.

@@ -7,13 +7,14 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// BlockTypes are the top-level blocks that Decode reads.
+// BlockTypes are the top-level blocks that Decode and DecodeSources read.
 var BlockTypes = []hcl.BlockHeaderSchema{
 	{Type: "host", LabelNames: []string{"name"}},
 	{Type: "group", LabelNames: []string{"name"}},
 	{Type: "network", LabelNames: []string{"name"}},
 	{Type: "ssh"},
 	{Type: "sandbox"},
+	{Type: "source", LabelNames: []string{"type"}}, // for DecodeSources
 }
 
 // Input is what an inventory is made of.

@@ -49,6 +49,7 @@ type SSH struct {
 	Password       string   // for the login; sensitive
 	Options        []string // as ssh -o takes them: "Keyword=value"
 	ConfigFile     string   // ssh_config(5) file to look the host up in, in place of the user's
+	ConfigHost     string   // what to look up there; "": the address
 	ProxyCommand   string   // with its tokens
 	ControlPath    string
 	ConnectTimeout time.Duration
@@ -163,6 +164,7 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.ProxyCommand, from.ProxyCommand)
 	fill(&s.ControlPath, from.ControlPath)
 	fill(&s.ConfigFile, from.ConfigFile)
+	fill(&s.ConfigHost, from.ConfigHost)
 	fill(&s.BecomeMethod, from.BecomeMethod)
 	fill(&s.BecomePassword, from.BecomePassword)
 	fillList(&s.HostKeys, from.HostKeys)

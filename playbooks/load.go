@@ -27,6 +27,7 @@ type Options struct {
 	Registry  modules.Registry // nil: modules.Default
 	Inventory []string         // -i: HCL, what package source recognises, or "host1,host2," each; they replace inventory.hcl
 	Run       source.Run       // runs the commands that sources need; nil: such sources are a fault
+	SSHHosts  source.SSHHosts  // reads ssh_config for sources; nil: the same
 	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
 	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
 	Become    string           // the user that plays become which do not say whether they do; "" is none
@@ -47,6 +48,7 @@ type Site struct {
 	extra    map[string]cty.Value // -e names that no variable block declares
 	become   string               // Options.Become
 	bare     map[string]bool      // variables of any host or play
+	lacking  bool                 // a source could not be read, so hosts are missing
 	static   names                // what expressions may refer to
 	plays    []*Play
 	handlers []*Handler
@@ -250,7 +252,7 @@ func load(dir string, sources []Source, given givenHosts, o Options, c *collecto
 	}
 	byType := blocks.ByType()
 	s.declare(byType, o.Vars)
-	s.loadInventory(blocks, given, o.Run)
+	s.loadInventory(blocks, given, source.Env{Run: o.Run, SSHHosts: o.SSHHosts, Playbook: s.Dir})
 	s.loadPlays(byType)
 	s.checkExtra()
 	return s, c.diags()

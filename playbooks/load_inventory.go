@@ -11,7 +11,7 @@ import (
 )
 
 // loadInventory decodes the hosts with the locals that do not need them, and then the other locals.
-func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, run source.Run) {
+func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, env source.Env) {
 	blocks = slices.DeleteFunc(slices.Clone(blocks), func(b *hcl.Block) bool {
 		if !slices.ContainsFunc(inventory.BlockTypes, func(t hcl.BlockHeaderSchema) bool { return t.Type == b.Type }) {
 			return true
@@ -21,20 +21,28 @@ func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, run source.Run
 	for _, b := range blocks {
 		s.diags.add(s.checkRefs(s.expressions(b.Body), staticScope{names: s.static, where: "the inventory"})...)
 	}
-	found := s.loadSources(blocks, given.sources, run)
+	found, ok := s.loadSources(blocks, given.sources, env)
 	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, Found: found, List: given.list})
-	s.untold(s.diags)(diags)
+	if s.lacking = !ok; ok { // else it may follow from that
+		s.untold(s.diags)(diags)
+	}
 	s.Inventory = inv
 	s.checkNames()
 	s.finishLocals()
 }
 
 // loadSources reads the hosts that are not in HCL.
-func (s *Site) loadSources(blocks hcl.Blocks, sources []source.Source, run source.Run) []*inventory.Found {
-	if len(sources) == 0 {
-		return nil
+func (s *Site) loadSources(blocks hcl.Blocks, given []source.Source, env source.Env) (found []*inventory.Found, ok bool) {
+	declared, diags := inventory.DecodeSources(blocks, s.scope)
+	s.untold(s.diags)(diags)
+	var sources []source.Source
+	for _, b := range declared {
+		sources = append(sources, source.Of(b))
 	}
-	env := source.Env{Run: run, Playbook: s.Dir}
+	sources = append(sources, given...)
+	if len(sources) == 0 {
+		return nil, !diags.HasErrors()
+	}
 	for _, b := range blocks {
 		switch b.Type {
 		case "host":
@@ -44,15 +52,15 @@ func (s *Site) loadSources(blocks hcl.Blocks, sources []source.Source, run sourc
 			env.Groups = append(env.Groups, b.Labels[0])
 		}
 	}
-	found, diags := source.Load(context.Background(), sources, env)
+	found, more := source.Load(context.Background(), sources, env)
 	s.found = map[string]*hcl.File{}
 	for _, f := range found {
 		for n, file := range f.Files {
 			s.found[n] = file
 		}
 	}
-	s.diags.add(diags...)
-	return found
+	s.diags.add(more...)
+	return found, !diags.HasErrors() && !more.HasErrors()
 }
 
 // checkNames refuses variables that expressions could not tell from what they know by that name. Those that sources give, where

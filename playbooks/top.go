@@ -19,15 +19,23 @@ var topSchema = &hcl.BodySchema{Blocks: append([]hcl.BlockHeaderSchema{
 }, inventory.BlockTypes...)}
 
 // laterTop are top-level blocks of the design that are not there yet.
-var laterTop = []string{"source", "role", "import"}
+var laterTop = []string{"role", "import"}
 
 // topBlocks returns the top-level blocks of a file.
 func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 	body := f.Body.(*hclsyntax.Body)
 	kept := *body
 	kept.Blocks = nil
+	var sources hcl.Blocks // which may have a name or none
 	for _, b := range body.Blocks {
 		switch {
+		case b.Type == "source":
+			h, fault := inventory.SourceHeader(b)
+			if fault != nil {
+				s.diags.add(fault)
+				continue
+			}
+			sources = append(sources, h)
 		case slices.Contains(laterTop, b.Type):
 			s.diags.add(fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type))
 		case s.registry[b.Type] != nil && !slices.Contains(topNames(), b.Type): // group is both
@@ -43,7 +51,7 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 	kept.Attributes = nil
 	content, diags := kept.Content(topSchema)
 	s.diags.add(diags...)
-	return content.Blocks
+	return append(content.Blocks, sources...)
 }
 
 func topNames() []string {

@@ -56,6 +56,9 @@ func (b *body) locate(path string) hcl.Range {
 // Validate evaluates every play for every one of its hosts, with facts and results not known, and reports all that is
 // wrong. Nothing but files is touched. limit is a pattern, or "".
 func (s *Site) Validate(limit string) hcl.Diagnostics {
+	if s.lacking {
+		return nil
+	}
 	c := &collector{}
 	add := s.untold(c)
 	matched := limit == ""

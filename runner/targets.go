@@ -19,7 +19,7 @@ func Targets(inv *inventory.Inventory, config *sshconfig.Config) func(*inventory
 			return nil, fmt.Errorf("connection %q of host %s: labctl knows ssh and local", h.Connection, h.Name)
 		}
 		if h.ProxyCommand != "" { // the command is the whole way
-			return target(h, nil, config.Complete)
+			return target(h, nil, config, (*sshconfig.Config).Complete)
 		}
 		hops, err := inv.Chain(h)
 		if err != nil {
@@ -27,11 +27,11 @@ func Targets(inv *inventory.Inventory, config *sshconfig.Config) func(*inventory
 		}
 		var via *transport.Target
 		for _, hop := range hops {
-			if via, err = target(hopHost(inv, hop), via, config.CompleteHop); err != nil {
+			if via, err = target(hopHost(inv, hop), via, config, (*sshconfig.Config).CompleteHop); err != nil {
 				return nil, err
 			}
 		}
-		return target(h, via, config.Complete)
+		return target(h, via, config, (*sshconfig.Config).Complete)
 	}
 }
 
@@ -51,9 +51,13 @@ func hopHost(inv *inventory.Inventory, hop inventory.Hop) *inventory.Host {
 	return h
 }
 
-// target merges one host's settings; what is zero afterwards is transport's default. The configuration is asked for the
-// address, as by Ansible, and may add hops only where the inventory has said nothing of them.
-func target(h *inventory.Host, via *transport.Target, fill func(*transport.Target, string, []string, bool) error) (*transport.Target, error) {
+// filler completes a target by a configuration: (*sshconfig.Config).Complete or CompleteHop.
+type filler func(config *sshconfig.Config, t *transport.Target, alias string, options []string, jump bool) error
+
+// target merges one host's settings; what is zero afterwards is transport's default. The configuration, which a host that was found
+// in a file of its own has there, is asked for the address, as by Ansible, and may add hops only where the inventory has said
+// nothing of them.
+func target(h *inventory.Host, via *transport.Target, config *sshconfig.Config, fill filler) (*transport.Target, error) {
 	t := &transport.Target{
 		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, Via: via,
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
@@ -61,5 +65,15 @@ func target(h *inventory.Host, via *transport.Target, fill func(*transport.Targe
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
 		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath,
 	}
-	return t, fill(t, h.Address, h.Options, h.Jump == nil && via == nil)
+	alias := h.Address
+	if h.ConfigFile != "" {
+		var err error
+		if config, err = config.Of(h.ConfigFile); err != nil {
+			return nil, err
+		}
+	}
+	if h.ConfigHost != "" {
+		alias = h.ConfigHost
+	}
+	return t, fill(config, t, alias, h.Options, h.Jump == nil && via == nil)
 }

@@ -18,10 +18,11 @@ type app struct {
 	in       *os.File
 	out, err io.Writer
 	prompter *prompt.Prompter // set by run
+	ctx      context.Context  // the same: of the invocation, with which programs end that know of hosts
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
-	a.prompter = prompt.New(ctx, os.Getenv)
+	a.ctx, a.prompter = ctx, prompt.New(ctx, os.Getenv)
 	root := a.root()
 	root.SetArgs(longFlags(root, args))
 	return a.exitCode(ctx, root.ExecuteContext(ctx))

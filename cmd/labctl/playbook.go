@@ -19,7 +19,7 @@ const playbookName = "labctl-playbook"
 
 // playbook is labctl under that name.
 func (a *app) playbook(ctx context.Context, args []string) int {
-	a.prompter = prompt.New(ctx, os.Getenv)
+	a.ctx, a.prompter = ctx, prompt.New(ctx, os.Getenv)
 	root := a.playbookCmd()
 	root.SetArgs(args)
 	root.SetIn(a.in)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -22,12 +24,12 @@ type siteFlags struct {
 
 func (s *siteFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL, Ansible's (file, program or directory), Terraform's output, or \"host1,host2,\" (repeatable)")
+	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL, Ansible's (file, program or directory), Terraform's output or directory, Vagrant's directory, ssh_config, or \"host1,host2,\" (repeatable)")
 	f.StringArrayVarP(&s.vars, "extra-vars", "e", nil, "variables: \"k=v k2=v2\", a JSON object, or @FILE (repeatable)")
 }
 
-func (s *siteFlags) options() playbooks.Options {
-	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, Run: runCommand}
+func (a *app) options(s *siteFlags) playbooks.Options {
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, Run: a.runCommand, SSHHosts: sshHosts}
 }
 
 // site is a loaded site with what the verbs ask of it.
@@ -46,7 +48,7 @@ func sitePath(args []string) string {
 
 // load reads a site. Faults are shown with their source; the error then says only that there were some.
 func (a *app) load(path string, s *siteFlags) (*site, error) {
-	loaded, diags := playbooks.Load(path, s.options())
+	loaded, diags := playbooks.Load(path, a.options(s))
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func (a *app) load(path string, s *siteFlags) (*site, error) {
 // once. limit is a pattern, or "". more checks what a verb asks of
 // a site without faults.
 func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*playbooks.Site) hcl.Diagnostics) (*site, error) {
-	loaded, diags := playbooks.Load(path, s.options())
+	loaded, diags := playbooks.Load(path, a.options(s))
 	diags = append(diags, loaded.Validate(limit)...)
 	if !diags.HasErrors() {
 		diags = append(diags, more(loaded)...)
@@ -78,6 +80,9 @@ func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*play
 func (a *app) diagnose(s *playbooks.Site, diags hcl.Diagnostics) error {
 	if len(diags) == 0 {
 		return nil
+	}
+	if diags.HasErrors() && errors.Is(context.Cause(a.ctx), errInterrupted) {
+		return errInterrupted // which is what they are about
 	}
 	if err := view.Diagnostics(a.viewOptions(), s.Files(), diags); err != nil {
 		return err

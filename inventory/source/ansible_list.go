@@ -1,10 +1,6 @@
 package source
 
 import (
-	"context"
-	"path/filepath"
-	"sync"
-
 	"github.com/hashicorp/hcl/v2"
 	"go.yaml.in/yaml/v3"
 
@@ -149,60 +145,4 @@ func (r *listReader) hostVars(meta *yaml.Node) {
 		}
 		r.out.Hosts = append(r.out.Hosts, inventory.FoundHost{Name: e.key, Layer: inventory.Layer{Vars: r.vars(e.value), Range: r.rangeOf(e.node)}})
 	}
-}
-
-// script runs an inventory program with --list, and where that does not tell variables, for each host with --host.
-func script(ctx context.Context, env *Env, name string, f *inventory.Found) hcl.Diagnostics {
-	path, err := filepath.Abs(name)
-	if err != nil {
-		path = name
-	}
-	out, err := env.run(ctx, Command{Args: []string{path, "--list"}})
-	if err != nil {
-		return hcl.Diagnostics{fault(hcl.Range{}, "Inventory program failed", "%s.", err)}
-	}
-	shown := name + " --list"
-	keep(f, shown, out)
-	root, err := parseJSON(out)
-	if err != nil {
-		return hcl.Diagnostics{fault(hcl.Range{}, "Wrong inventory", "What %s prints is not JSON: %s.", shown, err)}
-	}
-	return parseList(newDocument(shown, out, root), f, func(hosts []string) hcl.Diagnostics {
-		return eachHost(ctx, env, name, path, hosts, f)
-	})
-}
-
-// eachHost asks the program for the variables of each host, a few at a time.
-func eachHost(ctx context.Context, env *Env, name, path string, hosts []string, f *inventory.Found) hcl.Diagnostics {
-	var wait sync.WaitGroup
-	vars := make([]map[string]inventory.Var, len(hosts))
-	diags := make([]*hcl.Diagnostic, len(hosts))
-	limit := make(chan struct{}, 8)
-	for i, h := range hosts {
-		wait.Add(1)
-		limit <- struct{}{}
-		go func() {
-			defer func() { <-limit; wait.Done() }()
-			shown := name + " --host " + h
-			out, err := env.run(ctx, Command{Args: []string{path, "--host", h}})
-			if err != nil {
-				diags[i] = fault(hcl.Range{}, "Inventory program failed", "%s.", err)
-				return
-			}
-			d, err := parseDocument(shown, out)
-			if err != nil {
-				diags[i] = fault(hcl.Range{}, "Wrong inventory", "What %s prints is not JSON: %s.", shown, err)
-				return
-			}
-			vars[i] = d.vars(d.root)
-		}()
-	}
-	wait.Wait()
-	for i, h := range hosts {
-		if diags[i] != nil {
-			return hcl.Diagnostics{diags[i]}
-		}
-		f.Hosts = append(f.Hosts, inventory.FoundHost{Name: h, Layer: inventory.Layer{Vars: vars[i], Range: hcl.Range{Filename: name + " --host " + h}}})
-	}
-	return nil
 }

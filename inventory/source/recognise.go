@@ -17,7 +17,9 @@ func Recognise(path string) Source {
 	case strings.HasSuffix(path, ".hcl"):
 		return nil
 	case isTerraform(path):
-		return Terraform{path, "inventory"}
+		return Terraform{Path: path}
+	case sshConfigFile(path):
+		return SSHConfig{path}
 	}
 	return Ansible{path}
 }
@@ -27,10 +29,33 @@ func recogniseDir(path string) Source {
 	if err != nil || len(entries) == 0 {
 		return nil
 	}
+	has := map[string]bool{} // names and extensions
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".hcl" && !strings.HasPrefix(e.Name(), ".") {
-			return nil
+		if !strings.HasPrefix(e.Name(), ".") {
+			has[filepath.Ext(e.Name())] = true
 		}
+		has[e.Name()] = true
+	}
+	switch {
+	case has[".hcl"]:
+		return nil
+	case has["Vagrantfile"], has[".vagrant"], filepath.Base(filepath.Clean(path)) == ".vagrant" && has["machines"]:
+		return Vagrant{path}
+	case has[".tf"], has[".tofu"], exists(filepath.Join(path, "main.tf.json")):
+		return Terraform{Path: path}
 	}
 	return Ansible{path}
+}
+
+// sshConfigFile says that a file is an ssh_config, by what is in it.
+func sshConfigFile(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yml", ".yaml", ".json", ".toml", ".ini":
+		return false
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxSize || executable(path) {
+		return false
+	}
+	b, err := os.ReadFile(path)
+	return err == nil && isSSHConfig(b)
 }

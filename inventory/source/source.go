@@ -1,4 +1,4 @@
-// Package source reads inventories that other tools write: Ansible's, and what Terraform and OpenTofu save. Each gives plain
+// Package source asks other tools for hosts: Ansible, Terraform and OpenTofu, Vagrant, OpenSSH, and any program. Each gives plain
 // data, which package inventory merges with what HCL blocks declare. It knows nothing of plays or connections, and starts no
 // process: whoever may is handed in.
 package source
@@ -31,8 +31,9 @@ const Timeout = 2 * time.Minute
 
 // Env is what sources get from whoever loads them.
 type Env struct {
-	Run      Run    // nil: no command may be run
-	Playbook string // directory beside which Ansible's group_vars and host_vars are looked for; "" for none
+	Run      Run      // nil: no command may be run
+	SSHHosts SSHHosts // nil: ssh_config is not read
+	Playbook string   // directory beside which Ansible's group_vars and host_vars are looked for; "" for none
 	Hosts    []string
 	Groups   []string // that blocks declare, for which there may be files beside Ansible's inventories too
 }
@@ -45,7 +46,21 @@ type Command struct {
 }
 
 // Run runs a command to its end and returns what it says on its standard output. What it says on its standard error is in the error.
+// A program that is not there is ErrNoProgram.
 type Run func(ctx context.Context, c Command) ([]byte, error)
+
+// ErrNoProgram is that a program is not installed.
+var ErrNoProgram = errors.New("there is no such program")
+
+// SSHHosts lists the hosts that an ssh_config(5) names one by one.
+type SSHHosts func(file string) ([]SSHHost, error)
+
+// SSHHost is one of them.
+type SSHHost struct {
+	Name, Address string
+	File          string
+	Line          int
+}
 
 // run runs a command of a source.
 func (e *Env) run(ctx context.Context, c Command) ([]byte, error) {
@@ -54,9 +69,17 @@ func (e *Env) run(ctx context.Context, c Command) ([]byte, error) {
 	}
 	out, err := e.Run(ctx, c)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return nil, fmt.Errorf("run %s: it has not ended in %s", strings.Join(c.Args, " "), Timeout)
+		return nil, fmt.Errorf("run %s: %w", strings.Join(c.Args, " "), context.Cause(ctx))
+	}
+	if err == nil && len(out) > maxSize {
+		return nil, fmt.Errorf("run %s: it printed %d bytes, at most %d are read", strings.Join(c.Args, " "), len(out), maxSize)
 	}
 	return out, err
+}
+
+// within bounds the time of what follows.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("it has not ended in %s", d))
 }
 
 // besider is a source beside which files with variables may lie.
@@ -64,7 +87,7 @@ type besider interface{ beside() string }
 
 // Load reads all sources at the same time, and what lies beside those of Ansible. The result has their order.
 func Load(ctx context.Context, sources []Source, env Env) ([]*inventory.Found, hcl.Diagnostics) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := within(ctx, Timeout)
 	defer cancel()
 	type result struct {
 		found *inventory.Found
@@ -98,6 +121,9 @@ func Load(ctx context.Context, sources []Source, env Env) ([]*inventory.Found, h
 func besides(sources []Source, found []*inventory.Found, env Env) ([]*inventory.Found, hcl.Diagnostics) {
 	var dirs []varsDir
 	for i, s := range sources {
+		if b, ok := s.(declared); ok {
+			s = b.Source
+		}
 		if b, ok := s.(besider); ok {
 			dirs = append(dirs, varsDir{b.beside(), inventory.BesideInventory, i})
 		}
@@ -198,6 +224,15 @@ func fault(rng hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
 		d.Subject = rng.Ptr()
 	}
 	return d
+}
+
+// closed is an error as a sentence.
+func closed(err error) string {
+	s := strings.TrimRight(err.Error(), " \n")
+	if strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") {
+		return s
+	}
+	return s + "."
 }
 
 // line is the range of a line of a file, which begins at the byte of that offset.

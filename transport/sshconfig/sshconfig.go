@@ -33,6 +33,13 @@ type shared struct {
 	globs    globs
 	commands commands
 	notes    sync.Map // what was told by Logf
+	others   others
+}
+
+// others are the configurations of other files.
+type others struct {
+	mu    sync.Mutex
+	known map[string]*Config
 }
 
 type globs struct {
