@@ -56,24 +56,18 @@ type connection struct {
 
 // connect completes how a host is reached, which its block has begun, by what sources have found and by Ansible's variables.
 func (d *decoder) connect(h *Host) {
-	c := connection{}
-	for _, v := range connectionVars {
-		for _, name := range v.names {
-			val, ok := h.Vars[name]
-			if !ok || val.IsNull() {
-				continue
-			}
-			if err := c.take(v.set, val); err != nil {
-				d.variableFault(h, name, err)
-			}
-			break
-		}
-	}
+	c := said(h.Vars, func(name string, err error) { d.variableFault(h, name, err) })
 	for name := range secretVars {
 		if v, ok := h.Vars[name]; ok {
 			h.Vars[name] = v.Mark(Sensitive)
 		}
 	}
+	if d.over.address != "" {
+		h.Address = d.over.address
+	}
+	over := d.over.ssh
+	over.fill(h.SSH)
+	h.SSH = over
 	if h.Address == "" {
 		h.Address = c.address
 	}
@@ -82,6 +76,24 @@ func (d *decoder) connect(h *Host) {
 	}
 	h.fill(c.ssh)
 	h.fill(d.foundSSH[h])
+}
+
+// said is what variables say of a connection.
+func said(vars map[string]cty.Value, fault func(name string, err error)) connection {
+	c := connection{}
+	for _, v := range connectionVars {
+		for _, name := range v.names {
+			val, ok := vars[name]
+			if !ok || val.IsNull() {
+				continue
+			}
+			if err := c.take(v.set, val); err != nil {
+				fault(name, err)
+			}
+			break
+		}
+	}
+	return c
 }
 
 // take sets what a variable says, when it can be read.
@@ -221,6 +233,24 @@ func (c *connection) setArgs(v cty.Value) error {
 	}
 	c.ssh.fill(args)
 	return nil
+}
+
+// IsSecret reports whether a variable of that name holds a secret.
+func IsSecret(name string) bool { return secretVars[name] }
+
+// idleVars are variables of Ansible that say how it gets its own work done, which is none of labctl's.
+var idleVars = map[string]bool{
+	"ansible_shell_type": true, "ansible_shell_executable": true, "ansible_pipelining": true, "ansible_ssh_pipelining": true,
+	"ansible_ssh_retries": true, "ansible_ssh_transfer_method": true, "ansible_ssh_use_tty": true, "ansible_ssh_executable": true,
+	"ansible_scp_executable": true, "ansible_sftp_executable": true, "ansible_scp_extra_args": true, "ansible_sftp_extra_args": true,
+	"ansible_scp_if_ssh": true, "ansible_sftp_batch_mode": true, "ansible_control_path": true, "ansible_control_path_dir": true,
+	"ansible_remote_tmp": true, "ansible_async_dir": true,
+}
+
+// IsAnsible reports whether a variable tells Ansible, whoever declares it, how to reach hosts or to do its work there.
+func IsAnsible(name string) bool {
+	return idleVars[name] || slices.Contains(ConnectionVars(), name) ||
+		strings.HasPrefix(name, "ansible_") && strings.HasSuffix(name, "_interpreter")
 }
 
 // ConnectionVars are the names of the variables that tell how to connect, sorted.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // BlockTypes are the top-level blocks that Decode and DecodeSources read.
@@ -23,6 +24,9 @@ type Input struct {
 	Scope  *hcl.EvalContext // variables, locals and functions
 	Found  []*Found         // what other sources know, in the order given
 	List   []string         // hosts given by name on the command line: [user@]host[:port]
+
+	Over  map[string]cty.Value // variables that go before all else: those of ConnectionVars count for every host
+	Login SSH                  // what counts where nothing else is said
 }
 
 var sshAttributes = attributes("user", "port", "identity_file", "identities_only", "identity_agent", "known_hosts",
@@ -58,6 +62,8 @@ type decoder struct {
 
 	sandboxRange *hcl.Range
 
+	over         connection // of Input.Over
+	login        SSH        // of Input
 	foundAddress map[*Host]string
 	foundSSH     map[*Host]SSH
 }
@@ -88,6 +94,10 @@ func Decode(in Input) (*Inventory, hcl.Diagnostics) {
 	for _, s := range in.List {
 		d.listed(s)
 	}
+	d.login = in.Login
+	d.over = said(in.Over, func(name string, err error) {
+		d.fault(hcl.Range{}, "Wrong variable", "The variable %s: %s.", name, err)
+	})
 	d.membership()
 	d.merge()
 	d.checkNetworks()

@@ -35,6 +35,7 @@ func (d *decoder) merge() {
 			defaults.Jump = nil
 		}
 		h.fill(defaults)
+		d.loginOf(h)
 		h.Kernel.fill(d.inv.Kernel)
 		if h.Connection == "" {
 			h.Connection = ConnectSSH
@@ -43,6 +44,15 @@ func (d *decoder) merge() {
 			h.Address = h.Name
 		}
 	}
+}
+
+// loginOf fills in what is for hosts of which nothing else is said. Host keys that are pinned stay pinned.
+func (d *decoder) loginOf(h *Host) {
+	login := d.login
+	if len(h.HostKeys)+len(h.HostCAs) > 0 {
+		login.HostKeyPolicy = ""
+	}
+	h.fill(login)
 }
 
 // merged sorts the layers of one host or group, so that what wins comes last, and makes one of them.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,48 @@ func (inv *Inventory) Match(pattern string) ([]*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	out, err := inv.evaluate(p)
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("no host matches %q%s", pattern, inv.emptyHint())
+	}
+	return out, err
+}
+
+// MatchKnown is Match as Ansible has it: names that are neither hosts nor groups are passed over, and returned, and to match
+// nothing is no error.
+func (inv *Inventory) MatchKnown(pattern string) (hosts []*Host, unknown []string, err error) {
+	p, err := parsePattern(pattern, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := func(terms []string) []string {
+		return slices.DeleteFunc(terms, func(t string) bool {
+			_, err := inv.term(t)
+			var name *unknownName
+			if errors.As(err, &name) {
+				unknown = append(unknown, name.name)
+			}
+			return name != nil
+		})
+	}
+	wanted := len(p.any)
+	p.any, p.not = known(p.any), known(p.not)
+	if n := len(p.and); len(known(p.and)) < n || wanted > 0 && len(p.any) == 0 {
+		return nil, unknown, nil
+	}
+	hosts, err = inv.evaluate(p)
+	return hosts, unknown, err
+}
+
+// unknownName is a name in a pattern that is neither a host nor a group.
+type unknownName struct{ name, hint string }
+
+func (e *unknownName) Error() string {
+	return fmt.Sprintf("%q is neither a host nor a group.%s", e.name, e.hint)
+}
+
+// evaluate makes the unions, then the intersections, then the exclusions.
+func (inv *Inventory) evaluate(p parsed) ([]*Host, error) {
 	out, err := inv.union(p.any)
 	if err != nil {
 		return nil, err
@@ -40,9 +83,6 @@ func (inv *Inventory) Match(pattern string) ([]*Host, error) {
 			return nil, err
 		}
 		out = keep(out, set, false)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("no host matches %q%s", pattern, inv.emptyHint())
 	}
 	return out, nil
 }
@@ -204,7 +244,7 @@ func (inv *Inventory) named(name string) ([]*Host, error) {
 	for _, g := range inv.Groups {
 		known = append(known, g.Name)
 	}
-	return nil, fmt.Errorf("%q is neither a host nor a group.%s", name, DidYouMean(name, known))
+	return nil, &unknownName{name, DidYouMean(name, known)}
 }
 
 func (inv *Inventory) lookup(names []string) []*Host {

@@ -34,6 +34,8 @@ type Task struct {
 	node                                             *node
 	deps                                             deps
 
+	order int // in the site, from 1; 0: of a handler
+
 	headed  sync.Once // guards heading
 	heading string    // see Play.Heading
 }

@@ -141,7 +141,7 @@ func (s *Site) varsFile(name string, out map[string]given) {
 func (s *Site) checkExtra() {
 	names := append(sortedKeys(s.static.vars), sortedKeys(s.bare)...)
 	for _, n := range sortedKeys(s.extra) {
-		if !s.bare[n] {
+		if !s.bare[n] && !inventory.IsAnsible(n) {
 			s.diags.add(fault(nowhere, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, inventory.DidYouMean(n, names)))
 		}
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
 	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
 	Become    string           // the user that plays become which do not say whether they do; "" is none
+	Lenient   bool             // as Ansible: names in patterns that nothing has are passed over, and a play may be for no host
+	Login     inventory.SSH    // how to log in where neither the site nor a source of hosts says
 	AdHoc     *Source          // a play in memory, in place of the plays and handlers of the site
 }
 
@@ -47,6 +49,7 @@ type Site struct {
 	scope    *hcl.EvalContext     // functions, var, local, groups
 	extra    map[string]cty.Value // -e names that no variable block declares
 	become   string               // Options.Become
+	lenient  bool                 // Options.Lenient
 	bare     map[string]bool      // variables of any host or play
 	lacking  bool                 // a source could not be read, so hosts are missing
 	static   names                // what expressions may refer to
@@ -220,7 +223,7 @@ func neighbours(name string) string {
 func load(dir string, sources []Source, given givenHosts, o Options, c *collector) (*Site, hcl.Diagnostics) {
 	s := &Site{
 		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
-		contents: newContents(), diags: c, become: o.Become,
+		contents: newContents(), diags: c, become: o.Become, lenient: o.Lenient,
 	}
 	if s.registry == nil {
 		s.registry = modules.Default
@@ -252,7 +255,7 @@ func load(dir string, sources []Source, given givenHosts, o Options, c *collecto
 	}
 	byType := blocks.ByType()
 	s.declare(byType, o.Vars)
-	s.loadInventory(blocks, given, source.Env{Run: o.Run, SSHHosts: o.SSHHosts, Playbook: s.Dir})
+	s.loadInventory(blocks, given, o.Login, source.Env{Run: o.Run, SSHHosts: o.SSHHosts, Playbook: s.Dir})
 	s.loadPlays(byType)
 	s.checkExtra()
 	return s, c.diags()

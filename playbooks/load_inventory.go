@@ -11,7 +11,7 @@ import (
 )
 
 // loadInventory decodes the hosts with the locals that do not need them, and then the other locals.
-func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, env source.Env) {
+func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, login inventory.SSH, env source.Env) {
 	blocks = slices.DeleteFunc(slices.Clone(blocks), func(b *hcl.Block) bool {
 		if !slices.ContainsFunc(inventory.BlockTypes, func(t hcl.BlockHeaderSchema) bool { return t.Type == b.Type }) {
 			return true
@@ -22,7 +22,7 @@ func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, env source.Env
 		s.diags.add(s.checkRefs(s.expressions(b.Body), staticScope{names: s.static, where: "the inventory"})...)
 	}
 	found, ok := s.loadSources(blocks, given.sources, env)
-	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, Found: found, List: given.list})
+	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, Found: found, List: given.list, Over: s.extra, Login: login})
 	if s.lacking = !ok; ok { // else it may follow from that
 		s.untold(s.diags)(diags)
 	}

@@ -18,6 +18,7 @@ type Env struct {
 	Verify   bool     // probes alone are taken part in, and one that fails does not end the run
 	Tags     []string // only tasks with one of these, and those tagged "always"
 	SkipTags []string // no tasks with one of these
+	From     *Task    // no task before it, whatever its tags; nil: all
 	Deadline string   // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
@@ -296,11 +297,14 @@ func (r *HostRun) advance() {
 	}
 }
 
-// selected applies the tags of the command line, as Ansible does: with its special tags always, never, all, tagged and
+// selected applies the start and the tags of the command line, as Ansible does: with its special tags always, never, all, tagged and
 // untagged.
 func (e Env) selected(t *Task) bool {
 	if t.Handler != "" {
 		return true
+	}
+	if e.From != nil && t.order < e.From.order {
+		return false
 	}
 	has := func(list []string) bool {
 		return slices.ContainsFunc(list, func(tag string) bool { return slices.Contains(t.tags, tag) })

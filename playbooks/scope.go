@@ -212,7 +212,7 @@ func (p *Play) all() ([]*inventory.Host, error) {
 			o.err = fmt.Errorf("it does not say which hosts it is for")
 			return
 		}
-		o.hosts, o.err = p.site.Inventory.Match(p.pattern)
+		o.hosts, o.err = p.site.Match(p.pattern)
 		o.index = make(map[*inventory.Host]int, len(o.hosts))
 		for i, h := range o.hosts {
 			o.index[h] = i

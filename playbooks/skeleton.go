@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -57,6 +58,7 @@ func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
 			s.plays = append(s.plays, p)
 		}
 	}
+	s.number()
 	if len(byType["play"]) == 0 { // faults of handlers that no play takes in show all the same
 		p := &Play{site: s}
 		s.compileHandlers(p, s.handlers, nil)
@@ -226,7 +228,7 @@ func (s *Site) constStrings(a *hclsyntax.Attribute) []string {
 }
 
 // Hosts returns the hosts of the play, in the order of its pattern, that limit (a pattern, or "") lets through. No host at
-// all is an error.
+// all is an error, unless Options.Lenient says otherwise.
 func (p *Play) Hosts(limit string) ([]*inventory.Host, hcl.Diagnostics) {
 	hosts, err := p.all()
 	if err != nil {
@@ -235,7 +237,10 @@ func (p *Play) Hosts(limit string) ([]*inventory.Host, hcl.Diagnostics) {
 	if limit == "" {
 		return hosts, nil
 	}
-	in, err := p.site.Inventory.Match(limit)
+	in, err := p.site.Match(limit)
+	if err == nil && len(in) == 0 {
+		err = errors.New("no host matches it")
+	}
 	if err != nil {
 		return nil, hcl.Diagnostics{fault(nowhere, "No hosts", "The limit %q: %s", limit, closed(err.Error()))}
 	}

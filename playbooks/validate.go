@@ -66,6 +66,7 @@ func (s *Site) Validate(limit string) hcl.Diagnostics {
 		if p.pattern == "" && p.hostsRange.Filename == "" {
 			continue // told by Load
 		}
+		add(s.ignored(p, limit))
 		hosts, diags := p.Hosts(limit)
 		add(diags)
 		matched = matched || len(hosts) > 0
@@ -73,7 +74,7 @@ func (s *Site) Validate(limit string) hcl.Diagnostics {
 			add(p.validate(h))
 		}
 	}
-	if !matched && len(s.plays) > 0 && !s.diags.diags().HasErrors() && !c.diags().HasErrors() {
+	if !matched && !s.lenient && len(s.plays) > 0 && !s.diags.diags().HasErrors() && !c.diags().HasErrors() {
 		c.add(fault(nowhere, "No hosts", "The limit %q leaves no host in any play.", limit))
 	}
 	return c.diags()

@@ -115,6 +115,9 @@ func (s *Site) setVariables(decls []*variable, extraVars []string) {
 		if g.value == cty.NilVal {
 			g.value = cty.StringVal(g.text)
 		}
+		if inventory.IsSecret(name) {
+			g.value = g.value.Mark(sensitive)
+		}
 		s.extra[name] = g.value
 	}
 	s.scope.Variables["var"] = cty.ObjectVal(values)

@@ -21,8 +21,9 @@ type Options struct {
 	Limit     string   // pattern; "" is no limit
 	Tags      []string // only tasks with one of these; empty: all
 	SkipTags  []string
-	Forks     int            // hosts at the same time; 0: all
-	Deadline  *time.Duration // how long probes that do not say so themselves try; nil: their default
+	From      *playbooks.Task // no task before it; nil: all
+	Forks     int             // hosts at the same time; 0: all
+	Deadline  *time.Duration  // how long probes that do not say so themselves try; nil: their default
 	Verbosity int
 	Sandbox   string // name of the sandbox the hosts are in
 	Opener    Opener
@@ -120,7 +121,7 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	if !any {
+	if !any && !r.o.Site.Lenient() {
 		return append(diags, nothingSelected(r.o.Limit))
 	}
 	for i, p := range r.o.Site.Plays() {
@@ -173,7 +174,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From}
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}
@@ -221,7 +222,7 @@ func (r *Runner) barred(h *inventory.Host) bool {
 	if r.isOut(h.Name) || r.o.Limit == "" {
 		return r.isOut(h.Name)
 	}
-	in, err := r.o.Site.Inventory.Match(r.o.Limit)
+	in, err := r.o.Site.Match(r.o.Limit)
 	return err != nil || !slices.Contains(in, h)
 }
 

@@ -22,6 +22,7 @@ const (
 	exitDone        = 0
 	exitUser        = 1 // what the user wrote is at fault; nothing was touched
 	exitFailed      = 2 // a task failed on some host
+	exitUsage       = 2 // labctl-playbook: there is no such flag, as Python's argparse says it
 	exitUnreachable = 4 // some host could not be reached
 	exitInterrupted = 99
 )

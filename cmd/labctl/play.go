@@ -25,6 +25,7 @@ type runFlags struct {
 	limit    string
 	tags     []string
 	skipTags []string
+	startAt  string
 	forks    int
 	diff     bool
 	json     bool
@@ -44,6 +45,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
 	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes, attribute by attribute and line by line")
 	fs.BoolVar(&f.json, "json", false, "print events as JSON, one a line")
+}
+
+func (f *runFlags) registerStart(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.startAt, "start-at-task", "", "leave out the tasks before the one of this name (a pattern: \"install *\")")
 }
 
 // connectFlags say how hosts are reached.
@@ -99,6 +104,7 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 		},
 	}
 	f.register(cmd)
+	f.registerStart(cmd)
 	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 	return cmd
 }
@@ -125,6 +131,7 @@ are changes.`,
 		},
 	}
 	f.register(cmd)
+	f.registerStart(cmd)
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit 2 when there are changes")
 	cmd.Flags().StringArrayVar(&f.against, "against", nil, "plan against a snapshot FILE of a host in place of the host (repeatable)")
 	return cmd
@@ -179,8 +186,18 @@ func (a *app) leaveOut(s *site, f *runFlags, o *runner.Against) error {
 
 // runSite loads and validates a site and runs it.
 func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
+	var from *playbooks.Task
 	s, err := a.loadValid(path, &f.siteFlags, f.limit, func(s *playbooks.Site) hcl.Diagnostics {
-		diags := s.CheckRun(f.tags, f.skipTags)
+		tags, skip := f.tags, f.skipTags
+		if f.lenient {
+			tags, skip = nil, nil
+		}
+		diags := s.CheckRun(tags, skip)
+		if f.startAt != "" && !diags.HasErrors() {
+			var more hcl.Diagnostics
+			from, more = s.StartAt(f.startAt, playbooks.Env{Tags: f.tags, SkipTags: f.skipTags})
+			diags = append(diags, more...)
+		}
 		if mode == runner.Verify && !diags.HasErrors() {
 			diags = append(diags, s.CheckVerify()...)
 		}
@@ -200,7 +217,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	v, outcome := view.New(mode, o), &view.Outcome{}
 	a.prompter.Over(v.Pause)
 	r = runner.New(runner.Options{
-		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, Forks: f.forks, Verbosity: f.verbose,
+		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, From: from, Forks: f.forks, Verbosity: f.verbose,
 		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline,
 	}, func(e runner.Event) { outcome.Event(e); v.Event(e) })
 	diags := r.Run(ctx)

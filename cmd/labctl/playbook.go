@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,16 +24,20 @@ func (a *app) playbook(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		fmt.Fprintf(a.err, "labctl-playbook: %v\nSee 'labctl-playbook --help'\n", err)
+		return exitError(exitUsage)
+	})
 	return a.exitCode(ctx, root.ExecuteContext(ctx))
 }
 
 // playbookFlags are those of ansible-playbook (lib/ansible/cli/arguments/option_helpers.py).
 type playbookFlags struct {
 	runFlags
-	login                    ansibleLogin
-	become                   bool
-	becomeUser, becomeMethod string
-	syntax, listHosts        bool
+	login             ansibleLogin
+	become            bool
+	becomeUser        string
+	syntax, listHosts bool
 }
 
 // otherNames are what options were called in Ansible 1, or are called as well.
@@ -55,7 +58,13 @@ the exit codes are Ansible's, and the playbook is a site in HCL.`,
 			if err := a.refuse(cmd); err != nil {
 				return err
 			}
-			f.fromEnvironment(os.Getenv)
+			if err := f.configure(os.Getenv); err != nil {
+				return err
+			}
+			var err error
+			if f.siteFlags.login, err = a.ansibleSettings(cmd.Context(), &f.login); err != nil {
+				return err
+			}
 			for _, site := range args {
 				if err := a.playAs(cmd.Context(), &f, site); err != nil {
 					return err
@@ -78,13 +87,13 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 	fs.StringVarP(&f.limit, "limit", "l", "", "only hosts that match this pattern too, or @FILE")
 	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
 	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
+	f.registerStart(cmd)
 	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
 	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes")
 	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvvvvv")
 	fs.BoolVarP(&f.become, "become", "b", false, "become another user where a play does not say whether to")
 	fs.StringVar(&f.becomeUser, "become-user", "", "the user to become (root)")
-	fs.StringVar(&f.becomeMethod, "become-method", "", "sudo, doas or su")
 	fs.BoolVar(&f.syntax, "syntax-check", false, "check the site, and play nothing")
 	fs.BoolVar(&f.listHosts, "list-hosts", false, "list the hosts of each play, and play nothing")
 	f.login.register(fs)
@@ -94,10 +103,10 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 // playAs plays one site.
 func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 	run := f.runFlags
+	run.siteFlags.lenient = true
 	if f.become {
 		run.siteFlags.become = first(f.becomeUser, "root")
 	}
-	run.adjust = f.login.adjust
 	switch {
 	case f.syntax:
 		if _, err := a.load(path, &run.siteFlags); err != nil {
@@ -146,16 +155,4 @@ func first(words ...string) string {
 		}
 	}
 	return ""
-}
-
-// fromEnvironment reads the variables of ansible.cfg(5) that matter here; what is on the command line comes first. Colours are the
-// views' own matter, and ANSIBLE_FORKS is passed over: its 5 is there to spare Python.
-func (f *playbookFlags) fromEnvironment(getenv func(string) string) {
-	if len(f.inventory) == 0 && getenv("ANSIBLE_INVENTORY") != "" {
-		f.inventory = []string{getenv("ANSIBLE_INVENTORY")}
-	}
-	if n, err := strconv.Atoi(getenv("ANSIBLE_VERBOSITY")); err == nil && f.verbose == 0 {
-		f.verbose = n
-	}
-	f.login.fromEnvironment(getenv)
 }

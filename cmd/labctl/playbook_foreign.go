@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,17 +15,14 @@ var foreign = []struct {
 	fatal       bool
 	instead     string
 }{
-	{"start-at-task", "", true, true, "give the tasks tags, and use --tags"},
 	{"step", "", false, true, "labctl plan shows every step first"},
 	{"force-handlers", "", false, true, "handlers of a host that has failed do not run"},
 	{"list-tasks", "", false, true, "labctl plan shows the tasks"},
 	{"list-tags", "", false, true, "labctl plan shows the tasks"},
 	{"task-timeout", "", true, true, "a task has the argument timeout"},
-	{"vault-id", "", true, true, "give secrets as sensitive variables: -e @FILE"},
-	{"vault-password-file", "", true, true, "give secrets as sensitive variables: -e @FILE"},
-	{"ask-vault-pass", "J", false, true, "give secrets as sensitive variables: -e @FILE"},
-	{"connection-password-file", "", true, true, "labctl asks for a password when one is wanted"},
-	{"become-password-file", "", true, true, "labctl asks for a password when one is wanted"},
+	{"vault-id", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
+	{"vault-password-file", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
+	{"ask-vault-pass", "J", false, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
 	{"scp-extra-args", "", true, false, "labctl does not use scp"},
 	{"sftp-extra-args", "", true, false, "labctl does not use sftp(1)"},
 	{"module-path", "M", true, false, "modules are part of labctl"},
@@ -56,8 +52,5 @@ func (a *app) refuse(cmd *cobra.Command) (err error) {
 			}
 		}
 	})
-	if method := cmd.Flag("become-method").Value.String(); err == nil && method != "" && !slices.Contains([]string{"sudo", "doas", "su"}, method) {
-		err = fmt.Errorf("--become-method %s is not known: sudo, doas or su", method)
-	}
 	return err
 }

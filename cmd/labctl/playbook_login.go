@@ -1,23 +1,30 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"strconv"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"labctl/inventory"
+	"labctl/inventory/source"
+	"labctl/transport"
 )
 
-// ansibleLogin is what Ansible's command line and environment say of connections. It is less than what the inventory says.
+// ansibleLogin is what Ansible's command line, environment and configuration say of connections. It is less than what the
+// inventory says.
 type ansibleLogin struct {
 	user, key, connection string
 	timeout               int
 	common, extra, args   string // options of ssh(1)
-	unchecked             bool   // host keys
+	checking              *bool  // of host keys
+	becomeMethod          string
 	askPass, askBecome    bool
+	passFile, becomeFile  string // that hold the passwords
 }
 
 func (l *ansibleLogin) register(fs *pflag.FlagSet) {
@@ -27,58 +34,98 @@ func (l *ansibleLogin) register(fs *pflag.FlagSet) {
 	fs.IntVarP(&l.timeout, "timeout", "T", 0, "how long connecting may take, in seconds")
 	fs.StringVar(&l.common, "ssh-common-args", "", "options for ssh")
 	fs.StringVar(&l.extra, "ssh-extra-args", "", "options for ssh")
-	fs.BoolVarP(&l.askPass, "ask-pass", "k", false, "labctl asks for a password when one is wanted")
-	fs.BoolVarP(&l.askBecome, "ask-become-pass", "K", false, "labctl asks for a password when one is wanted")
+	fs.StringVar(&l.becomeMethod, "become-method", "", "sudo, doas or su")
+	fs.BoolVarP(&l.askPass, "ask-pass", "k", false, "ask for the password of the login, before anything else")
+	fs.BoolVarP(&l.askBecome, "ask-become-pass", "K", false, "ask for the password of sudo, doas or su, before anything else")
+	fs.StringVar(&l.passFile, "connection-password-file", "", "file that holds the password of the login, or prints it")
+	fs.StringVar(&l.becomeFile, "become-password-file", "", "file that holds the password of sudo, doas or su, or prints it")
 }
 
-func (l *ansibleLogin) fromEnvironment(getenv func(string) string) {
-	l.user = first(l.user, getenv("ANSIBLE_REMOTE_USER"))
-	l.key = first(l.key, getenv("ANSIBLE_PRIVATE_KEY_FILE"))
-	l.args, l.common, l.extra = getenv("ANSIBLE_SSH_ARGS"), first(l.common, getenv("ANSIBLE_SSH_COMMON_ARGS")), first(l.extra, getenv("ANSIBLE_SSH_EXTRA_ARGS"))
-	if n, err := strconv.Atoi(getenv("ANSIBLE_TIMEOUT")); err == nil && l.timeout == 0 {
-		l.timeout = n
+// settings are those for hosts of which the inventory says nothing else. What is asked for is asked now.
+func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin) (inventory.SSH, error) {
+	out, err := inventory.ParseSSHArgs(strings.Join([]string{l.args, l.common, l.extra}, " "))
+	if err != nil {
+		return out, fmt.Errorf("read the arguments for ssh (ANSIBLE_SSH_ARGS, --ssh-common-args, --ssh-extra-args): %w", err)
 	}
-	switch strings.ToLower(getenv("ANSIBLE_HOST_KEY_CHECKING")) {
-	case "false", "no", "off", "0", "n", "f":
-		l.unchecked = true
+	set(&out.User, l.user)
+	if l.key != "" {
+		out.IdentityFiles = append([]string{l.key}, out.IdentityFiles...)
 	}
+	out.ConnectTimeout = time.Duration(l.timeout) * time.Second
+	switch l.connection {
+	case "", "ssh", "smart", "paramiko", "paramiko_ssh":
+	case inventory.ConnectLocal:
+		out.Connection = inventory.ConnectLocal
+	default:
+		return out, fmt.Errorf("--connection %s is not known: ssh, smart or local", l.connection)
+	}
+	if l.checking != nil && !*l.checking {
+		out.HostKeyPolicy = "off"
+	}
+	switch out.BecomeMethod = l.becomeMethod; l.becomeMethod {
+	case "", "sudo", "doas", "su":
+	default:
+		return out, fmt.Errorf("--become-method %s is not known: sudo, doas or su", l.becomeMethod)
+	}
+	return out, a.passwords(ctx, l, &out)
 }
 
-// adjust gives the hosts what the inventory leaves open.
-func (l *ansibleLogin) adjust(inv *inventory.Inventory) {
-	options := sshOptions(fmt.Sprintf("%s %s %s", l.args, l.common, l.extra))
-	for _, h := range inv.Hosts {
-		if h.User == "" {
-			h.User = l.user
-		}
-		if len(h.IdentityFiles) == 0 && l.key != "" {
-			h.IdentityFiles = []string{l.key}
-		}
-		if h.ConnectTimeout == 0 {
-			h.ConnectTimeout = time.Duration(l.timeout) * time.Second
-		}
-		if l.connection == inventory.ConnectLocal && h.Connection == "" {
-			h.Connection = inventory.ConnectLocal
-		}
-		if l.unchecked && h.HostKeyPolicy == "" && len(h.HostKeys)+len(h.HostCAs) == 0 {
-			h.HostKeyPolicy = "off"
-		}
-		h.Options = append(h.Options, options...)
+// passwords reads and asks for passwords, with the words of ansible-playbook.
+func (a *app) passwords(ctx context.Context, l *ansibleLogin, to *inventory.SSH) (err error) {
+	if to.Password, err = a.password(ctx, l.passFile, l.askPass, "SSH password: "); err != nil {
+		return err
 	}
+	prompt := "BECOME password: "
+	if l.askPass {
+		prompt = "BECOME password[defaults to SSH password]: "
+	}
+	if to.BecomePassword, err = a.password(ctx, l.becomeFile, l.askBecome, prompt); err != nil {
+		return err
+	}
+	if to.BecomePassword == "" && l.askBecome {
+		to.BecomePassword = to.Password
+	}
+	return nil
 }
 
-// sshOptions are the -o options among arguments of ssh(1), which are split as a shell would.
-func sshOptions(args string) []string {
-	var out []string
-	words, _ := inventory.SplitWords(args) // what is wrong with them is not ours to say, as with options of no meaning here
-	for i := 0; i < len(words); i++ {
-		switch w := words[i]; {
-		case w == "-o" && i+1 < len(words):
-			i++
-			out = append(out, words[i])
-		case strings.HasPrefix(w, "-o") && len(w) > 2:
-			out = append(out, w[2:])
+// password is what a file holds or, if it can be executed, prints; or else the answer to a question.
+func (a *app) password(ctx context.Context, file string, ask bool, prompt string) (string, error) {
+	if file == "" {
+		if !ask {
+			return "", nil
 		}
+		answer, err := a.prompter.Ask(ctx, transport.Question{Fields: []transport.Field{{Prompt: prompt}}})
+		if err != nil {
+			return "", fmt.Errorf("ask for a password: %w", err)
+		}
+		return answer[0], nil
 	}
-	return out
+	b, err := a.passwordFile(ctx, file)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	if b = []byte(strings.Trim(string(b), "\r\n")); len(b) == 0 {
+		return "", fmt.Errorf("read password: %s holds none", file)
+	}
+	return string(b), nil
+}
+
+func (a *app) passwordFile(ctx context.Context, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(a.in)
+	}
+	if rest, ok := strings.CutPrefix(file, "~/"); ok {
+		file = os.Getenv("HOME") + "/" + rest
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
+		if !strings.Contains(file, "/") {
+			file = "./" + file
+		}
+		return a.runCommand(ctx, source.Command{Args: []string{file}})
+	}
+	return os.ReadFile(file)
 }

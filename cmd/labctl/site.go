@@ -17,9 +17,10 @@ import (
 type siteFlags struct {
 	inventory []string
 	vars      []string
-	adHoc     *playbooks.Source          // run
-	become    string                     // labctl-playbook: of plays that do not say
-	adjust    func(*inventory.Inventory) // the same, or nil: what the command line and the environment say of connections
+	adHoc     *playbooks.Source // run
+	become    string            // labctl-playbook: of plays that do not say
+	login     inventory.SSH     // the same, of hosts
+	lenient   bool              // the same: what nobody is called is passed over
 }
 
 func (s *siteFlags) register(cmd *cobra.Command) {
@@ -29,7 +30,7 @@ func (s *siteFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) options(s *siteFlags) playbooks.Options {
-	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, Run: a.runCommand, SSHHosts: sshHosts}
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
 }
 
 // site is a loaded site with what the verbs ask of it.
@@ -52,9 +53,6 @@ func (a *app) load(path string, s *siteFlags) (*site, error) {
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
 	}
-	if s.adjust != nil {
-		s.adjust(loaded.Inventory)
-	}
 	return &site{Site: loaded, path: path}, nil
 }
 
@@ -69,9 +67,6 @@ func (a *app) loadValid(path string, s *siteFlags, limit string, more func(*play
 	}
 	if err := a.diagnose(loaded, diags); err != nil {
 		return nil, err
-	}
-	if s.adjust != nil {
-		s.adjust(loaded.Inventory)
 	}
 	return &site{Site: loaded, path: path}, nil
 }

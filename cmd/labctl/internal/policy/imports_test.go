@@ -80,6 +80,7 @@ var layers = []layer{
 		why: "the agent travels: it has nothing that it can do without"},
 	{path: "labctl/cmd/labctl", may: []string{"labctl"}, third: append([]string{
 		"github.com/spf13", "github.com/rogpeppe/go-internal", xterm, xsys, xsync, xcrypto, "github.com/mitchellh/go-wordwrap",
+		"gopkg.in/ini.v1", // ansible.cfg
 	}, language...),
 		why: "the program puts it all together"},
 	{path: internal + "/sandbox", may: []string{internal + "/sandbox"}, third: []string{netlink, netns, xsys, xterm, xcrypto, xsync, "github.com/kevinburke/ssh_config"},
