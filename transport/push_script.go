@@ -34,7 +34,7 @@ const beginScript = `begin() { while read -r x; do [ "$x" = labctl-input ] && re
 // probe shows that programs may run there (/tmp, /run/user and /dev/shm are
 // often mounted noexec). The probe is an empty file: execve refuses it with
 // EACCES on noexec, else with ENOEXEC, at which sh runs it as a script without
-// commands.
+// commands. To that end busybox runs /proc/self/exe, which there may not be: 127.
 const findScript = beginScript + `umask 077;
 p=$1; shift; m=$(uname -m); u=$(id -u); h=; n=0; w=0; f=; why=;
 case $m in i?86) k=i386;; armv*) k=arm;; *) k=$m;; esac;
@@ -49,7 +49,7 @@ try() {
  own "$1" || { no "$1" "not private to uid $u"; return 1; };
  e=$( (: > "$t") 2>&1 ) || { no "$1" "cannot be written: ${e##*: }"; return 1; };
  dd if=/dev/zero of="$t" bs=65536 count="$n" 2>/dev/null || { no "$1" "no room for an agent of $((n/16+1)) MiB"; return 1; };
- : > "$t"; chmod 700 "$t"; e=$("$t" 2>&1) || { no "$1" "programs may not run there: ${e##*: }"; return 1; };
+ : > "$t"; chmod 700 "$t"; e=$("$t" 2>&1); case $? in 0|127) ;; *) no "$1" "programs may not run there: ${e##*: }"; return 1;; esac;
  rm -f "$t"; f=$1; return 0; };
 each() {
  for d in "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/labctl}" "${HOME:+$HOME/.cache/labctl}" "/var/tmp/labctl-$u" "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/labctl}" "/dev/shm/labctl-$u" "/run/labctl-$u" "/tmp/labctl-$u";

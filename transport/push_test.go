@@ -46,7 +46,15 @@ func main() {
 }
 `
 
-var buildAgent = sync.OnceValues(func() ([]byte, error) {
+// buildAgent builds it for an architecture, once.
+func buildAgent(arch string) ([]byte, error) {
+	build, _ := builtAgents.LoadOrStore(arch, sync.OnceValues(func() ([]byte, error) { return compileAgent(arch) }))
+	return build.(func() ([]byte, error))()
+}
+
+var builtAgents sync.Map // of func() ([]byte, error), by architecture
+
+func compileAgent(arch string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "labctl-fake-agent")
 	if err != nil {
 		return nil, err
@@ -57,15 +65,16 @@ var buildAgent = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "agent"), source)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
 	return os.ReadFile(filepath.Join(dir, "agent"))
-})
+}
 
-// bins is an Agents of one binary, for this machine's architecture.
+// bins is an Agents of one binary.
 type bins struct {
+	arch   string
 	binary []byte
 	forms  []string // it comes in
 	hash   string
@@ -73,9 +82,11 @@ type bins struct {
 	read   func(packed []byte) io.Reader // may be nil
 }
 
-func newBins(t testing.TB) *bins {
+func newBins(t testing.TB) *bins { return newBinsFor(t, runtime.GOARCH) }
+
+func newBinsFor(t testing.TB, arch string) *bins {
 	t.Helper()
-	binary, err := buildAgent()
+	binary, err := buildAgent(arch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +94,10 @@ func newBins(t testing.TB) *bins {
 	// agent of each test a hash of its own.
 	binary = append(bytes.Clone(binary), (t.Name() + rand.Text())...)
 	sum := sha256.Sum256(binary)
-	return &bins{binary: binary, forms: []string{"gzip", ""}, hash: hex.EncodeToString(sum[:])}
+	return &bins{arch: arch, binary: binary, forms: []string{"gzip", ""}, hash: hex.EncodeToString(sum[:])}
 }
 
-func (b *bins) Hash(arch string) (string, bool) { return b.hash, arch == runtime.GOARCH }
+func (b *bins) Hash(arch string) (string, bool) { return b.hash, arch == b.arch }
 
 func (b *bins) Size(string) int64 { return int64(len(b.binary)) }
 

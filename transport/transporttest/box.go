@@ -60,11 +60,18 @@ for user in alice bob; do mkdir /home/$user && chown $user:$user /home/$user && 
 // goes on from there (set -e); extra are lines of sshd_config(5). It takes root.
 func NewBox(t testing.TB, authorized []ssh.PublicKey, setup string, extra ...string) *SSHD {
 	t.Helper()
+	needBox(t)
+	return newSSHD(t, authorized, launch{setup: boxSetup + setup}, extra)
+}
+
+func needBox(t testing.TB, tools ...string) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		skip(t, "needs root")
 	}
-	if _, err := exec.LookPath("unshare"); err != nil {
-		skip(t, "needs unshare")
+	for _, tool := range append(tools, "unshare") {
+		if _, err := exec.LookPath(tool); err != nil {
+			skip(t, "needs "+tool)
+		}
 	}
-	return newSSHD(t, authorized, boxSetup+setup, "", extra)
 }

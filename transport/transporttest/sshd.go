@@ -32,12 +32,18 @@ type SSHD struct {
 func NewSSHD(t testing.TB, authorized []ssh.PublicKey, extra ...string) *SSHD {
 	t.Helper()
 	home := t.TempDir()
-	return newSSHD(t, authorized, "", home, append(slices.Clone(extra), "SetEnv HOME="+home, "Subsystem sftp internal-sftp"))
+	return newSSHD(t, authorized, launch{home: home}, append(slices.Clone(extra), "SetEnv HOME="+home, "Subsystem sftp internal-sftp"))
 }
 
-// newSSHD starts an sshd, in a mount namespace of its own that the shell script setup has prepared, if there is one. In
-// that, $1 is the file of authorized keys.
-func newSSHD(t testing.TB, authorized []ssh.PublicKey, setup, home string, extra []string) *SSHD {
+// launch says what an sshd is started in.
+type launch struct {
+	home string
+	// setup is a shell script that prepares a mount namespace for it; $1 is the file of authorized keys. Empty: none.
+	setup string
+	wrap  []string // a command that runs the sshd
+}
+
+func newSSHD(t testing.TB, authorized []ssh.PublicKey, l launch, extra []string) *SSHD {
 	t.Helper()
 	binary, err := exec.LookPath("sshd")
 	if err != nil {
@@ -57,7 +63,7 @@ func newSSHD(t testing.TB, authorized []ssh.PublicKey, setup, home string, extra
 	keyList := filepath.Join(dir, "authorized_keys")
 	write(t, keyList, keys)
 	inBox := keyList
-	if setup != "" {
+	if l.setup != "" {
 		inBox = "/etc/box_keys"
 	}
 	for range 5 { // another may have taken the port meanwhile
@@ -70,10 +76,10 @@ func newSSHD(t testing.TB, authorized []ssh.PublicKey, setup, home string, extra
 		}, extra...)
 		conf := filepath.Join(dir, "sshd_config")
 		write(t, conf, []byte(strings.Join(lines, "\n")+"\n"))
-		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), Home: home, log: &lockedBuffer{}}
-		argv := []string{binary, "-D", "-e", "-f", conf}
-		if setup != "" {
-			argv = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-ec", setup + "\nshift; exec \"$@\"", "box", keyList}, argv...)
+		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), Home: l.home, log: &lockedBuffer{}}
+		argv := append(slices.Clone(l.wrap), binary, "-D", "-e", "-f", conf)
+		if l.setup != "" {
+			argv = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-ec", l.setup + "\nshift; exec \"$@\"", "box", keyList}, argv...)
 		}
 		if s.start(t, argv) {
 			return s
