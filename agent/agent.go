@@ -24,7 +24,7 @@ import (
 // Options tell Serve what the process around it knows.
 type Options struct {
 	Registry modules.Registry // nil: modules.Default
-	Blobs    string           // directory where the runner puts contents, named by SHA-256
+	Blobs    string           // where contents that the runner sends are put, named by SHA-256; it is made for the first
 	Ahead    bool             // requests come without waiting for the introduction, see wire.AheadArgument
 }
 
@@ -41,7 +41,7 @@ func Serve(life context.Context, in io.Reader, out io.Writer, h host.Host, o Opt
 	if o.Registry == nil {
 		o.Registry = modules.Default
 	}
-	s := &session{host: h, reg: o.Registry, blobs: o.Blobs, failed: -1, out: newOutput(out), quiet: o.Ahead, have: make(chan *wire.Have, 1)}
+	s := &session{host: h, reg: o.Registry, contents: &arrivals{dir: o.Blobs}, failed: -1, out: newOutput(out), quiet: o.Ahead}
 	if c, ok := h.(contents); ok {
 		c.SetBlobs(o.Blobs, s.fetch)
 	}
@@ -60,19 +60,17 @@ func Serve(life context.Context, in io.Reader, out io.Writer, h host.Host, o Opt
 	return s.loop(ctx)
 }
 
-// session is the state of one Serve. Only loop's goroutine touches it, but for the queue and the have channel.
+// session is the state of one Serve. Only loop's goroutine touches it, but for the queue and the contents.
 type session struct {
-	host   host.Host
-	reg    modules.Registry
-	blobs  string
-	queue  *queue
-	have   chan *wire.Have
-	out    *output
-	quiet  bool         // the introduction waits for the first request
-	plan   *memory.Host // the copy that plans run on; made by the first
-	failed int          // epoch of the last failure: requests of it, or of one before, are dropped
-	at     int          // ID of the running request
-	ear    modules.Ear  // the far end that is open; nil: none
+	host     host.Host
+	reg      modules.Registry
+	queue    *queue
+	contents *arrivals
+	out      *output
+	quiet    bool         // the introduction waits for the first request
+	plan     *memory.Host // the copy that plans run on; made by the first
+	failed   int          // epoch of the last failure: requests of it, or of one before, are dropped
+	ear      modules.Ear  // the far end that is open; nil: none
 }
 
 func (s *session) hello(ctx context.Context) error {
@@ -83,7 +81,7 @@ func (s *session) hello(ctx context.Context) error {
 	if _, err := io.WriteString(s.out, wire.Magic); err != nil {
 		return err
 	}
-	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts, Blobs: s.blobs}
+	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts}
 	return wire.Write(s.out, &wire.Frame{Hello: hello})
 }
 
@@ -99,12 +97,10 @@ func (s *session) receive(in io.Reader, cancel context.CancelFunc) {
 			return
 		case f.Request != nil:
 			s.queue.push(f.Request)
+		case f.Part != nil:
+			s.contents.take(f.Part)
 		case f.Have != nil:
-			select {
-			case <-s.have: // nobody waits for it any more
-			default:
-			}
-			s.have <- f.Have
+			s.contents.end(f.Have)
 		case f.Cancel != nil:
 			s.queue.cancel()
 			cancel()
@@ -163,7 +159,6 @@ func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
 		defer cancel()
 	}
 	start := time.Now()
-	s.at = r.ID
 	rep := &wire.Reply{ID: r.ID}
 	err := s.run(ctx, r, rep)
 	rep.Duration = time.Since(start)
@@ -214,25 +209,19 @@ func (s *session) planHost() *memory.Host {
 
 // fetch asks the runner for a content and waits until it is in place. It runs inside a request.
 func (s *session) fetch(ctx context.Context, sha string) error {
-	if err := wire.Write(s.out, &wire.Frame{Need: &wire.Need{ID: s.at, Hashes: []string{sha}}}); err != nil {
+	id, done := s.contents.expect(sha)
+	if err := wire.Write(s.out, &wire.Frame{Need: &wire.Need{ID: id, SHA256: sha}}); err != nil {
 		return err
 	}
 	if err := s.flush(); err != nil {
 		return err
 	}
-	for {
-		select {
-		case h := <-s.have:
-			switch {
-			case h.ID != s.at: // the answer to a request whose time was over
-			case h.Error != "":
-				return errors.New(h.Error)
-			default:
-				return nil
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		s.contents.forget()
+		return context.Cause(ctx)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 // the one at fault answers for itself.
 func (s *session) batch(ctx context.Context, reqs []*wire.Request) error {
 	start := time.Now()
-	s.at = reqs[0].ID
 	tx := memory.New(s.host)
 	s.prepare(ctx, tx, reqs)
 	replies, failed := s.applyAll(ctx, tx, reqs)

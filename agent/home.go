@@ -2,15 +2,11 @@ package agent
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 
 	"labctl/agent/wire"
 	"labctl/modules/digest"
 )
-
-// maxPart bounds a piece of a file on its way home. What is not taken there holds up the file, not the memory.
-const maxPart = 96 << 10
 
 // home sends a file, in pieces, for the request that runs.
 type home struct {
@@ -26,8 +22,8 @@ func (h *home) Write(p []byte) (int, error) {
 		if h.ctx.Err() != nil {
 			return 0, context.Cause(h.ctx)
 		}
-		n := min(len(rest), maxPart)
-		if err := wire.Write(h.s.out, &wire.Frame{Part: &wire.Part{ID: h.id, Data: base64.StdEncoding.EncodeToString(rest[:n])}}); err != nil {
+		n := min(len(rest), wire.MaxPart)
+		if err := wire.Write(h.s.out, &wire.Frame{Part: &wire.Part{ID: h.id, Data: rest[:n]}}); err != nil {
 			return 0, err
 		}
 		rest = rest[n:]

@@ -85,7 +85,7 @@ func TestLateContentIsNotMistaken(t *testing.T) {
 	first := request(1, 0, "get", `"aa"`)
 	first.Request.Timeout = 10 * time.Millisecond
 	p.send(first)
-	if n := p.read().Need; n == nil || n.ID != 1 || n.Hashes[0] != "aa" {
+	if n := p.read().Need; n == nil || n.ID != 1 || n.SHA256 != "aa" {
 		t.Fatalf("need %+v", n)
 	}
 	if r := p.read().Reply; r == nil || r.Error == nil || r.Error.Kind != wire.KindTimeout {
@@ -95,7 +95,7 @@ func TestLateContentIsNotMistaken(t *testing.T) {
 	if n := p.read().Need; n == nil || n.ID != 2 {
 		t.Fatalf("need %+v", n)
 	}
-	p.send(&wire.Frame{Have: &wire.Have{ID: 1}})
+	p.send(&wire.Frame{Part: &wire.Part{ID: 1, Data: []byte("late")}}, &wire.Frame{Have: &wire.Have{ID: 1}})
 	time.Sleep(20 * time.Millisecond) // for it to be mistaken
 	p.send(&wire.Frame{Have: &wire.Have{ID: 2, Error: "no such file"}})
 	if r := p.read().Reply; r == nil || r.Error == nil || r.Error.Msg != "no such file" {

@@ -20,7 +20,7 @@ import (
 type responder interface{ Respond() error }
 
 // Main is the whole of an agent process: it serves standard input and output on h and returns the exit status. The
-// contents that the runner has put beside the executable for this session are removed at the end.
+// contents that the runner has sent in this session are removed at the end.
 func Main(h host.Host) int {
 	if len(os.Args) > 1 && os.Args[len(os.Args)-1] == "--version" {
 		fmt.Println("labctl-agent protocol", wire.Version)
@@ -49,7 +49,7 @@ func Main(h host.Host) int {
 }
 
 // blobDir names, but does not make, a directory of this process beside the executable, which is in a place private to the user
-// the agent runs as. The runner makes it, as that user, when a content has to travel.
+// the agent runs as.
 func blobDir() string {
 	exe, err := os.Executable()
 	if err != nil {

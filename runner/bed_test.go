@@ -2,6 +2,8 @@ package runner
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,18 +31,18 @@ type bed struct {
 	down map[string]error         // hosts that cannot be reached
 	hang map[string]chan struct{} // acts named hang wait for it, by host; nil: for the end of their context
 
-	mu       sync.Mutex
-	opened   []string // "host/user", in order
-	done     []string // "host/user: act", in order
-	running  int      // sessions open
-	most     int      // of running
-	writes   atomic.Int64
-	cut      map[string]func() // ends the session of a host at once
-	begun    chan string       // hosts at whose agent an act named hang has begun
-	uploaded []string
-	notes    map[string]*note
-	absent   map[string]int      // how many more times a host is not there
-	boots    map[string][]string // boot IDs of a host, by session; the last one stays
+	mu      sync.Mutex
+	opened  []string // "host/user", in order
+	done    []string // "host/user: act", in order
+	running int      // sessions open
+	most    int      // of running
+	writes  atomic.Int64
+	cut     map[string]func() // ends the session of a host at once
+	begun   chan string       // hosts at whose agent an act named hang has begun
+	noRoom  bool              // for contents
+	notes   map[string]*note
+	absent  map[string]int      // how many more times a host is not there
+	boots   map[string][]string // boot IDs of a host, by session; the last one stays
 }
 
 // act is a task that does as its name says: fail, hang, deaf, die; anything else goes well. What it says comes back.
@@ -275,8 +277,8 @@ func (b *bed) put(ctx context.Context, h host.Host, where string, p *put) error 
 		return err
 	}
 	text, err := os.ReadFile(path)
-	if err == nil && int64(len(text)) != p.Size {
-		err = fmt.Errorf("%d bytes have come, not %d", len(text), p.Size)
+	if sum := sha256.Sum256(text); err == nil && hex.EncodeToString(sum[:]) != p.SHA256 {
+		err = fmt.Errorf("%d bytes have come, with another sum, not %d", len(text), p.Size)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -304,6 +306,12 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bo
 	outR, outW := io.Pipe()
 	ended := make(chan struct{})
 	blobs := b.t.TempDir()
+	if b.noRoom {
+		blobs += "/none"
+		if err := os.WriteFile(blobs, nil, 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
 	cut := func() { _ = inR.CloseWithError(io.ErrClosedPipe); _ = outW.CloseWithError(io.EOF) }
 	b.mu.Lock()
 	b.opened = append(b.opened, h.Name+"/"+become)
@@ -319,16 +327,6 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bo
 	}()
 	return &link{
 		stdin: countedPipe{inW, &b.writes}, stdout: outR,
-		upload: func(_ context.Context, path string, _ int64, r io.Reader) error {
-			text, err := io.ReadAll(r)
-			if err != nil {
-				return err
-			}
-			b.mu.Lock()
-			b.uploaded = append(b.uploaded, filepath.Base(path))
-			b.mu.Unlock()
-			return os.WriteFile(path, text, 0o600)
-		},
 		cost: func() *Cost { return nil },
 		close: func() error {
 			_ = inW.Close()

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,13 +46,9 @@ func Capture(ctx context.Context, o Opener, h *inventory.Host, become string, pa
 			header = len(packet.FileHeader()) // there is one already
 		}
 		state, err := s.ask(life, id, going, func(p *wire.Part) error {
-			b, err := base64.StdEncoding.DecodeString(p.Data)
-			if err == nil {
-				n := min(header, len(b))
-				header -= n
-				_, err = w.Write(b[n:])
-			}
-			if err != nil {
+			n := min(header, len(p.Data))
+			header -= n
+			if _, err := w.Write(p.Data[n:]); err != nil {
 				return fmt.Errorf("write capture: %w", err)
 			}
 			return nil

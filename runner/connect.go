@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path"
 	"sync"
 	"time"
 
@@ -128,12 +126,6 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 		return nil, err
 	}
 	l.stdin, l.stdout, l.stderr = p.Stdin, p.Stdout, p.Stderr
-	l.upload = func(ctx context.Context, path string, size int64, r io.Reader) error {
-		if become != "" {
-			return transport.UploadAs(ctx, conn, as, path, size, r)
-		}
-		return upload(ctx, conn, path, size, r)
-	}
 	l.cost = func() *Cost { return cost(conn.Stats()) }
 	l.close = func() error {
 		_ = p.Stdin.Close()
@@ -155,19 +147,6 @@ const agentVerb = "agent"
 func linger(p *transport.Process) {
 	defer time.AfterFunc(5*time.Second, func() { _ = p.Close() }).Stop()
 	_, _ = p.Wait()
-}
-
-// upload makes the private directory of path first: the agent names it, but leaves making it to the login user.
-func upload(ctx context.Context, conn transport.Conn, file string, size int64, r io.Reader) error {
-	client, err := conn.SFTP(ctx)
-	if err != nil {
-		return fmt.Errorf("open sftp: %w", err)
-	}
-	dir := path.Dir(file)
-	if err := client.Mkdir(dir); err == nil {
-		_ = client.Chmod(dir, 0o700) // sshd applies its umask; the directory above is private as well
-	}
-	return conn.Upload(ctx, file, 0o600, size, r)
 }
 
 func cost(s transport.Stats) *Cost {

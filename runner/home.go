@@ -2,7 +2,6 @@ package runner
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -50,12 +49,8 @@ func (p *parcel) take(part *wire.Part) error {
 			return err
 		}
 	}
-	b, err := base64.StdEncoding.DecodeString(part.Data)
-	if err != nil {
-		return fmt.Errorf("read what the host sends: %w", err)
-	}
-	p.sum.Write(b)
-	if _, err := p.temp.Write(b); err != nil || part.Whole == "" {
+	p.sum.Write(part.Data)
+	if _, err := p.temp.Write(part.Data); err != nil || part.Whole == "" {
 		return err
 	}
 	return p.keep(part.Whole)

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"os"
 	"path/filepath"
@@ -14,7 +13,7 @@ import (
 )
 
 func part(text string) *wire.Part {
-	return &wire.Part{Data: base64.StdEncoding.EncodeToString([]byte(text))}
+	return &wire.Part{Data: []byte(text)}
 }
 
 // TestParcel puts a file in place when all of it has come, and else leaves what was there.

@@ -3,7 +3,6 @@ package runner
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +19,6 @@ type link struct {
 	stdin  io.WriteCloser
 	stdout io.Reader
 	stderr func() string
-	// upload puts a content of size bytes at path on the agent's machine.
-	upload func(ctx context.Context, path string, size int64, r io.Reader) error
 	cost   func() *Cost
 	pushed atomic.Bool // the agent had to be sent first
 	close  func() error

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"path"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
-	"labctl/agent/wire"
 	"labctl/modules"
 	"labctl/playbooks"
 )
@@ -52,22 +50,6 @@ func (r *Runner) source(d *hcl.Diagnostic) string {
 	return strings.TrimRight(lines, "\n ")
 }
 
-// provide puts the contents that the agent lacks where it looks for them.
-func (x *hostPlay) provide(ctx context.Context, n *wire.Need) {
-	have := &wire.Have{ID: n.ID}
-	for _, hash := range n.Hashes {
-		if err := x.content(ctx, hash); err != nil {
-			have.Error = err.Error()
-			break
-		}
-	}
-	if err := x.cur.send(&wire.Frame{Have: have}); err != nil {
-		x.lost(err)
-		return
-	}
-	x.flush()
-}
-
 // download brings a content from elsewhere, within the time that the task has.
 func (x *hostPlay) download(ctx context.Context, st playbooks.Step, ref playbooks.FileRef) (playbooks.FileRef, error) {
 	if st.Timeout > 0 {
@@ -76,27 +58,4 @@ func (x *hostPlay) download(ctx context.Context, st playbooks.Step, ref playbook
 		defer cancel()
 	}
 	return x.r.downloads.get(ctx, ref)
-}
-
-func (x *hostPlay) content(ctx context.Context, hash string) error {
-	for _, f := range x.sent {
-		for _, ref := range f.step.Files {
-			if ref.SHA256 != hash {
-				continue
-			}
-			if ref.URL != "" {
-				var err error
-				if ref, err = x.download(ctx, f.step, ref); err != nil {
-					return err
-				}
-			}
-			r, err := ref.Open()
-			if err != nil {
-				return fmt.Errorf("open content: %w", err)
-			}
-			defer r.Close()
-			return x.cur.link.upload(ctx, path.Join(x.cur.hello.Blobs, hash), ref.Size, r)
-		}
-	}
-	return fmt.Errorf("content %.12s is not of any task under way", hash)
 }

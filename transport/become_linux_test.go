@@ -102,40 +102,6 @@ func TestBecome(t *testing.T) {
 	}
 }
 
-// A content comes whole, whatever is between: also a terminal, which knows no end.
-func TestUploadAs(t *testing.T) {
-	needRoot(t, "sudo", "doas", "su")
-	right := known(transporttest.AlicePassword)
-	for _, test := range []struct {
-		name  string
-		setup string
-		as    *transport.Become
-	}{
-		{"sudo", sudoers(mayAllFreely), &transport.Become{User: "root"}},
-		{"sudo with a password", sudoers(mayAll), &transport.Become{User: "root", Password: right}},
-		{"sudo requiretty", sudoers(mayAll, "Defaults requiretty"), &transport.Become{User: "root", Password: right}},
-		{"doas", doasConf("permit alice"), &transport.Become{User: "root", Method: "doas", Password: right, Known: true}},
-		{"su", "", &transport.Become{User: "root", Method: "su", Password: known(transporttest.RootPassword)}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			c := boxConn(t, "alice", test.setup)
-			converse(t, c, newBins(t), transport.AgentOptions{Become: test.as}, "x", transport.AgentMagic+" args [] uid 0\nx")
-			content := strings.Repeat("a line\n\x00\x03\x04\xff", 50_000)
-			if err := transport.UploadAs(t.Context(), c, test.as, "/var/tmp/new/file", int64(len(content)), strings.NewReader(content)); err != nil {
-				t.Fatal(err)
-			}
-			p, err := c.Start(t.Context(), "cat /var/tmp/new/file 2>&1")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if said, _ := io.ReadAll(p.Stdout); !strings.Contains(string(said), "Permission denied") {
-				t.Errorf("the login user reads %.100q", said)
-			}
-		})
-	}
-}
-
 // What becoming another user costs at the start of a run, where the agent is there and nothing is known of the machine but
 // what the user has said.
 func TestBecomeCost(t *testing.T) {

@@ -30,7 +30,7 @@ var _ host.Files = hostFiles{}
 // Files returns the real file system.
 func (h *Host) Files() host.Files { return hostFiles{&h.files} }
 
-// SetBlobs says where contents given by hash are: dir/SHA256. When one is missing, fetch must put it there.
+// SetBlobs says where contents given by hash are: dir/SHA256. When one is missing, fetch puts it there.
 func (h *Host) SetBlobs(dir string, fetch func(ctx context.Context, sha string) error) {
 	h.files.blobs, h.files.fetch = dir, fetch
 }

@@ -8,8 +8,8 @@ import (
 	"labctl/modules/digest"
 )
 
-// verifier passes content through and turns its end into an error when the SHA-256 is not the one promised: the blobs
-// directory belongs to the login user, who may be another than the one the agent has become.
+// verifier passes content through and turns its end into an error when the SHA-256 is not the one promised: a file of
+// the controller may change while it is sent.
 type verifier struct {
 	io.ReadCloser
 	want string

@@ -25,16 +25,16 @@ const AheadArgument = "ahead"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 3
+const Version = 4
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
 	Hello   *Hello   `json:"hello,omitempty"`   // agent, first
 	Request *Request `json:"request,omitempty"` // runner
 	Reply   *Reply   `json:"reply,omitempty"`   // agent
-	Need    *Need    `json:"need,omitempty"`    // agent: contents it lacks for the request it is at
-	Have    *Have    `json:"have,omitempty"`    // runner: contents are in place, or why not
-	Part    *Part    `json:"part,omitempty"`    // agent: a piece of a file for the controller
+	Need    *Need    `json:"need,omitempty"`    // agent: a content it lacks for the request it is at
+	Have    *Have    `json:"have,omitempty"`    // runner: all of the content has been sent, or why not
+	Part    *Part    `json:"part,omitempty"`    // agent: a piece of a file for the controller; runner: a piece of what it needs
 	Cancel  *Cancel  `json:"cancel,omitempty"`  // runner: stop what is running, drop all that is queued
 }
 
@@ -44,7 +44,6 @@ type Hello struct {
 	PID     int        `json:"pid"`
 	UID     int        `json:"uid"`
 	Facts   host.Facts `json:"facts"`
-	Blobs   string     `json:"blobs"` // directory where contents are put, named by their SHA-256
 }
 
 // Request asks for one thing. Op says what.
@@ -105,23 +104,25 @@ type Error struct {
 	Msg  string `json:"msg"`
 }
 
-// Need names contents, by SHA-256, that the runner must put into Hello.Blobs before the request can go on.
+// Need names a content that the runner must send before the request can go on, in Parts with a Have behind them. While it
+// does so, whatever the agent says means that it does not wait for the content any more.
 type Need struct {
-	ID     int      `json:"id"`
-	Hashes []string `json:"hashes"`
+	ID     int    `json:"id"` // of this Need
+	SHA256 string `json:"sha256"`
 }
 
-// Have answers a Need.
+// Have is behind the last Part that answers a Need.
 type Have struct {
 	ID    int    `json:"id"`
 	Error string `json:"error,omitempty"`
 }
 
-// Part is the next piece of a file that the running request brings to the controller.
+// Part is the next piece of a file, on its way to the controller or from it. It has either data, and then travels as it is,
+// in place of JSON, or the sum.
 type Part struct {
-	ID    int    `json:"id"`              // of the request
-	Data  string `json:"data,omitempty"`  // in base64
-	Whole string `json:"whole,omitempty"` // with the last: the SHA-256 of all
+	ID    int    `json:"id"` // of the request that brings it to the controller, or of the Need
+	Data  []byte `json:"-"`
+	Whole string `json:"whole,omitempty"` // to the controller, behind the last: the SHA-256 of all
 }
 
 // Cancel ends the session's work: the running request is interrupted, all others are dropped.
