@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"labctl/agent/relay"
 	"labctl/agent/wire"
 	"labctl/modules/host"
 )
@@ -32,6 +33,9 @@ func Main(h host.Host) int {
 			return 1
 		}
 	}
+	if c, ok := h.(host.Connector); ok && len(os.Args) > 1 && os.Args[len(os.Args)-1] == wire.RelayArgument {
+		return relayMain(c)
+	}
 	syscall.Umask(0o022)
 	// The end of input says that the runner is gone. Not signal.Ignore: commands would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
@@ -42,6 +46,15 @@ func Main(h host.Host) int {
 	defer os.RemoveAll(blobs)
 	o := Options{Blobs: blobs, Ahead: slices.Contains(os.Args[1:], wire.AheadArgument)}
 	if err := Serve(ctx, os.Stdin, os.Stdout, h, o); err != nil {
+		fmt.Fprintln(os.Stderr, "labctl-agent:", err)
+		return 1
+	}
+	return 0
+}
+
+// relayMain serves connections in place of requests. Its life is that of its input; a signal ends it as any program.
+func relayMain(c host.Connector) int {
+	if err := relay.Serve(context.Background(), os.Stdin, os.Stdout, wire.Magic, c.Connect); err != nil {
 		fmt.Fprintln(os.Stderr, "labctl-agent:", err)
 		return 1
 	}

@@ -52,6 +52,7 @@ type SSH struct {
 	ConfigHost     string   // what to look up there; "": the address
 	ProxyCommand   string   // with its tokens
 	ControlPath    string
+	Relay          bool // what is behind this host is reached by a program that runs on it, not by forwarding
 	ConnectTimeout time.Duration
 	Connection     string // ConnectSSH or ConnectLocal
 	Jump           []Jump // visited from left to right; nil: not said, empty: none
@@ -163,6 +164,7 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.Password, from.Password)
 	fill(&s.ProxyCommand, from.ProxyCommand)
 	fill(&s.ControlPath, from.ControlPath)
+	fill(&s.Relay, from.Relay)
 	fill(&s.ConfigFile, from.ConfigFile)
 	fill(&s.ConfigHost, from.ConfigHost)
 	fill(&s.BecomeMethod, from.BecomeMethod)

@@ -63,7 +63,7 @@ func target(h *inventory.Host, via *transport.Target, config *sshconfig.Config, 
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
-		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath,
+		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
 	}
 	alias := h.Address
 	if h.ConfigFile != "" {

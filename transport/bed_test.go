@@ -46,6 +46,17 @@ func hostPort(addr string) (string, int) {
 	return host, port
 }
 
+// closedPort is an address at which nobody listens.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // newPool also checks, at the end of the test, that the pool leaves no goroutine.
 func newPool(t testing.TB, o transport.Options) *transport.Pool {
 	t.Helper()

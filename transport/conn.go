@@ -155,8 +155,8 @@ func (c *sshConn) afterEOF(r *Result) error {
 			return nil
 		}
 		return r.err
-	case <-c.link.done:
-		return c.link.lost(nil)
+	case <-c.link.down:
+		return c.link.reason(nil)
 	case <-time.After(lossGrace):
 		return nil
 	}
@@ -193,13 +193,7 @@ func exitStatus(reqs <-chan *ssh.Request) (status int, err error) {
 }
 
 // ended is the error of a session that closed without a status.
-func (l *link) ended() error {
-	select {
-	case <-l.done:
-	case <-time.After(lossGrace):
-	}
-	return l.lost(errNoStatus)
-}
+func (l *link) ended() error { return l.reason(errNoStatus) }
 
 // sessionStdin is the standard input of a session.
 type sessionStdin struct {

@@ -31,7 +31,7 @@ func (a *attempt) dial(ctx context.Context) (net.Conn, *Error) {
 		return c, nil
 	}
 	fault := a.fail(PhaseChannel, causeOf(ctx, err))
-	if isDone(l.via.done) { // the hop itself is gone
+	if isDone(l.via.down) { // the hop itself is gone
 		fault.Hop, fault.Via, fault.Addr = l.via.target.Name, "", l.via.target.addr()
 	}
 	return nil, fault

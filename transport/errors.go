@@ -100,7 +100,10 @@ func (e *TimeoutError) Is(target error) bool { return target == context.Deadline
 func hint(phase Phase, via string, err error, preamble string) string {
 	var open *ssh.OpenChannelError
 	var proxy *ProxyError
+	var agent *AgentError
 	switch {
+	case errors.As(err, &agent): // of a relay; it has its own
+		return ""
 	case errors.As(err, &proxy):
 		return proxy.hint()
 	case isTimeout(err) || errors.Is(err, context.Canceled):
@@ -137,7 +140,7 @@ func timeoutHint(phase Phase, via string) string {
 func openHint(open *ssh.OpenChannelError, via string) string {
 	switch {
 	case open.Reason == ssh.Prohibited:
-		return fmt.Sprintf("sshd on %s forbids forwarding: see AllowTcpForwarding, PermitOpen, DisableForwarding there and restrict, permitopen in authorized_keys", via)
+		return fmt.Sprintf("sshd on %s forbids forwarding: see AllowTcpForwarding, PermitOpen, DisableForwarding there and restrict, permitopen in authorized_keys; relay = true for %s has the agent make the connections there, in a session of its own, if that is allowed", via, via)
 	case strings.Contains(open.Message, "refused"):
 		return fmt.Sprintf("seen from %s nothing listens there: is sshd running, and is the port right?", via)
 	case open.Reason == ssh.ConnectionFailed:
@@ -157,9 +160,12 @@ func plain(err error) error {
 	var op *net.OpError
 	var open *ssh.OpenChannelError
 	var proxy *ProxyError
+	var agent *AgentError
 	switch {
 	case errors.As(err, &proxy):
 		return proxy
+	case errors.As(err, &agent):
+		return err
 	case errors.As(err, &op) && op.Op == "dial" && op.Err != nil:
 		return op.Err
 	case errors.As(err, &open):

@@ -73,7 +73,7 @@ func (k *Keep) take(key string, t *Target) *link {
 func (p *Pool) take(l *link, persist time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.links[l.key] != l || isDone(l.done) {
+	if p.links[l.key] != l || isDone(l.down) {
 		return false
 	}
 	l.refs++
@@ -209,4 +209,4 @@ func (l *link) spoil() {
 }
 
 // alive reports whether channels may still be opened, as far as is known.
-func (l *link) alive() bool { return !isDone(l.done) && !isDone(l.stale) }
+func (l *link) alive() bool { return !isDone(l.down) && !isDone(l.stale) }

@@ -22,7 +22,8 @@ type link struct {
 	cancel context.CancelCauseFunc // of the attempt to connect, and of the connection
 	ready  chan struct{}           // closed once err is settled
 	err    *Error
-	done   chan struct{} // closed when the connection has ended
+	down   chan struct{} // closed when the connection has ended
+	done   chan struct{} // closed when it is known why
 
 	refs int  // guarded by pool.mu
 	hop  bool // guarded by pool.mu
@@ -44,7 +45,8 @@ type link struct {
 	master    string // socket of the OpenSSH master that carries it, or empty
 
 	mu    sync.Mutex
-	cause error // why the connection ended, if we know better than EOF
+	cause error  // why the connection ended, if we know better than EOF
+	relay *relay // of a target with Relay, once there has been something for it
 }
 
 // establish connects, by an OpenSSH master if there is one, else again and
@@ -133,6 +135,7 @@ func (l *link) serve(ctx context.Context) {
 		l.keepalive(stop)
 	})
 	err := l.conn.Wait()
+	close(l.down)
 	_ = l.flow.Close()
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -157,11 +160,13 @@ func (l *link) ending(err error) error {
 	switch {
 	case l.master != "":
 		return fmt.Errorf("connection to %s lost: the OpenSSH master at %s has ended, or ended it: %w", l.target.Name, l.master, err)
-	case l.via != nil:
+	case l.via != nil: // its channels end first
 		select {
-		case <-l.via.done:
-			return fmt.Errorf("connection to %s lost with that of the hop before it: %w", l.target.Name, l.via.lost(err))
-		case <-time.After(lossGrace): // its channels end first
+		case <-l.via.down:
+			return fmt.Errorf("connection to %s lost with that of the hop before it: %w", l.target.Name, l.via.reason(err))
+		case <-l.via.relayOver():
+			return fmt.Errorf("connection to %s lost: the relay on %s has ended: %w", l.target.Name, l.via.target.Name, err)
+		case <-time.After(lossGrace):
 		}
 	}
 	return fmt.Errorf("connection to %s lost: %w", l.target.Name, err)
@@ -186,6 +191,16 @@ func (l *link) lost(err error) error {
 		return l.cause
 	}
 	return err
+}
+
+// reason is lost for who may have seen the end of the connection before it is known why it ended.
+func (l *link) reason(err error) error {
+	select {
+	case <-l.down:
+		<-l.done
+	case <-time.After(lossGrace):
+	}
+	return l.lost(err)
 }
 
 // nudge sends a few packets that want no answer just after the login, for the
@@ -257,6 +272,22 @@ func (l *link) keepalive(stop <-chan struct{}) {
 // open opens a channel. It returns with ctx even if the far side never answers;
 // a channel that opens too late is closed.
 func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	ch, reqs, err := l.openOn(ctx, l.conn, kind, extra)
+	if isLost(err) {
+		l.spoil()
+		err = l.reason(err)
+	}
+	return ch, reqs, err
+}
+
+// isLost tells a channel that the far side refused from one that it was not asked for.
+func isLost(err error) bool {
+	var refused *ssh.OpenChannelError
+	return err != nil && !errors.As(err, &refused)
+}
+
+// openOn is open by the connection itself, or by that of a relay.
+func (l *link) openOn(ctx context.Context, conn ssh.Conn, kind string, extra []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	type result struct {
 		ch   ssh.Channel
 		reqs <-chan *ssh.Request
@@ -264,7 +295,7 @@ func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel
 	}
 	opened := make(chan result)
 	l.pool.wg.Go(func() {
-		ch, reqs, err := l.conn.OpenChannel(kind, extra)
+		ch, reqs, err := conn.OpenChannel(kind, extra)
 		select {
 		case opened <- result{ch, reqs, err}:
 		case <-ctx.Done():
@@ -276,11 +307,6 @@ func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel
 	})
 	select {
 	case r := <-opened:
-		var refused *ssh.OpenChannelError
-		if r.err != nil && !errors.As(r.err, &refused) {
-			l.spoil()
-			r.err = l.lost(r.err)
-		}
 		return r.ch, r.reqs, r.err
 	case <-ctx.Done():
 		return nil, nil, context.Cause(ctx)
@@ -289,23 +315,6 @@ func (l *link) open(ctx context.Context, kind string, extra []byte) (ssh.Channel
 	case <-l.stale:
 		return nil, nil, fmt.Errorf("connection to %s lost: it does not answer", l.target.Name)
 	}
-}
-
-// forward opens a TCP connection from the far side to host:port (RFC 4254,
-// section 7.2).
-func (l *link) forward(ctx context.Context, addr string) (net.Conn, error) {
-	host, port := splitAddr(addr)
-	ch, reqs, err := l.open(ctx, "direct-tcpip", ssh.Marshal(struct {
-		Host       string
-		Port       uint32
-		OriginHost string
-		OriginPort uint32
-	}{host, uint32(port), "127.0.0.1", 0}))
-	if err != nil {
-		return nil, err
-	}
-	go ssh.DiscardRequests(reqs) // ends with the channel
-	return &forwardConn{Channel: ch, from: l.target.Name, to: addr}, nil
 }
 
 func (l *link) stats() Stats {
@@ -317,25 +326,6 @@ func (l *link) stats() Stats {
 	}
 	return s
 }
-
-// forwardConn is a forwarded channel as a net.Conn without deadlines.
-type forwardConn struct {
-	ssh.Channel
-	from, to string
-}
-
-type forwardAddr string
-
-func (a forwardAddr) Network() string { return "direct-tcpip" }
-func (a forwardAddr) String() string  { return string(a) }
-
-func (c *forwardConn) LocalAddr() net.Addr              { return forwardAddr(c.from) }
-func (c *forwardConn) RemoteAddr() net.Addr             { return forwardAddr(c.to) }
-func (c *forwardConn) SetDeadline(time.Time) error      { return errNoDeadline }
-func (c *forwardConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
-func (c *forwardConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
-
-var errNoDeadline = errors.New("a forwarded connection has no deadlines: close it")
 
 func (t *Target) port() int {
 	if t.Port == 0 {

@@ -22,6 +22,8 @@ type Options struct {
 	// Retries bounds how often a connection is tried again that sshd dropped
 	// before its version line; 0 means 5, negative none.
 	Retries int
+	// Agents are what a machine with Relay is sent; nil means that there are none.
+	Agents Agents
 	// Keep, if set, has connections live on after their last use, and shares them with the other pools that have it.
 	Keep *Keep
 }
@@ -137,7 +139,7 @@ func (p *Pool) acquire(ctx context.Context, t *Target, wanted string, hop bool) 
 		delete(p.failed, key)
 	}
 	l := p.links[key]
-	if l == nil || isDone(l.done) {
+	if l == nil || isDone(l.down) {
 		l = p.startLocked(key, t, wanted)
 	} else {
 		l.refs++
@@ -162,7 +164,7 @@ func (p *Pool) acquireFresh(ctx context.Context, t *Target) (*link, error) {
 // first one's context does not end it; an empty key is not shared.
 func (p *Pool) startLocked(key string, t *Target, wanted string) *link {
 	ctx, cancel := context.WithCancelCause(p.ctx)
-	l := &link{pool: p, target: t, key: key, refs: 1, ready: make(chan struct{}), done: make(chan struct{}), cancel: cancel,
+	l := &link{pool: p, target: t, key: key, refs: 1, ready: make(chan struct{}), down: make(chan struct{}), done: make(chan struct{}), cancel: cancel,
 		stale: make(chan struct{}), persist: t.persist()}
 	p.live++
 	if key != "" {

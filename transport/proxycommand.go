@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +18,9 @@ func (t *Target) proxied() bool {
 	return t.ProxyCommand != "" && !strings.EqualFold(t.ProxyCommand, "none")
 }
 
-// proxyConn is the standard input and output of a command as a net.Conn without deadlines.
+// proxyConn is the standard input and output of a command as a net.Conn.
 type proxyConn struct {
+	endpoints
 	io.WriteCloser
 	io.Reader
 	cmd    *exec.Cmd
@@ -42,7 +42,8 @@ func startProxyCommand(t *Target, pool *Pool) (*proxyConn, error) {
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	c := &proxyConn{cmd: exec.Command(shell, "-c", "exec "+t.ProxyCommand), name: programOf(t.ProxyCommand), stderr: &tail{},
+	name := programOf(t.ProxyCommand)
+	c := &proxyConn{endpoints: endpoints{"local", name}, cmd: exec.Command(shell, "-c", "exec "+t.ProxyCommand), name: name, stderr: &tail{},
 		ended: make(chan struct{}), unused: make(chan struct{})}
 	ownSession(c.cmd)
 	stdin, err := c.cmd.StdinPipe()
@@ -111,12 +112,6 @@ func programOf(command string) string {
 	}
 	return filepath.Base(fields[0])
 }
-
-func (c *proxyConn) LocalAddr() net.Addr              { return forwardAddr("local") }
-func (c *proxyConn) RemoteAddr() net.Addr             { return forwardAddr(c.name) }
-func (c *proxyConn) SetDeadline(time.Time) error      { return errNoDeadline }
-func (c *proxyConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
-func (c *proxyConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
 // ProxyError says why a ProxyCommand brought no connection.
 type ProxyError struct {

@@ -90,6 +90,10 @@ func newBinsFor(t testing.TB, arch string) *bins {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return binsOf(t, arch, binary)
+}
+
+func binsOf(t testing.TB, arch string, binary []byte) *bins {
 	// What stands behind an ELF file does not matter to it, and gives the
 	// agent of each test a hash of its own.
 	binary = append(bytes.Clone(binary), (t.Name() + rand.Text())...)

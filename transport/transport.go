@@ -89,6 +89,9 @@ type Target struct {
 
 	// Via is the hop before this one; nil means TCP from here.
 	Via *Target
+	// Relay has an agent on this machine make the connections to those behind it, in one session, where its sshd forbids
+	// forwarding.
+	Relay bool
 	// ProxyCommand is a command for the user's shell, with its tokens replaced, whose standard input and output are the
 	// connection, in place of TCP (ssh_config(5)). It excludes Via.
 	ProxyCommand string

@@ -23,6 +23,10 @@ const Magic = "\x00labctl\x01"
 // first replies then, in one write: sshd on a jump host has Nagle's algorithm on, and would hold back the second of two.
 const AheadArgument = "ahead"
 
+// RelayArgument, as the last argument, makes the agent a relay of connections, see the package relay. After Magic it speaks
+// another protocol than this one.
+const RelayArgument = "relay"
+
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
 const Version = 4

@@ -41,7 +41,7 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runn
 		}
 		c.Target = runner.Targets(s.Inventory, config)
 	}
-	c.Pool = dialer(f, transport.Options{Logf: logf, Ask: a.asker(f)})
+	c.Pool = dialer(f, transport.Options{Logf: logf, Ask: a.asker(f), Agents: c.Agents})
 	return c, name, func() { _ = c.Pool.Close() }, nil
 }
 

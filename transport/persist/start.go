@@ -179,7 +179,7 @@ func Main(args []string) int {
 // an OpenSSH master may keep already it need not.
 func keepable(t *transport.Target) bool {
 	for ; t != nil; t = t.Via {
-		if t.Persist < 0 || t.ProxyCommand != "" || t.ControlPath != "" {
+		if t.Persist < 0 || t.ProxyCommand != "" || t.ControlPath != "" || t.Relay {
 			return false
 		}
 	}
