@@ -294,6 +294,6 @@ func (t *Target) key() string {
 	}
 	own := *t
 	own.Via, own.Persist = nil, 0
-	// A digest, since settings may hold a password.
-	return fmt.Sprintf("%x < %s", sha256.Sum256(fmt.Appendf(nil, "%#v", own)), t.Via.key())
+	// A digest, since settings may hold a password, which is part of what tells them apart.
+	return fmt.Sprintf("%x < %s", sha256.Sum256(fmt.Appendf(nil, "%#v", plainTarget(own))), t.Via.key())
 }
