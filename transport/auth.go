@@ -112,42 +112,6 @@ func (ids *identities) method() ssh.AuthMethod {
 	return ssh.PublicKeys(signers...)
 }
 
-// AuthError says that a machine took none of the keys.
-type AuthError struct {
-	User    string
-	Offered []string // type, fingerprint and source of each key; never the key
-	Notes   []string // files that could not be used, keys held back
-	Err     error    // what the server or the library said
-}
-
-func (e *AuthError) Error() string {
-	s := fmt.Sprintf("user %s: none of the keys was accepted; offered %s", e.User, strings.Join(e.Offered, ", "))
-	if len(e.Offered) == 0 {
-		s = fmt.Sprintf("user %s: not let in: %v", e.User, e.Err)
-	} else if errors.Is(e.Err, errNobody) || errors.Is(e.Err, errUnsafe) || strings.Contains(e.Err.Error(), "disconnect") ||
-		strings.Contains(e.Err.Error(), "keyboard-interactive") || strings.Contains(e.Err.Error(), "password") {
-		s += "; " + e.Err.Error()
-	}
-	for _, n := range e.Notes {
-		s += "; " + n
-	}
-	return s
-}
-
-func (e *AuthError) Unwrap() error { return e.Err }
-
-func (ids *identities) failure(user string, err error) *AuthError {
-	e := &AuthError{User: user, Err: err, Notes: ids.problems}
-	for _, k := range ids.keys {
-		pub := k.signer.PublicKey()
-		e.Offered = append(e.Offered, fmt.Sprintf("%s %s from %s", pub.Type(), ssh.FingerprintSHA256(pub), k.source))
-	}
-	if ids.withheld > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("%d more keys of the ssh-agent held back, because sshd hangs up after some attempts: name the right one with identity_file", ids.withheld))
-	}
-	return e
-}
-
 // loadIdentity reads a private key, or finds in the agent the private half of
 // a public key, of an encrypted private key, or of a file of which only the
 // .pub is here.

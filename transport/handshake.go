@@ -22,6 +22,9 @@ type attempt struct {
 	wrong  error  // what was wrong with the key of a type that the server showed first
 	keyed  func() // no unknown host key can come from this attempt any more
 
+	answers *answers
+	course  course
+
 	// Written by the goroutine of x/crypto, read after a timeout by ours.
 	phase atomic.Value          // Phase
 	again atomic.Pointer[error] // of the host key
@@ -39,6 +42,7 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	if err = l.target.algorithms(&a.crypto); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
+	a.answers = &answers{target: l.target, pool: l.pool, unsafe: func() bool { return a.keys.unsafe }}
 	return a, nil
 }
 
@@ -59,6 +63,7 @@ func (a *attempt) run(parent context.Context) *Error {
 		_ = f.Close()
 		return a.explain(ctx, f, err)
 	}
+	a.answers.succeeded()
 	a.link.conn, a.link.flow, a.link.handshake = conn, f, time.Since(begin)
 	return nil
 }
@@ -92,11 +97,13 @@ func (a *attempt) authenticate(ctx context.Context, f *flow, watch *stopwatch) (
 func (a *attempt) config(ctx context.Context, watch *stopwatch) *ssh.ClientConfig {
 	a.phase.Store(PhaseKex)
 	t := a.link.target
-	answers := &answers{target: t, pool: a.link.pool, ctx: ctx, unsafe: func() bool { return a.keys.unsafe }, pause: watch.pause}
+	a.answers.begin(ctx, watch.pause)
+	a.course = course{}
 	return &ssh.ClientConfig{
 		Config:            a.crypto,
 		User:              t.user(),
-		Auth:              answers.methods(a.ids),
+		Auth:              a.answers.methods(a.ids),
+		AuthCallback:      a.course.follow,
 		ClientVersion:     "SSH-2.0-labctl",
 		HostKeyAlgorithms: a.keys.algorithms(),
 		HostKeyCallback: func(name string, remote net.Addr, key ssh.PublicKey) error {
@@ -132,7 +139,7 @@ func (a *attempt) explain(ctx context.Context, f *flow, err error) *Error {
 		phase, err = PhaseProxy, p.verdict(ctx, err)
 	}
 	if phase == PhaseAuth && !isTimeout(err) && !isCancel(err) {
-		err = a.ids.failure(a.link.target.user(), err)
+		err = a.failure(err)
 	}
 	fault := a.fail(phase, err)
 	if phase == PhaseBanner && !isTimeout(err) {

@@ -87,7 +87,10 @@ func (c *started) explain(e *AgentError, status int) {
 			return
 		}
 	}
-	if status == 126 {
+	switch {
+	case strings.Contains(e.Stderr, "Password change required"): // do_pwchange in sshd's session.c
+		e.Hint = "log in by hand once (ssh, with a terminal) and change it"
+	case status == 126:
 		e.Hint = "the agent is there and may not run: " + mayNotRun
 	}
 }

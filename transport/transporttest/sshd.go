@@ -68,12 +68,13 @@ func newSSHD(t testing.TB, authorized []ssh.PublicKey, l launch, extra []string)
 	}
 	for range 5 { // another may have taken the port meanwhile
 		port := freePort(t)
-		lines := append([]string{
-			fmt.Sprintf("ListenAddress 127.0.0.1:%d", port), "HostKey " + keyFile, "PidFile none",
-			"AuthorizedKeysFile " + inBox, "StrictModes no", "UsePAM no",
+		// The first of a keyword counts, and what follows Match counts for some.
+		matched := max(slices.IndexFunc(append(slices.Clone(extra), "Match"), func(l string) bool { return strings.HasPrefix(l, "Match") }), 0)
+		lines := slices.Concat([]string{fmt.Sprintf("ListenAddress 127.0.0.1:%d", port), "HostKey " + keyFile}, extra[:matched], []string{
+			"PidFile none", "AuthorizedKeysFile " + inBox, "StrictModes no", "UsePAM no",
 			"PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
 			"LogLevel VERBOSE", "UseDNS no",
-		}, extra...)
+		}, extra[matched:])
 		conf := filepath.Join(dir, "sshd_config")
 		write(t, conf, []byte(strings.Join(lines, "\n")+"\n"))
 		s := &SSHD{Addr: fmt.Sprintf("127.0.0.1:%d", port), Port: port, HostKey: hostKey.PublicKey(), Home: l.home, log: &lockedBuffer{}}
