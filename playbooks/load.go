@@ -24,16 +24,17 @@ import (
 
 // Options say what, beside the site itself, is loaded.
 type Options struct {
-	Registry  modules.Registry // nil: modules.Default
-	Inventory []string         // -i: HCL, what package source recognises, or "host1,host2," each; they replace inventory.hcl
-	Run       source.Run       // runs the commands that sources need; nil: such sources are a fault
-	SSHHosts  source.SSHHosts  // reads ssh_config for sources; nil: the same
-	Vars      []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
-	Environ   []string         // for LABCTL_VAR_name and env(); as os.Environ
-	Become    string           // the user that plays become which do not say whether they do; "" is none
-	Lenient   bool             // as Ansible: names in patterns that nothing has are passed over, and a play may be for no host
-	Login     inventory.SSH    // how to log in where neither the site nor a source of hosts says
-	AdHoc     *Source          // a play in memory, in place of the plays and handlers of the site
+	Registry   modules.Registry // nil: modules.Default
+	Inventory  []string         // -i: HCL, what package source recognises, or "host1,host2," each; they replace inventory.hcl
+	Run        source.Run       // runs the commands that sources need; nil: such sources are a fault
+	SSHHosts   source.SSHHosts  // reads ssh_config for sources; nil: the same
+	Vars       []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
+	Environ    []string         // for LABCTL_VAR_name and env(); as os.Environ
+	Become     bool             // plays that do not say whether to become another user do so
+	BecomeUser string           // the user that plays become which do not say whom; "": root
+	Lenient    bool             // as Ansible: names in patterns that nothing has are passed over, and a play may be for no host
+	Login      inventory.SSH    // how to log in where neither the site nor a source of hosts says
+	AdHoc      *Source          // a play in memory, in place of the plays and handlers of the site
 }
 
 // Site is a loaded configuration: the inventory and the plays. After Load it is not changed, and all its methods may be
@@ -42,22 +43,23 @@ type Site struct {
 	Inventory *inventory.Inventory
 	Dir       string // of the site file: relative file names start here
 
-	registry modules.Registry
-	environ  map[string]string
-	files    map[string]*syntax.File
-	found    map[string]*hcl.File // what sources of hosts were read from
-	scope    *hcl.EvalContext     // functions, var, local, groups
-	extra    map[string]cty.Value // -e names that no variable block declares
-	become   string               // Options.Become
-	lenient  bool                 // Options.Lenient
-	bare     map[string]bool      // variables of any host or play
-	lacking  bool                 // a source could not be read, so hosts are missing
-	static   names                // what expressions may refer to
-	plays    []*Play
-	handlers []*Handler
-	contents *contents
-	locals   *locals
-	diags    *collector
+	registry   modules.Registry
+	environ    map[string]string
+	files      map[string]*syntax.File
+	found      map[string]*hcl.File // what sources of hosts were read from
+	scope      *hcl.EvalContext     // functions, var, local, groups
+	extra      map[string]cty.Value // -e names that no variable block declares
+	become     bool                 // Options.Become
+	becomeUser string               // Options.BecomeUser
+	lenient    bool                 // Options.Lenient
+	bare       map[string]bool      // variables of any host or play
+	lacking    bool                 // a source could not be read, so hosts are missing
+	static     names                // what expressions may refer to
+	plays      []*Play
+	handlers   []*Handler
+	contents   *contents
+	locals     *locals
+	diags      *collector
 }
 
 // Source is one HCL file in memory.
@@ -223,7 +225,7 @@ func neighbours(name string) string {
 func load(dir string, sources []Source, given givenHosts, o Options, c *collector) (*Site, hcl.Diagnostics) {
 	s := &Site{
 		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
-		contents: newContents(), diags: c, become: o.Become, lenient: o.Lenient,
+		contents: newContents(), diags: c, become: o.Become, becomeUser: o.BecomeUser, lenient: o.Lenient,
 	}
 	if s.registry == nil {
 		s.registry = modules.Default

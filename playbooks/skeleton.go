@@ -139,8 +139,11 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	}
 	if a := attr["become"]; a != nil {
 		p.become = s.constBool(a)
-	} else if s.become != "" {
-		p.become, p.becomeUser = true, hcl.StaticExpr(cty.StringVal(s.become), p.Range)
+	} else {
+		p.become = s.become
+	}
+	if s.becomeUser != "" {
+		p.becomeUser = hcl.StaticExpr(cty.StringVal(s.becomeUser), p.Range)
 	}
 	if a := attr["become_user"]; a != nil {
 		p.becomeUser = a.Expr

@@ -30,14 +30,6 @@ type Connector struct {
 	Agents transport.Agents
 	// Target says how to reach a host; nil without an error: on this machine, without SSH.
 	Target func(h *inventory.Host) (*transport.Target, error)
-	// Password gives the password by which user is become on a host, if the inventory has none; refused is one that was
-	// wrong. It may ask somebody. nil: nobody knows.
-	Password func(ctx context.Context, h *inventory.Host, method, user, refused string) (string, error)
-	// Known says that Password asks nobody.
-	Known bool
-	// Method and Flags are for hosts of which the inventory says nothing else.
-	Method string
-	Flags  []string
 
 	mu      sync.Mutex
 	becomes map[becomeKey]*transport.Become // what has been learnt of a host stays
@@ -63,22 +55,14 @@ func (c *Connector) become(h *inventory.Host, user string) *transport.Become {
 	if b := c.becomes[key]; b != nil {
 		return b
 	}
-	b := &transport.Become{User: user, Method: cmp.Or(h.BecomeMethod, c.Method, transport.BecomeSudo), Flags: h.BecomeFlags, Known: c.Known}
-	if b.Flags == nil {
-		b.Flags = c.Flags
-	}
-	switch {
-	case h.BecomePassword != "":
+	b := &transport.Become{User: user, Method: cmp.Or(h.BecomeMethod, transport.BecomeSudo), Flags: h.BecomeFlags}
+	if h.BecomePassword != "" {
 		b.Known = true
 		b.Password = func(_ context.Context, refused string) (string, error) {
 			if refused != "" {
-				return "", errors.New("it is the become_password of the inventory")
+				return "", errors.New("there is no other")
 			}
 			return h.BecomePassword, nil
-		}
-	case c.Password != nil:
-		b.Password = func(ctx context.Context, refused string) (string, error) {
-			return c.Password(ctx, h, b.Method, user, refused)
 		}
 	}
 	if c.becomes == nil {

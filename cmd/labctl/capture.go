@@ -17,7 +17,8 @@ func (a *app) captureCmd() *cobra.Command {
 		s                siteFlags
 		c                connectFlags
 		at, write, netns string
-		sudo, promisc    bool
+		as               becomeFlags
+		promisc          bool
 	)
 	cmd := &cobra.Command{
 		Use:   "capture HOST DEVICE -w FILE [FILTER...]",
@@ -29,6 +30,9 @@ goes to standard output:
     labctl capture boxA enp0s8 -w - udp port 4789 | wireshark -k -i -`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.become(cmd.Context(), &as, &s, &c); err != nil {
+				return err
+			}
 			st, err := a.load(at, &s)
 			if err != nil {
 				return err
@@ -46,10 +50,6 @@ goes to standard output:
 				return err
 			}
 			defer done()
-			become := ""
-			if sudo {
-				become = "root"
-			}
 			out := a.out
 			if write != "-" {
 				f, err := os.Create(write)
@@ -60,7 +60,7 @@ goes to standard output:
 				out = io.Writer(f)
 			}
 			params := map[string]any{"dev": args[1], "filter": filter, "netns": netns, "promisc": promisc}
-			total, err := runner.Capture(cmd.Context(), opener, h, become, params, out)
+			total, err := runner.Capture(cmd.Context(), opener, h, as.name(), params, out)
 			fmt.Fprintf(a.err, "%d frames, %d dropped\n", total.Frames, total.Dropped)
 			return err
 		},
@@ -71,7 +71,7 @@ goes to standard output:
 	cmd.Flags().StringVarP(&write, "write", "w", "", "pcap file to write, - for standard output")
 	cmd.Flags().StringVar(&netns, "netns", "", "network namespace of the device")
 	cmd.Flags().BoolVar(&promisc, "promisc", false, "have the device take frames that are not for it")
-	cmd.Flags().BoolVarP(&sudo, "become", "b", true, "capture as root, by sudo")
+	as.register(cmd.Flags(), "capture as root, or as --become-user", true)
 	_ = cmd.MarkFlagRequired("write")
 	return cmd
 }

@@ -21,7 +21,7 @@ func (a *app) factsCmd() *cobra.Command {
 		at    string
 		out   string
 		files []string
-		sudo  bool
+		as    becomeFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "facts HOST",
@@ -35,6 +35,9 @@ A host shows all of itself to root only, hence the default of --become. With
 --become=false the login user looks.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.become(cmd.Context(), &as, &s, &c); err != nil {
+				return err
+			}
 			st, err := a.load(at, &s)
 			if err != nil {
 				return err
@@ -48,14 +51,10 @@ A host shows all of itself to root only, hence the default of --become. With
 				return err
 			}
 			defer done()
-			become := ""
-			if sudo {
-				become = "root"
-			}
 			if out == "json" {
 				files = append(files, st.paths(h)...)
 			}
-			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, become, out == "json", files)
+			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), out == "json", files)
 			if err != nil {
 				return err
 			}
@@ -67,7 +66,7 @@ A host shows all of itself to root only, hence the default of --become. With
 	c.register(cmd)
 	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
 	cmd.Flags().StringArrayVar(&files, "file", nil, "file to put into the snapshot (repeatable)")
-	cmd.Flags().BoolVarP(&sudo, "become", "b", true, "look as root, by sudo")
+	as.register(cmd.Flags(), "look as root, or as --become-user", true)
 	return cmd
 }
 

@@ -19,8 +19,9 @@ import (
 // pingFlags are those of ping.
 type pingFlags struct {
 	placeFlags
-	json, become bool
-	forks        int
+	as    becomeFlags
+	json  bool
+	forks int
 }
 
 func (a *app) pingCmd() *cobra.Command {
@@ -49,7 +50,7 @@ not, 99 interrupted.`,
 	}
 	f.register(cmd)
 	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON object for each host, one a line")
-	cmd.Flags().BoolVarP(&f.become, "become", "b", false, "run the agent as root")
+	f.as.register(cmd.Flags(), "run the agent as root, or as --become-user", false)
 	cmd.Flags().IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
 	return cmd
 }
@@ -71,6 +72,9 @@ type pong struct {
 }
 
 func (a *app) ping(ctx context.Context, f *pingFlags, pattern string) error {
+	if err := a.become(ctx, &f.as, &f.siteFlags, &f.connectFlags); err != nil {
+		return err
+	}
 	st, err := a.place(&f.placeFlags)
 	if err != nil {
 		return err
@@ -84,11 +88,7 @@ func (a *app) ping(ctx context.Context, f *pingFlags, pattern string) error {
 		return err
 	}
 	defer done()
-	become := ""
-	if f.become {
-		become = "root"
-	}
-	pongs := greetAll(ctx, opener, hosts, become, f.forks)
+	pongs := greetAll(ctx, opener, hosts, f.as.name(), f.forks)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -22,6 +22,7 @@ import (
 type runFlags struct {
 	siteFlags
 	connectFlags
+	as       becomeFlags
 	limit    string
 	tags     []string
 	skipTags []string
@@ -39,6 +40,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	f.siteFlags.register(cmd)
 	f.connectFlags.register(cmd)
 	fs := cmd.Flags()
+	f.as.register(fs, "become another user where a play does not say whether to", false)
 	fs.StringVarP(&f.limit, "limit", "l", "", "only hosts that match this pattern too, or @FILE")
 	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
 	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
@@ -96,7 +98,7 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 			if f.check {
 				mode = runner.Check
 			}
-			outcome, err := a.runSite(cmd.Context(), mode, sitePath(args), &f)
+			outcome, err := a.runSiteAs(cmd.Context(), mode, sitePath(args), &f)
 			if err != nil {
 				return err
 			}
@@ -123,7 +125,7 @@ Exit codes: 0 done, 1 error, 99 interrupted; with --detailed-exitcode 2 if there
 are changes.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			outcome, err := a.runSite(cmd.Context(), runner.Plan, sitePath(args), &f)
+			outcome, err := a.runSiteAs(cmd.Context(), runner.Plan, sitePath(args), &f)
 			if err != nil {
 				return err
 			}
@@ -182,6 +184,16 @@ func (a *app) leaveOut(s *site, f *runFlags, o *runner.Against) error {
 	f.limit = strings.Join(with, ",")
 	fmt.Fprintf(a.err, "Left out, since no snapshot of them was given: %s.\n", strings.Join(without, ", "))
 	return nil
+}
+
+// runSiteAs is runSite with the flags of becoming another user.
+func (a *app) runSiteAs(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
+	if len(f.against) == 0 {
+		if err := a.become(ctx, &f.as, &f.siteFlags, &f.connectFlags); err != nil {
+			return nil, err
+		}
+	}
+	return a.runSite(ctx, mode, path, f)
 }
 
 // runSite loads and validates a site and runs it.

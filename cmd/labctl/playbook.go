@@ -104,9 +104,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 	run := f.runFlags
 	run.siteFlags.lenient = true
-	if f.become {
-		run.siteFlags.become = first(f.becomeUser, "root")
-	}
+	run.siteFlags.become, run.user = f.become, f.becomeUser
 	switch {
 	case f.syntax:
 		if _, err := a.load(path, &run.siteFlags); err != nil {

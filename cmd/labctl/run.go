@@ -9,8 +9,7 @@ import (
 
 func (a *app) runCmd() *cobra.Command {
 	var f runFlags
-	var at, user string
-	var become bool
+	var at string
 	cmd := &cobra.Command{
 		Use:   "run PATTERN MODULE [LABEL] [NAME=VALUE...]",
 		Short: "Run one task on hosts, without a playbook",
@@ -32,10 +31,10 @@ left out, or of -i. Exit codes are those of play.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] == "ping" && len(args) == 2 { // as Ansible's users mean it: ICMP needs an address
-				p := pingFlags{placeFlags: placeFlags{siteFlags: f.siteFlags, connectFlags: f.connectFlags, at: at}, json: f.json, become: become, forks: f.forks}
+				p := pingFlags{placeFlags: placeFlags{siteFlags: f.siteFlags, connectFlags: f.connectFlags, at: at}, json: f.json, as: f.as, forks: f.forks}
 				return a.ping(cmd.Context(), &p, args[0])
 			}
-			text, err := adHoc(args[0], args[1], args[2:], become, user)
+			text, err := adHoc(args[0], args[1], args[2:], f.as.on, f.as.user)
 			if err != nil {
 				return err
 			}
@@ -44,7 +43,7 @@ left out, or of -i. Exit codes are those of play.`,
 			if f.check {
 				mode = runner.Check
 			}
-			outcome, err := a.runSite(cmd.Context(), mode, placePath(at, &f.siteFlags), &f)
+			outcome, err := a.runSiteAs(cmd.Context(), mode, placePath(at, &f.siteFlags), &f)
 			if err != nil {
 				return err
 			}
@@ -55,7 +54,5 @@ left out, or of -i. Exit codes are those of play.`,
 	fs := cmd.Flags()
 	registerPlace(cmd, &at)
 	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
-	fs.BoolVarP(&become, "become", "b", false, "as root, or as --become-user")
-	fs.StringVar(&user, "become-user", "", "the user to become (root)")
 	return cmd
 }

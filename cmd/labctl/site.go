@@ -18,9 +18,10 @@ type siteFlags struct {
 	inventory []string
 	vars      []string
 	adHoc     *playbooks.Source // run
-	become    string            // labctl-playbook: of plays that do not say
-	login     inventory.SSH     // the same, of hosts
-	lenient   bool              // the same: what nobody is called is passed over
+	become    bool              // plays that do not say whether to
+	user      string            // to become, of plays that do not say whom
+	login     inventory.SSH     // of hosts
+	lenient   bool              // labctl-playbook: what nobody is called is passed over
 }
 
 func (s *siteFlags) register(cmd *cobra.Command) {
@@ -30,7 +31,7 @@ func (s *siteFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) options(s *siteFlags) playbooks.Options {
-	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
 }
 
 // site is a loaded site with what the verbs ask of it.

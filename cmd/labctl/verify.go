@@ -31,7 +31,7 @@ probe failed, 4 some host unreachable, 99 interrupted.`,
 				}
 				f.deadline = &deadline
 			}
-			outcome, err := a.runSite(cmd.Context(), runner.Verify, sitePath(args), &f)
+			outcome, err := a.runSiteAs(cmd.Context(), runner.Verify, sitePath(args), &f)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"labctl/transport/transporttest"
+)
+
+// becomeSite is a site of two hosts, a and b, which are one machine, where alice logs in. args are arguments of host a.
+func becomeSite(t *testing.T, setup, args, rest string, extra ...string) (dir string) {
+	t.Helper()
+	key, file := transporttest.NewKey(t)
+	box := transporttest.NewBox(t, []ssh.PublicKey{key.PublicKey()}, setup, extra...)
+	known := transporttest.KnownHosts(t, "[127.0.0.1]:"+strconv.Itoa(box.Port), box.HostKey)
+	dir = t.TempDir()
+	text := fmt.Sprintf(`ssh {
+  user           = "alice"
+  port           = %d
+  identity_file  = %q
+  identity_agent = "none"
+  known_hosts    = %q
+}
+host "a" {
+  address = "127.0.0.1"
+  %s
+}
+host "b" { address = "127.0.0.1" }
+%s`, box.Port, file, known, args, rest)
+	put(t, filepath.Join(dir, "site.hcl"), text, 0o600)
+	put(t, filepath.Join(dir, "alice"), transporttest.AlicePassword+"\n", 0o600)
+	put(t, filepath.Join(dir, "root"), transporttest.RootPassword+"\n", 0o600)
+	put(t, filepath.Join(dir, "wrong"), "open sesame\n", 0o600)
+	put(t, filepath.Join(dir, "printer"), "#!/bin/sh\ncat "+dir+"/alice\n", 0o700)
+	put(t, filepath.Join(dir, "asker"), "#!/bin/sh\necho \"$1\" >> "+dir+"/asked\ncat "+dir+"/alice\n", 0o700)
+	return dir
+}
+
+func put(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inSite runs labctl in a directory, with a program that answers questions.
+func inSite(t *testing.T, dir string, words ...string) (said string, status int) {
+	t.Helper()
+	cmd := exec.Command("labctl", words...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "SSH_ASKPASS="+dir+"/asker", "SSH_ASKPASS_REQUIRE=force")
+	out, _ := cmd.CombinedOutput() // the status says it
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+const becomeSetup = `
+cat >> /etc/sudoers <<'END'
+alice ALL=(ALL:ALL,!nobody) ALL
+Defaults logfile=/var/tmp/sudo.log
+END
+echo "permit alice" > /etc/doas.conf
+touch /var/tmp/sudo.log; chmod 644 /var/tmp/sudo.log
+`
+
+// The flags of Ansible, with sudo, doas and su as they are.
+func TestBecomeFlags(t *testing.T) {
+	t.Parallel()
+	dir := becomeSite(t, becomeSetup, "", "")
+	for _, test := range []struct {
+		name, words string
+		status      int
+		want        string
+	}{
+		{"nobody", "run a command id", exitDone, "uid=2000(alice)"},
+		{"no password", "run a command id -b", exitUnreachable, "a password is required"},
+		{"and what to do", "run a command id -b", exitUnreachable, "-K (--ask-become-pass)"},
+		{"file", "run a command id -b --become-password-file alice", exitDone, "uid=0(root)"},
+		{"program", "run a command id -b --become-password-file ./printer", exitDone, "uid=0(root)"},
+		{"another user", "run a command id --become-user bob --become-password-file alice", exitDone, "uid=2001(bob)"},
+		{"doas", "run a command id -b --become-user nobody --become-method doas --become-password-file alice", exitDone, "uid=65534(nobody)"},
+		{"su", "run a command id -b --become-method su --become-password-file root", exitDone, "uid=0(root)"},
+		{"ping", "ping a -b -K", exitDone, "root"},
+		{"facts", "facts a -K", exitDone, "root"},
+		{"plan", "plan -b --become-password-file alice --site", exitUser, "unknown flag"},
+		{"wrong", "run a command id -b --become-password-file wrong", exitUnreachable, "sudo refused the password to become root"},
+		{"batch", "run a command id -b -K --batch", exitUser, "--batch forbids"},
+		{"both", "run a command id -b -K --become-password-file alice", exitUser, "one too many"},
+		{"no file", "run a command id -b --become-password-file none", exitUser, "no such file"},
+		{"method", "run a command id -b --become-method pbrun", exitUser, "--become-method pbrun is not known: sudo, doas or su"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			said, status := inSite(t, dir, append(strings.Fields(test.words), "-vvv")...)
+			if status != test.status || !strings.Contains(said, test.want) {
+				t.Errorf("status %d, want %d; it lacks %q:\n%s", status, test.status, test.want, said)
+			}
+			for _, secret := range []string{transporttest.AlicePassword, transporttest.RootPassword, "open sesame"} {
+				if strings.Contains(said, secret) {
+					t.Errorf("it shows the password:\n%s", said)
+				}
+			}
+		})
+	}
+}
+
+// One question for all hosts, before the run; one attempt on each host with a password that is wrong.
+func TestBecomeAsksOnce(t *testing.T) {
+	t.Parallel()
+	dir := becomeSite(t, becomeSetup, "", "play \"p\" {\n  hosts = \"all\"\n  command \"id\" {}\n}\n")
+	if said, status := inSite(t, dir, "play", "-b", "-K", "-v"); status != exitDone || strings.Count(said, "uid=0(root)") != 2 {
+		t.Errorf("status %d:\n%s", status, said)
+	}
+	if asked, _ := os.ReadFile(filepath.Join(dir, "asked")); string(asked) != "BECOME password: \n" {
+		t.Errorf("asked %q", asked)
+	}
+	if said, status := inSite(t, dir, "play", "-b", "--become-password-file", "wrong"); status != exitUnreachable || strings.Count(said, "sudo refused the password to become root") != 2 {
+		t.Errorf("status %d:\n%s", status, said)
+	}
+	log, _ := inSite(t, dir, "run", "a", "command", "cat /var/tmp/sudo.log", "-v")
+	if strings.Count(log, "1 incorrect password attempt") != 2 || strings.Count(log, "incorrect password attempt") != 2 {
+		t.Errorf("what sudo has seen:\n%s", log)
+	}
+}
+
+// What the inventory says of a host goes before the command line.
+func TestBecomeOfTheInventory(t *testing.T) {
+	t.Parallel()
+	said := fmt.Sprintf("become_method   = \"su\"\n  become_password = %q", transporttest.RootPassword)
+	dir := becomeSite(t, becomeSetup, said, "play \"p\" {\n  hosts  = \"all\"\n  become = true\n  command \"id\" {}\n}\n")
+	out, status := inSite(t, dir, "play", "-v", "--become-password-file", "alice", "--become-method", "doas")
+	if status != exitDone || strings.Count(out, "uid=0(root)") != 2 {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+	if log, _ := inSite(t, dir, "run", "b", "command", "cat /var/tmp/sudo.log", "-v"); strings.Contains(log, "COMMAND") {
+		t.Errorf("sudo has been used:\n%s", log)
+	}
+	for _, words := range [][]string{{"inventory", "explain", "a"}, {"inventory", "list", "--json"}} {
+		if out, _ := inSite(t, dir, words...); strings.Contains(out, transporttest.RootPassword) {
+			t.Errorf("%v shows the password:\n%s", words, out)
+		}
+	}
+}
