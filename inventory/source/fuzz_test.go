@@ -1,8 +1,6 @@
 package source
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"labctl/inventory"
@@ -23,17 +21,4 @@ func FuzzAnsible(f *testing.F) {
 		}
 		inventory.Decode(inventory.Input{Found: []*inventory.Found{ini, tree}})
 	})
-}
-
-func BenchmarkINI10000(b *testing.B) {
-	var s strings.Builder
-	s.WriteString("[web]\n")
-	for i := range 10000 {
-		fmt.Fprintf(&s, "web%05d ansible_host=10.0.%d.%d ansible_user=ops n=%d\n", i, i/256, i%256, i)
-	}
-	for b.Loop() {
-		f := &inventory.Found{}
-		parseINI("hosts", []byte(s.String()), f)
-		inventory.Decode(inventory.Input{Found: []*inventory.Found{f}})
-	}
 }

@@ -78,10 +78,11 @@ func (d *document) rangeOf(n *yaml.Node) hcl.Range {
 		return hcl.Range{Filename: d.name}
 	}
 	offset := min(d.lines[n.Line-1]+max(n.Column-1, 0), len(d.b))
-	length := bytes.IndexByte(d.b[offset:], '\n')
-	if length < 0 {
-		length = len(d.b) - offset
+	end := len(d.b) // not looked for: a file of one line may have many nodes
+	if n.Line < len(d.lines) {
+		end = d.lines[n.Line] - 1
 	}
+	length := max(end-offset, 0)
 	r := line(d.name, n.Line, offset, length)
 	r.Start.Column, r.End.Column = n.Column, n.Column+length
 	return r

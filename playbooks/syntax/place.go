@@ -1,9 +1,9 @@
 package syntax
 
 import (
-	"bytes"
 	"reflect"
 	"sort"
+	"unicode/utf8"
 
 	"github.com/apparentlymart/go-textseg/v15/textseg"
 	"github.com/hashicorp/hcl/v2"
@@ -11,10 +11,12 @@ import (
 
 // placer turns positions in the rewritten text into positions in the source.
 type placer struct {
-	src   []byte
-	lines []int // offset of the start of each line
-	spans []span
-	seen  map[any]bool
+	src    []byte
+	ascii  bool  // all of src is
+	lines  []int // offset of the start of each line
+	spans  []span
+	seen   map[any]struct{}
+	fields map[reflect.Type][]int // those of each type that may hold ranges
 }
 
 // span is a stretch of the rewritten text, starting at from, and where it comes from. An edited stretch maps to one point.
@@ -24,11 +26,12 @@ type span struct {
 }
 
 func newPlacer(src []byte, edits []edit) *placer {
-	p := &placer{src: src, lines: []int{0}, spans: []span{{}}, seen: map[any]bool{}}
+	p := &placer{src: src, ascii: true, lines: []int{0}, spans: []span{{}}, seen: map[any]struct{}{}, fields: map[reflect.Type][]int{}}
 	for i, b := range src {
 		if b == '\n' {
 			p.lines = append(p.lines, i+1)
 		}
+		p.ascii = p.ascii && b < utf8.RuneSelf
 	}
 	shift := 0
 	for _, e := range edits {
@@ -49,12 +52,12 @@ func (p *placer) pos(in hcl.Pos) hcl.Pos {
 	}
 	at = min(at, len(p.src))
 	line := sort.SearchInts(p.lines, at+1) - 1
-	return hcl.Pos{Line: line + 1, Column: 1 + columns(p.src[p.lines[line]:at]), Byte: at}
+	return hcl.Pos{Line: line + 1, Column: 1 + p.columns(p.src[p.lines[line]:at]), Byte: at}
 }
 
 // columns counts grapheme clusters, as HCL does.
-func columns(b []byte) int {
-	if bytes.IndexFunc(b, func(r rune) bool { return r >= 0x80 }) < 0 {
+func (p *placer) columns(b []byte) int {
+	if p.ascii {
 		return len(b)
 	}
 	n, err := textseg.TokenCount(b, textseg.ScanGraphemeClusters)
@@ -87,10 +90,14 @@ func (p *placer) place(v any) { p.value(reflect.ValueOf(v)) }
 func (p *placer) value(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.IsNil() || p.seen[v.Interface()] {
+		if v.IsNil() {
 			return
 		}
-		p.seen[v.Interface()] = true
+		key := v.Interface()
+		if _, seen := p.seen[key]; seen {
+			return
+		}
+		p.seen[key] = struct{}{}
 		p.value(v.Elem())
 	case reflect.Interface:
 		p.boxed(v)
@@ -128,17 +135,29 @@ func (p *placer) boxed(v reflect.Value) {
 func (p *placer) structure(v reflect.Value) {
 	if v.Type() == rangeType {
 		if v.CanSet() {
-			r := v.Interface().(hcl.Range)
+			r := v.Addr().Interface().(*hcl.Range)
 			r.Start, r.End = p.pos(r.Start), p.pos(r.End)
-			v.Set(reflect.ValueOf(r))
 		}
 		return
 	}
-	for i := range v.NumField() {
-		if v.Type().Field(i).IsExported() && holdsRanges(v.Type().Field(i).Type) {
-			p.value(v.Field(i))
+	for _, i := range p.fieldsOf(v.Type()) {
+		p.value(v.Field(i))
+	}
+}
+
+// fieldsOf lists the fields of a type that are worth a look. A large file has many values of few types.
+func (p *placer) fieldsOf(t reflect.Type) []int {
+	fields, known := p.fields[t]
+	if known {
+		return fields
+	}
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() && holdsRanges(f.Type) {
+			fields = append(fields, i)
 		}
 	}
+	p.fields[t] = fields
+	return fields
 }
 
 // holdsRanges leaves out the values of which a tree has many and that hold no range.
@@ -146,6 +165,8 @@ func holdsRanges(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.String, reflect.Bool, reflect.Int, reflect.Uint8, reflect.Int32, reflect.Func:
 		return false
+	case reflect.Slice:
+		return holdsRanges(t.Elem())
 	}
 	return t.PkgPath() != "github.com/zclconf/go-cty/cty"
 }

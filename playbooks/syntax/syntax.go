@@ -6,6 +6,7 @@ package syntax
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -73,7 +74,7 @@ func refuse(name string, src []byte) hcl.Diagnostics {
 	if diags := yaml(name, src); diags != nil {
 		return diags
 	}
-	if i := bytes.IndexFunc(src, func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }); i >= 0 {
+	if i := slices.IndexFunc(src, func(c byte) bool { return c < ' ' && c != '\t' && c != '\n' && c != '\r' }); i >= 0 {
 		return fault(name, src, i, "Invalid character", fmt.Sprintf("The control character %q does not belong into a text file.", src[i]))
 	}
 	return nil
