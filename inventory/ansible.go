@@ -31,6 +31,8 @@ var connectionVars = []struct {
 	{[]string{"ansible_ssh_host_key_checking", "ansible_host_key_checking"}, (*connection).setChecking},
 	{[]string{"ansible_ssh_timeout", "ansible_timeout"}, (*connection).setTimeout},
 	{[]string{"ansible_connection"}, (*connection).setKind},
+	{[]string{"ansible_become"}, (*connection).setBecome},
+	{[]string{"ansible_sudo_user", "ansible_become_user"}, text(func(c *connection, s string) { c.ssh.BecomeUser = s })},
 	{[]string{"ansible_become_method"}, (*connection).setBecomeMethod},
 	{[]string{"ansible_become_password", "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass"}, text(func(c *connection, s string) { c.ssh.BecomePassword = s })},
 	{[]string{"ansible_become_flags", "ansible_sudo_flags"}, text(func(c *connection, s string) { c.ssh.BecomeFlags = strings.Fields(s) })},
@@ -172,6 +174,13 @@ func (c *connection) setChecking(v cty.Value) error {
 	if err == nil && !on {
 		c.ssh.HostKeyPolicy = "off"
 	}
+	return err
+}
+
+// setBecome says whether another user is become, whatever plays and tasks say: so Ansible has it.
+func (c *connection) setBecome(v cty.Value) error {
+	on, err := truth(v)
+	c.ssh.Become = &on
 	return err
 }
 

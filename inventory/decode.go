@@ -63,9 +63,9 @@ type decoder struct {
 	sandboxRange *hcl.Range
 
 	over         connection // of Input.Over
-	login        SSH        // of Input
 	foundAddress map[*Host]string
 	foundSSH     map[*Host]SSH
+	byGroup      map[*Host]bool // found by a source that orders them so
 }
 
 // reference is a name and where it was written.
@@ -83,7 +83,7 @@ func Decode(in Input) (*Inventory, hcl.Diagnostics) {
 			localhost: &Host{Name: "localhost", Address: "localhost", SSH: SSH{Connection: ConnectLocal}, Implicit: true},
 		},
 		hostRefs: map[*Host][]reference{}, childRefs: map[*Group][]reference{},
-		foundAddress: map[*Host]string{}, foundSSH: map[*Host]SSH{},
+		foundAddress: map[*Host]string{}, foundSSH: map[*Host]SSH{}, byGroup: map[*Host]bool{},
 	}
 	for _, b := range in.Blocks {
 		d.block(b)
@@ -94,7 +94,7 @@ func Decode(in Input) (*Inventory, hcl.Diagnostics) {
 	for _, s := range in.List {
 		d.listed(s)
 	}
-	d.login = in.Login
+	d.inv.login, d.inv.over = in.Login, in.Over
 	d.over = said(in.Over, func(name string, err error) {
 		d.fault(hcl.Range{}, "Wrong variable", "The variable %s: %s.", name, err)
 	})
@@ -125,7 +125,8 @@ func (d *decoder) ssh(b *hcl.Block) {
 		d.fault(b.DefRange, "Duplicate ssh block", "The defaults for SSH were given already at %s. Say all in one block.", d.sshRange)
 	}
 	d.sshRange = b.DefRange.Ptr()
-	d.inv.SSH = d.settings(d.content(b, sshSchema).Attributes)
+	d.inv.sshRange, d.inv.sshArgs = b.DefRange, d.content(b, sshSchema).Attributes
+	d.inv.SSH = d.settings(d.inv.sshArgs)
 }
 
 // settings reads the arguments that ssh, group and host blocks share.
@@ -195,7 +196,10 @@ func (d *decoder) host(b *hcl.Block) {
 	proto := Host{
 		Address: d.text(c.Attributes["address"]), SSH: d.settings(c.Attributes),
 		layers: d.layers(c.Attributes["vars"], b.DefRange),
-		NICs:   d.nics(c.Blocks), Kernel: d.kernel(c.Attributes), DeclRange: b.DefRange,
+		NICs:   d.nics(c.Blocks), Kernel: d.kernel(c.Attributes), DeclRange: b.DefRange, args: c.Attributes,
+	}
+	if len(c.Attributes) > 0 {
+		proto.said = &connection{proto.Address, proto.SSH}
 	}
 	groups := d.references(c.Attributes["groups"])
 	for _, name := range names {

@@ -15,6 +15,8 @@ type Found struct {
 	Hosts  []FoundHost
 	Groups []FoundGroup
 	Files  map[string]*hcl.File // what was read, for messages
+
+	ByGroup bool // "all" has the hosts in the order of the groups, as Ansible has it, not in that of Hosts
 }
 
 // FoundHost is a host as a source has it.
@@ -79,11 +81,11 @@ func (d *decoder) found(f *Found) {
 		d.foundGroup(&f.Groups[i])
 	}
 	for i := range f.Hosts {
-		d.foundHost(&f.Hosts[i])
+		d.foundHost(&f.Hosts[i], f.ByGroup)
 	}
 }
 
-func (d *decoder) foundHost(f *FoundHost) {
+func (d *decoder) foundHost(f *FoundHost, byGroup bool) {
 	h := d.inv.hosts[f.Name]
 	if h == nil {
 		if !d.nameFound("host", f.Name, f.Range) {
@@ -92,6 +94,9 @@ func (d *decoder) foundHost(f *FoundHost) {
 		h = &Host{Name: f.Name, DeclRange: f.Range}
 		d.inv.hosts[h.Name] = h
 		d.inv.Hosts = append(d.inv.Hosts, h)
+		if byGroup {
+			d.byGroup[h] = true
+		}
 	}
 	if f.Address != "" {
 		d.foundAddress[h] = f.Address
@@ -100,6 +105,7 @@ func (d *decoder) foundHost(f *FoundHost) {
 	settings.fill(d.foundSSH[h]) // what was found before, by a source that is less to say
 	d.foundSSH[h] = settings
 	h.layers = append(h.layers, f.Layer)
+	h.foundIn = append(h.foundIn, f)
 	for _, g := range f.Groups {
 		d.foundGroup(&FoundGroup{Name: g, Hosts: []string{f.Name}, Layer: Layer{Range: f.Range}})
 	}
@@ -145,9 +151,9 @@ func (d *decoder) nameFound(kind, name string, rng hcl.Range) bool {
 
 // sameName tells of a group that is called like a host.
 func (d *decoder) sameName(g *Group, h *Host) {
-	if g.found { // as Ansible has it: a pattern means the group
+	if g.found { // as Ansible has it: a pattern means the host
 		if !slices.ContainsFunc(g.direct, func(r reference) bool { return r.name == h.Name }) || len(g.direct) > 1 {
-			d.warn(g.DeclRange, "Duplicate name", "%q is a host too, found at %s. A pattern means the group.", g.Name, place(h.DeclRange))
+			d.warn(g.DeclRange, "Duplicate name", "%q is a host too, found at %s. A pattern means the host.", g.Name, place(h.DeclRange))
 		}
 		return
 	}

@@ -10,7 +10,7 @@ import (
 func (d *decoder) group(b *hcl.Block) {
 	c := d.content(b, groupSchema)
 	g := &Group{
-		Name: b.Labels[0], SSH: d.settings(c.Attributes), DeclRange: b.DefRange,
+		Name: b.Labels[0], SSH: d.settings(c.Attributes), DeclRange: b.DefRange, args: c.Attributes,
 		direct: d.references(c.Attributes["hosts"]), layers: d.layers(c.Attributes["vars"], b.DefRange),
 	}
 	var before *hcl.Range
@@ -47,7 +47,8 @@ func (d *decoder) membership() {
 	d.children()
 	state := map[*Group]int{}
 	for _, g := range d.inv.Groups {
-		d.close(g, state, nil)
+		d.loops(g, state, nil)
+		d.fillHosts(g)
 	}
 	d.depths()
 	for _, g := range d.inv.Groups {
@@ -57,6 +58,7 @@ func (d *decoder) membership() {
 			}
 		}
 	}
+	d.order()
 }
 
 // groupHint says what to do about a group that is not there, with a blank before it.
@@ -94,8 +96,8 @@ func (d *decoder) children() {
 	}
 }
 
-// close computes all hosts of g, its children's included. state: 1 while under way, 2 when done.
-func (d *decoder) close(g *Group, state map[*Group]int, path []string) {
+// loops tells of groups that contain themselves. state: 1 while under way, 2 when done.
+func (d *decoder) loops(g *Group, state map[*Group]int, path []string) {
 	path = append(path, g.Name)
 	if state[g] == 1 {
 		d.fault(g.DeclRange, "Group loop", "The group contains itself: %s.", arrows(path[slices.Index(path, g.Name):]))
@@ -104,22 +106,8 @@ func (d *decoder) close(g *Group, state map[*Group]int, path []string) {
 		return
 	}
 	state[g] = 1
-	seen := map[string]bool{}
-	add := func(name string) {
-		if !seen[name] {
-			seen[name] = true
-			g.Hosts = append(g.Hosts, name)
-		}
-	}
-	for _, ref := range g.direct {
-		add(ref.name)
-	}
 	for _, c := range g.Children {
-		child := d.inv.groups[c]
-		d.close(child, state, path)
-		for _, name := range child.Hosts {
-			add(name)
-		}
+		d.loops(d.inv.groups[c], state, path)
 	}
 	state[g] = 2
 }

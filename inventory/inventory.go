@@ -24,6 +24,13 @@ type Inventory struct {
 	groups    map[string]*Group
 	networks  map[string]*Network
 	localhost *Host
+
+	// for ExplainSSH
+	sshArgs       hcl.Attributes
+	sshRange      hcl.Range
+	over          map[string]cty.Value
+	login         SSH
+	noDefaultJump map[*Host]bool
 }
 
 // The kinds of connection to a host.
@@ -57,6 +64,8 @@ type SSH struct {
 	Connection     string // ConnectSSH or ConnectLocal
 	Jump           []Jump // visited from left to right; nil: not said, empty: none
 
+	Become         *bool  // nil: as the play has it
+	BecomeUser     string // in place of the play's
 	BecomeMethod   string // "sudo", "doas" or "su"
 	BecomePassword string // sensitive
 	BecomeFlags    []string
@@ -82,6 +91,11 @@ type Host struct {
 
 	own    map[string]cty.Value // of the host itself
 	layers []Layer              // the same, each place by itself, what wins last
+
+	// for ExplainSSH
+	args    hcl.Attributes
+	said    *connection // by its block
+	foundIn []*FoundHost
 }
 
 // NIC is a network interface that the inventory knows of.
@@ -103,6 +117,7 @@ type Group struct {
 	SSH       SSH
 	DeclRange hcl.Range
 
+	args     hcl.Attributes
 	direct   []reference
 	depth    int // longest way down from a group that has no parent
 	priority int // among groups of one depth
@@ -167,6 +182,8 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.Relay, from.Relay)
 	fill(&s.ConfigFile, from.ConfigFile)
 	fill(&s.ConfigHost, from.ConfigHost)
+	fill(&s.Become, from.Become)
+	fill(&s.BecomeUser, from.BecomeUser)
 	fill(&s.BecomeMethod, from.BecomeMethod)
 	fill(&s.BecomePassword, from.BecomePassword)
 	fillList(&s.HostKeys, from.HostKeys)

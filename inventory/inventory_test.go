@@ -90,7 +90,7 @@ func TestPatterns(t *testing.T) {
 		"@" + file:               "db-b web01",
 		"all:!prod:!jump":        "lonely",
 		"prod[0:100]":            "web01 web02 web03 db-c db-a db-b",
-		"web:&~0[12]:!web01.*":   "web02",
+		"web:&~.*0[12]:!web01.*": "web02",
 		"lonely:empty":           "lonely",
 		"web01.example.com:jump": "web01 jump",
 	} {
@@ -126,7 +126,9 @@ func TestPatternFaults(t *testing.T) {
 		"db[7]":       "no host matches",
 		"~(":          "missing closing )",
 		"@/no/such/f": "no such file",
-		"[a-":         "syntax error",
+		"[a-":         "no host matches",
+		"~(?!web)":    "all:!~expression",
+		"fe80::1":     `"fe80::1" is neither`,
 	} {
 		if hosts, err := inv.Match(pattern); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %s, %v; want %q", pattern, names(hosts), err, want)

@@ -29,10 +29,12 @@ func (d *decoder) merge() {
 		}
 	}
 	hops := d.defaultHops()
+	d.inv.noDefaultJump = map[*Host]bool{}
 	for _, h := range all {
 		defaults := d.inv.SSH
 		if h.Implicit || hops[h.Name] {
 			defaults.Jump = nil
+			d.inv.noDefaultJump[h] = true
 		}
 		h.fill(defaults)
 		d.loginOf(h)
@@ -48,7 +50,7 @@ func (d *decoder) merge() {
 
 // loginOf fills in what is for hosts of which nothing else is said. Host keys that are pinned stay pinned.
 func (d *decoder) loginOf(h *Host) {
-	login := d.login
+	login := d.inv.login
 	if len(h.HostKeys)+len(h.HostCAs) > 0 {
 		login.HostKeyPolicy = ""
 	}

@@ -4,16 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// Match returns the hosts that a pattern of Ansible's kind names, each once: all, *, names, groups, globs, ~regexp, a:b and
-// a,b (union), &x (intersection), !x (exclusion), group[0], group[-1], group[0:2] (both ends included), @file. Unions are
-// made first, then intersections, then exclusions. The order is that of the pattern and, within a group, of the group.
+// Match returns the hosts that a pattern of Ansible's kind names, each once: all, *, names, groups, globs, ~regexp (from the start
+// of a name on), a:b and a,b (union), &x (intersection), !x (exclusion), group[0], group[-1], group[0:2] (both ends included),
+// @file. Globs and expressions are held against groups, "all" included, and hosts. Unions are made first, then intersections, then
+// exclusions. The order is that of the pattern and, within a group, of the group.
 //
 // A name that is neither a host nor a group is an error, and so is a pattern that matches nothing.
 func (inv *Inventory) Match(pattern string) ([]*Host, error) {
@@ -142,26 +141,6 @@ func (p *parsed) file(name string, depth int) error {
 	return nil
 }
 
-// splitTerms splits at commas and colons that stand outside of brackets and parentheses.
-func splitTerms(s string) []string {
-	var out []string
-	depth, start := 0, 0
-	for i, c := range s {
-		switch c {
-		case '[', '(':
-			depth++
-		case ']', ')':
-			depth--
-		case ',', ':':
-			if depth <= 0 {
-				out = append(out, strings.TrimSpace(s[start:i]))
-				start = i + 1
-			}
-		}
-	}
-	return append(out, strings.TrimSpace(s[start:]))
-}
-
 func (inv *Inventory) union(terms []string) ([]*Host, error) {
 	var out []*Host
 	seen := map[*Host]bool{}
@@ -194,57 +173,79 @@ func keep(hosts, set []*Host, in bool) []*Host {
 	return out
 }
 
-// term returns the hosts that one term names.
+// term returns the hosts that one term names, a host perhaps more than once.
 func (inv *Inventory) term(t string) ([]*Host, error) {
-	switch {
-	case t == "all" || t == "*":
-		return inv.Hosts, nil
-	case t == "":
+	if h := inv.hosts[t]; h != nil { // which goes before a group of the same name
+		return []*Host{h}, nil
+	}
+	if t == "" {
 		return nil, errors.New("a term of the pattern is empty")
-	case t[0] == '~':
-		re, err := regexp.Compile(t[1:])
-		if err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", t, err)
-		}
-		return inv.filter(re.MatchString), nil
 	}
 	if base, sub, ok := subscript(t); ok {
-		set, err := inv.term(base)
+		set, err := inv.plainTerm(base)
+		return slice(set, sub), err
+	}
+	return inv.plainTerm(t)
+}
+
+// plainTerm returns the hosts of a term without a subscript.
+func (inv *Inventory) plainTerm(t string) ([]*Host, error) {
+	if t[0] == '~' {
+		re, err := regexp.Compile(t[1:])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("pattern %q: %w%s", t, err, lookaround(t))
 		}
-		return slice(set, sub), nil
+		re = regexp.MustCompile("^(?:" + t[1:] + ")") // as re.match of Python, which Ansible calls
+		return inv.filter(re.MatchString), nil
 	}
 	if strings.ContainsAny(t, "*?[") {
-		if _, err := path.Match(t, ""); err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", t, err)
-		}
-		return inv.filter(func(name string) bool { ok, _ := path.Match(t, name); return ok }), nil
+		return inv.filter(func(name string) bool { return glob(t, name) }), nil
 	}
 	return inv.named(t)
 }
 
+// lookaround says how to do without what Python's regular expressions have and Go's have not.
+func lookaround(t string) string {
+	if strings.Contains(t, "(?!") || strings.Contains(t, "(?=") || strings.Contains(t, "(?<") {
+		return ": for all but some write all:!~expression"
+	}
+	return ""
+}
+
 func (inv *Inventory) named(name string) ([]*Host, error) {
-	if g := inv.groups[name]; g != nil && name != "all" {
-		return inv.lookup(g.Hosts), nil
+	if hosts, ok := inv.members(name); ok {
+		return hosts, nil
 	}
 	if h := inv.Host(name); h != nil {
 		return []*Host{h}, nil
 	}
-	if name == "ungrouped" {
-		var out []*Host
-		for _, h := range inv.Hosts {
-			if len(h.Groups) == 0 {
-				out = append(out, h)
-			}
-		}
-		return out, nil
+	if name == "127.0.0.1" || name == "::1" { // as Ansible has it
+		return []*Host{inv.localhost}, nil
 	}
 	known := inv.hostNames()
 	for _, g := range inv.Groups {
 		known = append(known, g.Name)
 	}
 	return nil, &unknownName{name, DidYouMean(name, known)}
+}
+
+// members are the hosts of a group; "all" and "ungrouped" are always there.
+func (inv *Inventory) members(group string) ([]*Host, bool) {
+	switch g := inv.groups[group]; {
+	case group == "all":
+		return inv.Hosts, true
+	case group == "ungrouped":
+		var out []*Host
+		for _, h := range inv.Hosts {
+			if len(h.Groups) == 0 {
+				out = append(out, h)
+			}
+		}
+		return out, true
+	case g != nil:
+		return inv.lookup(g.Hosts), true
+	}
+	return nil, false
 }
 
 func (inv *Inventory) lookup(names []string) []*Host {
@@ -255,70 +256,26 @@ func (inv *Inventory) lookup(names []string) []*Host {
 	return out
 }
 
-// filter returns the hosts whose name, or one of whose groups' names, is right.
+// filter returns the hosts of the groups whose name is right, and then those whose own name is.
 func (inv *Inventory) filter(right func(string) bool) []*Host {
 	var out []*Host
-	seen := map[*Host]bool{}
-	add := func(h *Host) {
-		if !seen[h] {
-			seen[h] = true
-			out = append(out, h)
+	add := func(group string) {
+		if right(group) {
+			set, _ := inv.members(group)
+			out = append(out, set...)
 		}
 	}
+	add("all")
+	add("ungrouped")
 	for _, g := range inv.Groups {
-		if right(g.Name) {
-			for _, h := range inv.lookup(g.Hosts) {
-				add(h)
-			}
+		if g.Name != "all" && g.Name != "ungrouped" {
+			add(g.Name)
 		}
 	}
 	for _, h := range inv.Hosts {
 		if right(h.Name) {
-			add(h)
+			out = append(out, h)
 		}
 	}
 	return out
-}
-
-// index is a subscript: one position, or from the first to the last of a range. Negative ones count from the end.
-type index struct {
-	first, last       int
-	openEnd, isSingle bool
-}
-
-var subscripts = regexp.MustCompile(`^(.+)\[(-?\d+)?(:(-?\d+)?)?\]$`)
-
-func subscript(t string) (base string, sub index, ok bool) {
-	m := subscripts.FindStringSubmatch(t)
-	if m == nil || m[2] == "" && m[3] == "" {
-		return "", sub, false
-	}
-	sub.first, _ = strconv.Atoi(m[2])
-	sub.last, _ = strconv.Atoi(m[4])
-	sub.isSingle, sub.openEnd = m[3] == "", m[4] == ""
-	return m[1], sub, true
-}
-
-func slice(set []*Host, s index) []*Host {
-	n := len(set)
-	from, to := s.first, s.last
-	if from < 0 {
-		from += n
-	}
-	if to < 0 {
-		to += n
-	}
-	if s.isSingle {
-		to = from
-		if from < 0 {
-			return nil
-		}
-	} else if s.openEnd {
-		to = n - 1
-	}
-	from, to = max(from, 0), min(to, n-1)
-	if from > to {
-		return nil
-	}
-	return set[from : to+1]
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func TestMatchKnown(t *testing.T) {
-	inv, diags := Decode(Input{List: []string{"a1", "a2", "b1"}})
+	inv, diags := Decode(Input{List: []string{"w1", "w2", "b1"}})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -14,13 +14,13 @@ func TestMatchKnown(t *testing.T) {
 		pattern        string
 		hosts, unknown []string
 	}{
-		{"a1", []string{"a1"}, nil},
-		{"a1,nobody", []string{"a1"}, []string{"nobody"}},
+		{"w1", []string{"w1"}, nil},
+		{"w1,nobody", []string{"w1"}, []string{"nobody"}},
 		{"nobody", nil, []string{"nobody"}},
 		{"nobody[0]", nil, []string{"nobody"}},
-		{"a*:!nobody", []string{"a1", "a2"}, []string{"nobody"}},
-		{"a*:&nobody", nil, []string{"nobody"}},
-		{"!a1", []string{"a2", "b1"}, nil},
+		{"w*:!nobody", []string{"w1", "w2"}, []string{"nobody"}},
+		{"w*:&nobody", nil, []string{"nobody"}},
+		{"!w1", []string{"w2", "b1"}, nil},
 		{"c*", nil, nil},
 	} {
 		hosts, unknown, err := inv.MatchKnown(c.pattern)

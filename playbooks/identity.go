@@ -2,6 +2,8 @@ package playbooks
 
 import (
 	"fmt"
+
+	"labctl/inventory"
 )
 
 // Label is what the step is about: the key of its object once evaluated, the label as written otherwise.
@@ -17,18 +19,35 @@ func (s *Step) Label() string {
 // Become is the user that the play becomes on this host when its tasks do not say otherwise, "" for the login user. It is
 // the user whose session brings the facts.
 func (r *HostRun) Become() string {
-	if !r.play.become {
+	return r.becomes(r.play.become, func() string {
+		e := &evaluation{site: r.play.site, host: r.host}
+		return r.text(r.play.becomeUser, "become_user", instance{ctx: r.ctx}, e)
+	})
+}
+
+// becomes is the user to become, where the play or task says whether to and whom. Variables of Ansible that a host has go before, as
+// they do there.
+func (r *HostRun) becomes(on bool, user func() string) string {
+	if r.host.Become != nil {
+		on = *r.host.Become
+	}
+	if !on {
 		return ""
 	}
-	e := &evaluation{site: r.play.site, host: r.host}
-	if u := r.text(r.play.becomeUser, "become_user", instance{ctx: r.ctx}, e); u != "" {
+	if r.host.BecomeUser != "" {
+		return r.host.BecomeUser
+	}
+	if u := user(); u != "" {
 		return u
 	}
 	return "root"
 }
 
-// Becomes reports whether a task of the play, a handler's included, becomes another user.
-func (p *Play) Becomes() bool {
+// Becomes reports whether a task of the play, a handler's included, becomes another user on a host.
+func (p *Play) Becomes(h *inventory.Host) bool {
+	if h.Become != nil {
+		return *h.Become
+	}
 	if p.become {
 		return true
 	}

@@ -298,17 +298,11 @@ func (r *HostRun) become(t *Task, in instance, e *evaluation) string {
 	if t.become != nil {
 		on = *t.become
 	}
-	if !on {
-		return ""
-	}
 	user := t.becomeUser
 	if user == nil {
 		user = r.play.becomeUser
 	}
-	if s := r.text(user, "become_user", in, e); s != "" {
-		return s
-	}
-	return "root"
+	return r.becomes(on, func() string { return r.text(user, "become_user", in, e) })
 }
 
 func (r *HostRun) timeout(t *Task, in instance, e *evaluation) time.Duration {

@@ -113,7 +113,7 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 		selected[i], any = hosts, any || len(hosts) > 0
 		for _, h := range hosts {
 			r.last[h.Name] = i
-			if p.Becomes() {
+			if p.Becomes(h) {
 				r.planAs[h.Name] = "root"
 			}
 		}

@@ -54,26 +54,51 @@ func hopHost(inv *inventory.Inventory, hop inventory.Hop) *inventory.Host {
 // filler completes a target by a configuration: (*sshconfig.Config).Complete or CompleteHop.
 type filler func(config *sshconfig.Config, t *transport.Target, alias string, options []string, jump bool) error
 
-// target merges one host's settings; what is zero afterwards is transport's default. The configuration, which a host that was found
-// in a file of its own has there, is asked for the address, as by Ansible, and may add hops only where the inventory has said
-// nothing of them.
+// target merges one host's settings; what is zero afterwards is transport's default. The configuration may add hops only where the
+// inventory has said nothing of them.
 func target(h *inventory.Host, via *transport.Target, config *sshconfig.Config, fill filler) (*transport.Target, error) {
-	t := &transport.Target{
-		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, Via: via,
+	t := declared(h)
+	t.Via = via
+	config, alias, err := lookup(h, config)
+	if err != nil {
+		return nil, err
+	}
+	return t, fill(config, t, alias, h.Options, h.Jump == nil && via == nil)
+}
+
+// declared is what the inventory says of a host.
+func declared(h *inventory.Host) *transport.Target {
+	return &transport.Target{
+		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User,
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
 		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
 	}
+}
+
+// lookup is the configuration that knows of a host, and by what name: the address, as with Ansible, unless the host was found in a
+// configuration of its own.
+func lookup(h *inventory.Host, config *sshconfig.Config) (*sshconfig.Config, string, error) {
 	alias := h.Address
-	if h.ConfigFile != "" {
-		var err error
-		if config, err = config.Of(h.ConfigFile); err != nil {
-			return nil, err
-		}
-	}
 	if h.ConfigHost != "" {
 		alias = h.ConfigHost
 	}
-	return t, fill(config, t, alias, h.Options, h.Jump == nil && via == nil)
+	if h.ConfigFile == "" {
+		return config, alias, nil
+	}
+	config, err := config.Of(h.ConfigFile)
+	return config, alias, err
+}
+
+// Explain lists what config adds to what the inventory says of how a host is reached, or has go before it.
+func Explain(h *inventory.Host, config *sshconfig.Config) ([]sshconfig.Origin, error) {
+	if h.Connection != inventory.ConnectSSH {
+		return nil, nil
+	}
+	config, alias, err := lookup(h, config)
+	if err != nil {
+		return nil, err
+	}
+	return config.Explain(declared(h), alias, h.Options, h.ProxyCommand == "" && len(h.Jump) == 0)
 }

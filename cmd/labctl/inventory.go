@@ -3,12 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"labctl/inventory"
 )
@@ -35,7 +33,7 @@ groups. With -o json, writes them in the form of 'ansible-inventory --list',
 which Ansible reads too. Sensitive values are not shown.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.load(at, &s)
+			st, err := a.load(placePath(at, &s), &s)
 			if err != nil {
 				return err
 			}
@@ -56,7 +54,7 @@ which Ansible reads too. Sensitive values are not shown.`,
 		},
 	}
 	s.register(cmd)
-	cmd.Flags().StringVar(&at, "site", ".", "site that declares the hosts")
+	registerPlace(cmd, &at)
 	cmd.Flags().StringVarP(&out, "output", "o", "text", "text or json")
 	return cmd
 }
@@ -99,7 +97,7 @@ func (a *app) inventoryGraphCmd() *cobra.Command {
 		Short: "Draw the groups and hosts as 'ansible-inventory --graph' does",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.load(at, &s)
+			st, err := a.load(placePath(at, &s), &s)
 			if err != nil {
 				return err
 			}
@@ -112,7 +110,7 @@ func (a *app) inventoryGraphCmd() *cobra.Command {
 		},
 	}
 	s.register(cmd)
-	cmd.Flags().StringVar(&at, "site", ".", "site that declares the hosts")
+	registerPlace(cmd, &at)
 	return cmd
 }
 
@@ -131,39 +129,4 @@ func (a *app) graphGroup(inv *inventory.Inventory, name string, depth int) {
 	for _, h := range hosts {
 		row(h, depth+1)
 	}
-}
-
-func (a *app) inventoryExplainCmd() *cobra.Command {
-	var s siteFlags
-	var at string
-	cmd := &cobra.Command{
-		Use:   "explain HOST",
-		Short: "Say where each variable of a host comes from",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.load(at, &s)
-			if err != nil {
-				return err
-			}
-			h, err := st.oneHost(args[0], "explain tells of one")
-			if err != nil {
-				return err
-			}
-			for _, o := range st.Inventory.Explain(h) {
-				b, err := ctyjson.Marshal(shown(o.Value), shown(o.Value).Type())
-				if err != nil {
-					return err
-				}
-				hidden := ""
-				if !o.Wins {
-					hidden = ", hidden"
-				}
-				fmt.Fprintf(a.out, "%s = %s  (%s, %s:%d%s)\n", o.Name, b, o.From, filepath.ToSlash(o.Range.Filename), o.Range.Start.Line, hidden)
-			}
-			return nil
-		},
-	}
-	s.register(cmd)
-	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
-	return cmd
 }

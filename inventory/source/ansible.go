@@ -23,7 +23,7 @@ func (a Ansible) Name() string { return a.Path }
 
 // Load reads the inventory.
 func (a Ansible) Load(ctx context.Context, env *Env) (*inventory.Found, hcl.Diagnostics) {
-	f := &inventory.Found{}
+	f := &inventory.Found{ByGroup: true}
 	info, err := os.Stat(a.Path)
 	if err == nil && info.IsDir() {
 		return f, a.dir(ctx, env, a.Path, f, 0)

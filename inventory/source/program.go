@@ -37,6 +37,7 @@ func (p Program) Load(ctx context.Context, env *Env) (*inventory.Found, hcl.Diag
 		return f, hcl.Diagnostics{fault(hcl.Range{}, "Wrong inventory", "What %s prints is not JSON: %s.", p.Name(), err)}
 	}
 	d := newDocument(p.Name(), out, root)
+	f.ByGroup = root.Kind != yaml.SequenceNode
 	switch at := slices.Index(p.Args, "--list"); {
 	case root.Kind == yaml.SequenceNode:
 		return f, hostList(d, root, false, f)

@@ -40,8 +40,7 @@ func (c *Config) with(options []string) *Config {
 }
 
 func (c *Config) complete(t *transport.Target, q Query, options []string, jump bool, seen []string) error {
-	q.Command = agentCommand
-	q.Layers = []Layer{{Source: "settings of " + t.Name, Options: given(t, jump)}, {Source: "options of " + t.Name, Options: options}}
+	q = layered(q, t, options, jump)
 	s, err := c.Resolve(q)
 	if err != nil {
 		return err
@@ -57,6 +56,13 @@ func (c *Config) complete(t *transport.Target, q Query, options []string, jump b
 	s.link(t)
 	c.note(q.Host, s)
 	return c.way(t, s, q.Host, seen)
+}
+
+// layered has a question take part what the inventory says: of the host, and as options.
+func layered(q Query, t *transport.Target, options []string, jump bool) Query {
+	q.Command = agentCommand
+	q.Layers = []Layer{{Source: "settings of " + t.Name, Options: given(t, jump)}, {Source: "options of " + t.Name, Options: options}}
+	return q
 }
 
 // given is what a target says, as options: it takes part in what matches, and in tokens.
