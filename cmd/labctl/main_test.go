@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 			os.Exit(verb(os.Args[2:]))
 		}
 	}
-	testscript.Main(m, map[string]func(){"labctl": func() { os.Exit(Main()) }, playbookName: func() { os.Exit(Main()) }})
+	testscript.Main(m, map[string]func(){"labctl": func() { os.Exit(Main()) }, playbookName: func() { os.Exit(Main()) }, "vagrant-recorder": recorderMain})
 }
 
 // TestScripts runs every testdata/script/*.txtar as a shell session. Those whose name begins with "sandbox" need root.
