@@ -51,6 +51,18 @@ func (inv *Inventory) chain(h *Host, path []string) ([]Hop, error) {
 	return out, nil
 }
 
+// Behind returns the names of the hosts that are reached through h, in the order of their declaration.
+func (inv *Inventory) Behind(h *Host) []string {
+	var out []string
+	for _, other := range inv.Hosts {
+		hops, err := inv.Chain(other)
+		if err == nil && slices.ContainsFunc(hops, func(hop Hop) bool { return hop.Host == h }) {
+			out = append(out, other.Name)
+		}
+	}
+	return out
+}
+
 // hop resolves one name. What is not in the inventory must look like an address, lest a typing error be taken for one.
 func (inv *Inventory) hop(j Jump) (Hop, error) {
 	if h := inv.Host(j.Text); h != nil && !h.Implicit {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -29,6 +28,8 @@ type FileRef struct {
 	Path   string // the file on this machine, or ""
 	Data   []byte // the content itself, when there is no file
 	URL    string // where the runner is to download it from; then Size and Path are not known yet
+
+	secret bool // it begins with a private key
 }
 
 // Open returns the content.
@@ -42,8 +43,7 @@ func (f FileRef) Open() (io.ReadCloser, error) {
 // fileContent is a file that was read once.
 type fileContent struct {
 	FileRef
-	text   *string // nil: too large, or not text
-	secret bool    // it holds a private key
+	text *string // nil: too large, or not text
 }
 
 // contents caches what was read from files, by path: a thousand hosts take the same one.
@@ -114,7 +114,7 @@ func hashFile(path string) (fileContent, error) {
 		s := head.String()
 		out.text = &s
 	}
-	out.secret = bytes.Contains(head.Bytes(), []byte("PRIVATE KEY-----"))
+	out.secret = isPrivateKey(head.String())
 	return out, nil
 }
 
@@ -206,12 +206,6 @@ func (e *evaluation) source(t *Task, b *body, ctx *hcl.EvalContext) []FileRef {
 		e.fault(rng, "Cannot read file", "Cannot read %s: %s.", path, err)
 		return nil
 	}
-	if f.secret {
-		e.diags = append(e.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning, Summary: "Private key", Subject: rng.Ptr(),
-			Detail: fmt.Sprintf("%s holds a private key. To reach hosts behind others, labctl needs no key on them.", path),
-		})
-	}
 	return e.put(b, f)
 }
 
@@ -283,5 +277,5 @@ func (e *evaluation) render(path string, b *body, ctx *hcl.EvalContext, rng hcl.
 		return nil
 	}
 	sum := sha256.Sum256([]byte(text))
-	return e.put(b, fileContent{FileRef: FileRef{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text)), Data: []byte(text)}})
+	return e.put(b, fileContent{FileRef: FileRef{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text)), Data: []byte(text), secret: isPrivateKey(text)}})
 }

@@ -157,6 +157,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	r.key(t, in, e, s.body)
 	r.deadline(t, s.body)
 	s.Files = append(e.source(t, s.body, in.ctx), t.remote(s.body)...)
+	e.warnOfKey(t, s.body, s.Files)
 	s.Home = e.bringsHome(t, s.body)
 	r.ends(&s, e)
 	s.Become = r.become(t, in, e)
