@@ -52,7 +52,7 @@ func (s *agentStart) failure(op string, c *started, noise []byte, err error) err
 	case waitErr == nil:
 		e.Err = fmt.Errorf("the command ended with status %d", status)
 		c.explain(e, status)
-		if e.Hint == "" && errors.Is(err, io.EOF) {
+		if e.Hint == "" && errors.Is(err, io.EOF) && !terminalWanted.MatchString(e.Stderr) { // which is the reason
 			e.Hint = s.diagnosis(e)
 		}
 	case !errors.Is(err, io.EOF):
