@@ -72,12 +72,7 @@ func TestWhereToDialFrom(t *testing.T) {
 func TestConnectionAttempts(t *testing.T) {
 	me := newLogin(t)
 	s := transporttest.NewSSHD(t, me.keys())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	_ = l.Close()
+	addr := closedPort(t)
 	target := me.target(t, "a", s.Addr, s.HostKey)
 	target.Dial, target.ConnectionAttempts = addr, 3
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

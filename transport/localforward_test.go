@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"fmt"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -17,12 +16,7 @@ import (
 func TestLocalForwardWithHostKeyAlias(t *testing.T) {
 	me := newLogin(t)
 	jump, far := transporttest.NewSSHD(t, me.keys()), transporttest.NewSSHD(t, me.keys())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	local := l.Addr().String()
-	_ = l.Close()
+	local := closedPort(t)
 	args := strings.Fields(openssh(me, jump, fmt.Sprintf("-N -o ExitOnForwardFailure=yes -L %s:%s", local, far.Addr)))
 	cmd := exec.Command(args[0], args[1:]...)
 	if err := cmd.Start(); err != nil {
@@ -41,7 +35,7 @@ func TestLocalForwardWithHostKeyAlias(t *testing.T) {
 	if out, _ := run(t, dial(t, p, target), "echo through", ""); out != "through\n" {
 		t.Errorf("got %q", out)
 	}
-	_, err = p.Dial(t.Context(), &strange)
+	_, err := p.Dial(t.Context(), &strange)
 	if e := asError(t, err); e.Phase != transport.PhaseHostKey {
 		t.Errorf("phase %s", e.Phase)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -172,12 +171,7 @@ func TestUnreachable(t *testing.T) {
 	me := newLogin(t)
 	jump := transporttest.NewSSHD(t, me.keys())
 	strict := transporttest.NewSSHD(t, me.keys(), "AllowTcpForwarding no")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	_ = l.Close()
+	nobody := closedPort(t)
 	hungUp := transporttest.New(t, transporttest.Config{Drop: func(int64) bool { return true }})
 	via := func(s *transporttest.SSHD, name, addr string) *transport.Target {
 		target := me.target(t, name, addr, s.HostKey)

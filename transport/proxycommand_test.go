@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -78,12 +77,7 @@ func TestProxyCommandOfAHop(t *testing.T) {
 
 func TestProxyCommandThatFails(t *testing.T) {
 	me := newLogin(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	_ = l.Close()
+	nobody := closedPort(t)
 	jump := transporttest.NewSSHD(t, me.keys(), "AllowTcpForwarding no")
 	target := me.target(t, "boxA", nobody, jump.HostKey)
 	for name, c := range map[string]struct {

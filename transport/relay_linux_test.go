@@ -173,26 +173,10 @@ func TestRelayDoesNotStandStill(t *testing.T) {
 	bastion := transporttest.NewSSHD(t, me.keys(), "AllowTcpForwarding no")
 	hop := me.target(t, "bastion", bastion.Addr, bastion.HostKey)
 	hop.Relay = true
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = io.Copy(c, c)
-			}()
-		}
-	}()
+	echo := transporttest.Serve(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
 	c := dial(t, newPool(t, transport.Options{Agents: realAgents(t)}), hop).(transport.Forwarder)
 	forward := func() net.Conn {
-		conn, err := c.Forward(t.Context(), l.Addr().String())
+		conn, err := c.Forward(t.Context(), echo)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"labctl/modules/host"
+	"labctl/transport/transporttest"
 )
 
 // dialNet connects by package net: what is tested is the protocol.
@@ -75,24 +77,8 @@ type direct struct {
 
 func echo(t *testing.T) uint32 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = io.Copy(c, c)
-			}()
-		}
-	}()
-	return uint32(l.Addr().(*net.TCPAddr).Port)
+	addr := transporttest.Serve(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+	return uint32(netip.MustParseAddrPort(addr).Port())
 }
 
 func open(t *testing.T, conn ssh.Conn, port uint32) ssh.Channel {

@@ -203,31 +203,17 @@ func TestSSHGivesTheTerminalBack(t *testing.T) {
 // A server that answers once its client has said its last, and one that hangs up first.
 func TestProxyHalfClose(t *testing.T) {
 	site := sshdSite(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				first := make([]byte, 1)
-				if _, err := io.ReadFull(c, first); err != nil || first[0] == 'q' {
-					return
-				}
-				sum := sha256.New()
-				_, _ = io.Copy(sum, c)
-				fmt.Fprintf(c, "%x", sum.Sum(nil))
-			}()
+	addr := transporttest.Serve(t, func(c net.Conn) {
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(c, first); err != nil || first[0] == 'q' {
+			return
 		}
-	}()
+		sum := sha256.New()
+		_, _ = io.Copy(sum, c)
+		fmt.Fprintf(c, "%x", sum.Sum(nil))
+	})
 	said := bytes.Repeat([]byte("0123456789abcdef"), 40000)
-	p := exec.Command("labctl", "proxy", "-F", "none", "--site", site, "-W", l.Addr().String(), "box")
+	p := exec.Command("labctl", "proxy", "-F", "none", "--site", site, "-W", addr, "box")
 	p.Stdin = bytes.NewReader(append([]byte("x"), said...))
 	out, err := p.CombinedOutput()
 	if want := fmt.Sprintf("%x", sha256.Sum256(said)); err != nil || string(out) != want {
@@ -239,7 +225,7 @@ func TestProxyHalfClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	q := launchFrom(t, r, "proxy", "-F", "none", "--site", site, "-W", l.Addr().String(), "box")
+	q := launchFrom(t, r, "proxy", "-F", "none", "--site", site, "-W", addr, "box")
 	if _, err := w.WriteString("q"); err != nil {
 		t.Fatal(err)
 	}
