@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -237,19 +238,33 @@ func (p probes) resolve(ctx context.Context, name string, family int) (netip.Add
 		if family != 0 && database != fmt.Sprintf("ahostsv%d", family) {
 			continue
 		}
-		e := host.Exec{Argv: []string{"getent", database, name}}
-		if p.n != p.n.h.self {
-			e.NetNS = p.n.ref
-		}
-		r, err := p.n.h.Commands().Run(ctx, e)
+		all, err := p.getent(ctx, database, name)
 		if err != nil {
 			return netip.Addr{}, &host.Error{Op: "resolve", Object: name, Err: err}
 		}
-		if words := strings.Fields(string(r.Stdout)); len(words) > 0 {
-			if ip, err := netip.ParseAddr(words[0]); err == nil {
-				return ip.Unmap(), nil
-			}
+		if len(all) > 0 {
+			return all[0], nil
 		}
 	}
 	return netip.Addr{}, &host.Error{Op: "resolve", Object: name, Kind: host.ErrNotExist}
+}
+
+// getent lists the addresses of a name by a database of getent(1), each once; none is no error.
+func (p probes) getent(ctx context.Context, database, name string) ([]netip.Addr, error) {
+	e := host.Exec{Argv: []string{"getent", database, name}}
+	if p.n != p.n.h.self {
+		e.NetNS = p.n.ref
+	}
+	r, err := p.n.h.Commands().Run(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Addr
+	for line := range strings.Lines(string(r.Stdout)) { // ADDRESS TYPE [NAME], once for each type of socket
+		word, _, _ := strings.Cut(line, " ")
+		if ip, err := netip.ParseAddr(word); err == nil && !slices.Contains(out, ip.Unmap()) {
+			out = append(out, ip.Unmap())
+		}
+	}
+	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"labctl/modules/host"
@@ -44,18 +43,9 @@ func (p probes) addresses(ctx context.Context, name string) ([]netip.Addr, error
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{ip.Unmap()}, nil
 	}
-	r, err := p.n.h.Commands().Run(ctx, host.Exec{Argv: []string{"getent", "ahosts", name}})
+	out, err := p.getent(ctx, "ahosts", name)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w: give its address", name, err)
-	}
-	var out []netip.Addr
-	seen := map[netip.Addr]bool{}
-	for line := range strings.Lines(string(r.Stdout)) { // ADDRESS TYPE [NAME], once for each type of socket
-		word, _, _ := strings.Cut(line, " ")
-		if ip, err := netip.ParseAddr(word); err == nil && !seen[ip] {
-			seen[ip] = true
-			out = append(out, ip.Unmap())
-		}
 	}
 	if out == nil {
 		return nil, fmt.Errorf("look up %s: the name is unknown there", name)
