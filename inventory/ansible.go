@@ -83,19 +83,25 @@ func (d *decoder) connect(h *Host) {
 // said is what variables say of a connection.
 func said(vars map[string]cty.Value, fault func(name string, err error)) connection {
 	c := connection{}
+	eachConnectionVar(vars, func(name string, take func(*connection) error) {
+		if err := take(&c); err != nil {
+			fault(name, err)
+		}
+	})
+	return c
+}
+
+// eachConnectionVar calls f with each of Ansible's variables that counts, of those that mean the same the first, and with what sets
+// what it says.
+func eachConnectionVar(vars map[string]cty.Value, f func(name string, take func(*connection) error)) {
 	for _, v := range connectionVars {
 		for _, name := range v.names {
-			val, ok := vars[name]
-			if !ok || val.IsNull() {
-				continue
+			if val, ok := vars[name]; ok && !val.IsNull() {
+				f(name, func(c *connection) error { return c.take(v.set, val) })
+				break
 			}
-			if err := c.take(v.set, val); err != nil {
-				fault(name, err)
-			}
-			break
 		}
 	}
-	return c
 }
 
 // take sets what a variable says, when it can be read.
@@ -151,7 +157,7 @@ func (c *connection) setPort(v cty.Value) error {
 	return nil
 }
 
-// truth reads what Ansible takes for true and false (ansible.module_utils.parsing.convert_bool).
+// truth is Truth of a variable, which may be a bool already.
 func truth(v cty.Value) (bool, error) {
 	if v.Type() == cty.Bool {
 		return v.True(), nil
@@ -160,13 +166,18 @@ func truth(v cty.Value) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch strings.ToLower(s.AsString()) {
+	return Truth(s.AsString())
+}
+
+// Truth reads what Ansible takes for true and false (ansible.module_utils.parsing.convert_bool).
+func Truth(text string) (bool, error) {
+	switch strings.ToLower(text) {
 	case "y", "yes", "on", "1", "true", "t":
 		return true, nil
 	case "n", "no", "off", "0", "false", "f":
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is neither true nor false", s.AsString())
+	return false, fmt.Errorf("%q is neither true nor false", text)
 }
 
 func (c *connection) setChecking(v cty.Value) error {

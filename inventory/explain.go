@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // Setting is one thing that is said of how a host is reached, and where.
@@ -103,20 +102,30 @@ func (inv *Inventory) ExplainSSH(h *Host) []Setting {
 			out = append(out, v)
 		}
 	}
-	inv.eachVariable(inv.over, func(name string, c connection) {
-		add("variable "+name, hcl.Range{Filename: "-e"}, nil, c.address, c.ssh)
+	variable := func(from string, rng hcl.Range, take func(*connection) error) {
+		var c connection
+		if take(&c) == nil { // else it was told of
+			add(from, rng, nil, c.address, c.ssh)
+		}
+	}
+	eachConnectionVar(inv.over, func(name string, take func(*connection) error) {
+		variable("variable "+name, hcl.Range{Filename: "-e"}, take)
 	})
 	if h.said != nil {
 		add("host "+h.Name, h.DeclRange, h.args, h.said.address, h.said.ssh)
 	}
-	inv.eachVariable(h.Vars, func(name string, c connection) {
-		from, rng := "variable "+name, hcl.Range{}
-		for _, o := range inv.Explain(h) {
-			if o.Name == name && o.Wins {
-				from, rng = from+" of "+o.From, o.Range
-			}
+	origins := map[string]Origin{}
+	for _, o := range inv.Explain(h) {
+		if o.Wins {
+			origins[o.Name] = o
 		}
-		add(from, rng, nil, c.address, c.ssh)
+	}
+	eachConnectionVar(h.Vars, func(name string, take func(*connection) error) {
+		from, o := "variable "+name, origins[name]
+		if o.From != "" {
+			from += " of " + o.From
+		}
+		variable(from, o.Range, take)
 	})
 	for i := len(h.foundIn) - 1; i >= 0; i-- {
 		f := h.foundIn[i]
@@ -133,23 +142,6 @@ func (inv *Inventory) ExplainSSH(h *Host) []Setting {
 	add("defaults", hcl.Range{Filename: "command line and environment"}, nil, "", inv.login)
 	hide(out)
 	return out
-}
-
-// eachVariable calls f with what each of Ansible's variables says that counts.
-func (inv *Inventory) eachVariable(vars map[string]cty.Value, f func(name string, c connection)) {
-	for _, v := range connectionVars {
-		for _, name := range v.names {
-			val, ok := vars[name]
-			if !ok || val.IsNull() {
-				continue
-			}
-			var c connection
-			if err := c.take(v.set, val); err == nil {
-				f(name, c)
-			}
-			break
-		}
-	}
 }
 
 // hide finds out what wins. Of options, the first of a keyword does, where no argument says the same; files of keys in options add
