@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -36,11 +35,21 @@ func (f *becomeFlags) name() string {
 	return first(f.user, "root")
 }
 
+// checkMethod refuses a method that there is not.
+func (f *becomeFlags) checkMethod() error {
+	switch f.method {
+	case "", transport.BecomeSudo, transport.BecomeDoas, transport.BecomeSu:
+		return nil
+	}
+	return fmt.Errorf("--become-method %s is not known: sudo, doas or su", f.method)
+}
+
 // become settles how to become another user where the site does not say it. The password is asked for now.
 func (a *app) become(ctx context.Context, f *becomeFlags, s *siteFlags, c *connectFlags) (err error) {
+	if err := f.checkMethod(); err != nil {
+		return err
+	}
 	switch {
-	case f.method != "" && !slices.Contains([]string{transport.BecomeSudo, transport.BecomeDoas, transport.BecomeSu}, f.method):
-		return fmt.Errorf("--become-method %s is not known: sudo, doas or su", f.method)
 	case f.ask && f.passwordFile != "":
 		return errors.New("-K (--ask-become-pass) and --become-password-file are one too many")
 	case f.ask && c.batch:

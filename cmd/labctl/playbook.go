@@ -35,8 +35,6 @@ func (a *app) playbook(ctx context.Context, args []string) int {
 type playbookFlags struct {
 	runFlags
 	login             ansibleLogin
-	become            bool
-	becomeUser        string
 	syntax, listHosts bool
 }
 
@@ -62,7 +60,7 @@ the exit codes are Ansible's, and the playbook is a site in HCL.`,
 				return err
 			}
 			var err error
-			if f.siteFlags.login, err = a.ansibleSettings(cmd.Context(), &f.login); err != nil {
+			if f.siteFlags.login, err = a.ansibleSettings(cmd.Context(), &f.login, &f.as); err != nil {
 				return err
 			}
 			for _, site := range args {
@@ -92,8 +90,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes")
 	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvvvvv")
-	fs.BoolVarP(&f.become, "become", "b", false, "become another user where a play does not say whether to")
-	fs.StringVar(&f.becomeUser, "become-user", "", "the user to become (root)")
+	f.as.register(fs, "become another user where a play does not say whether to", false)
 	fs.BoolVar(&f.syntax, "syntax-check", false, "check the site, and play nothing")
 	fs.BoolVar(&f.listHosts, "list-hosts", false, "list the hosts of each play, and play nothing")
 	f.login.register(fs)
@@ -104,7 +101,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 	run := f.runFlags
 	run.siteFlags.lenient = true
-	run.siteFlags.become, run.user = f.become, f.becomeUser
+	run.siteFlags.become, run.user = f.as.on, f.as.user
 	switch {
 	case f.syntax:
 		if _, err := a.load(path, &run.siteFlags); err != nil {

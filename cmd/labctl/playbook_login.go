@@ -22,9 +22,8 @@ type ansibleLogin struct {
 	timeout               int
 	common, extra, args   string // options of ssh(1)
 	checking              *bool  // of host keys
-	becomeMethod          string
-	askPass, askBecome    bool
-	passFile, becomeFile  string // that hold the passwords
+	askPass               bool
+	passFile              string // that holds the password
 }
 
 func (l *ansibleLogin) register(fs *pflag.FlagSet) {
@@ -34,15 +33,12 @@ func (l *ansibleLogin) register(fs *pflag.FlagSet) {
 	fs.IntVarP(&l.timeout, "timeout", "T", 0, "how long connecting may take, in seconds")
 	fs.StringVar(&l.common, "ssh-common-args", "", "options for ssh")
 	fs.StringVar(&l.extra, "ssh-extra-args", "", "options for ssh")
-	fs.StringVar(&l.becomeMethod, "become-method", "", "sudo, doas or su")
 	fs.BoolVarP(&l.askPass, "ask-pass", "k", false, "ask for the password of the login, before anything else")
-	fs.BoolVarP(&l.askBecome, "ask-become-pass", "K", false, "ask for the password of sudo, doas or su, before anything else")
 	fs.StringVar(&l.passFile, "connection-password-file", "", "file that holds the password of the login, or prints it")
-	fs.StringVar(&l.becomeFile, "become-password-file", "", "file that holds the password of sudo, doas or su, or prints it")
 }
 
 // settings are those for hosts of which the inventory says nothing else. What is asked for is asked now.
-func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin) (inventory.SSH, error) {
+func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin, as *becomeFlags) (inventory.SSH, error) {
 	out, err := inventory.ParseSSHArgs(strings.Join([]string{l.args, l.common, l.extra}, " "))
 	if err != nil {
 		return out, fmt.Errorf("read the arguments for ssh (ANSIBLE_SSH_ARGS, --ssh-common-args, --ssh-extra-args): %w", err)
@@ -62,16 +58,15 @@ func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin) (inventory.S
 	if l.checking != nil && !*l.checking {
 		out.HostKeyPolicy = "off"
 	}
-	switch out.BecomeMethod = l.becomeMethod; l.becomeMethod {
-	case "", "sudo", "doas", "su":
-	default:
-		return out, fmt.Errorf("--become-method %s is not known: sudo, doas or su", l.becomeMethod)
+	if err := as.checkMethod(); err != nil {
+		return out, err
 	}
-	return out, a.passwords(ctx, l, &out)
+	out.BecomeMethod = as.method
+	return out, a.passwords(ctx, l, as, &out)
 }
 
 // passwords reads and asks for passwords, with the words of ansible-playbook.
-func (a *app) passwords(ctx context.Context, l *ansibleLogin, to *inventory.SSH) (err error) {
+func (a *app) passwords(ctx context.Context, l *ansibleLogin, as *becomeFlags, to *inventory.SSH) (err error) {
 	if to.Password, err = a.password(ctx, l.passFile, l.askPass, "SSH password: "); err != nil {
 		return err
 	}
@@ -79,10 +74,10 @@ func (a *app) passwords(ctx context.Context, l *ansibleLogin, to *inventory.SSH)
 	if l.askPass {
 		prompt = "BECOME password[defaults to SSH password]: "
 	}
-	if to.BecomePassword, err = a.password(ctx, l.becomeFile, l.askBecome, prompt); err != nil {
+	if to.BecomePassword, err = a.password(ctx, as.passwordFile, as.ask, prompt); err != nil {
 		return err
 	}
-	if to.BecomePassword == "" && l.askBecome {
+	if to.BecomePassword == "" && as.ask {
 		to.BecomePassword = to.Password
 	}
 	return nil

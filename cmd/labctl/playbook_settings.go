@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"gopkg.in/ini.v1"
+
+	"labctl/inventory"
 )
 
 // settings are those of Ansible's (lib/ansible/config/base.yml) that mean something to labctl: the variable of the environment, the
@@ -26,16 +28,16 @@ var settings = []struct {
 	{"ANSIBLE_VERBOSITY", "defaults", "verbosity", number(func(f *playbookFlags) *int { return &f.verbose })},
 	{"ANSIBLE_ASK_PASS", "defaults", "ask_pass", truth(func(f *playbookFlags) *bool { return &f.login.askPass })},
 	{"ANSIBLE_CONNECTION_PASSWORD_FILE", "defaults", "connection_password_file", file(func(f *playbookFlags) *string { return &f.login.passFile })},
-	{"ANSIBLE_BECOME_PASSWORD_FILE", "defaults", "become_password_file", file(func(f *playbookFlags) *string { return &f.login.becomeFile })},
+	{"ANSIBLE_BECOME_PASSWORD_FILE", "defaults", "become_password_file", file(func(f *playbookFlags) *string { return &f.as.passwordFile })},
 	{"ANSIBLE_SSH_HOST_KEY_CHECKING", "ssh_connection", "host_key_checking", setChecking},
 	{"ANSIBLE_HOST_KEY_CHECKING", "defaults", "host_key_checking", setChecking},
 	{"ANSIBLE_SSH_ARGS", "ssh_connection", "ssh_args", text(func(f *playbookFlags) *string { return &f.login.args })},
 	{"ANSIBLE_SSH_COMMON_ARGS", "ssh_connection", "ssh_common_args", text(func(f *playbookFlags) *string { return &f.login.common })},
 	{"ANSIBLE_SSH_EXTRA_ARGS", "ssh_connection", "ssh_extra_args", text(func(f *playbookFlags) *string { return &f.login.extra })},
-	{"ANSIBLE_BECOME", "privilege_escalation", "become", truth(func(f *playbookFlags) *bool { return &f.become })},
-	{"ANSIBLE_BECOME_USER", "privilege_escalation", "become_user", text(func(f *playbookFlags) *string { return &f.becomeUser })},
-	{"ANSIBLE_BECOME_METHOD", "privilege_escalation", "become_method", text(func(f *playbookFlags) *string { return &f.login.becomeMethod })},
-	{"ANSIBLE_BECOME_ASK_PASS", "privilege_escalation", "become_ask_pass", truth(func(f *playbookFlags) *bool { return &f.login.askBecome })},
+	{"ANSIBLE_BECOME", "privilege_escalation", "become", truth(func(f *playbookFlags) *bool { return &f.as.on })},
+	{"ANSIBLE_BECOME_USER", "privilege_escalation", "become_user", text(func(f *playbookFlags) *string { return &f.as.user })},
+	{"ANSIBLE_BECOME_METHOD", "privilege_escalation", "become_method", text(func(f *playbookFlags) *string { return &f.as.method })},
+	{"ANSIBLE_BECOME_ASK_PASS", "privilege_escalation", "become_ask_pass", truth(func(f *playbookFlags) *bool { return &f.as.ask })},
 	{"ANSIBLE_DIFF_ALWAYS", "diff", "always", truth(func(f *playbookFlags) *bool { return &f.diff })},
 	{"ANSIBLE_RUN_TAGS", "tags", "run", list(func(f *playbookFlags) *[]string { return &f.tags })},
 	{"ANSIBLE_SKIP_TAGS", "tags", "skip", list(func(f *playbookFlags) *[]string { return &f.skipTags })},
@@ -123,7 +125,7 @@ func setInventory(f *playbookFlags, s said) error {
 }
 
 func setChecking(f *playbookFlags, s said) error {
-	on, err := truthOf(s.value)
+	on, err := inventory.Truth(s.value)
 	if f.login.checking == nil {
 		f.login.checking = &on
 	}
@@ -159,7 +161,7 @@ func number(to func(*playbookFlags) *int) func(*playbookFlags, said) error {
 
 func truth(to func(*playbookFlags) *bool) func(*playbookFlags, said) error {
 	return func(f *playbookFlags, s said) error {
-		on, err := truthOf(s.value)
+		on, err := inventory.Truth(s.value)
 		set(to(f), on)
 		return err
 	}
@@ -179,15 +181,4 @@ func set[T comparable](to *T, v T) {
 	if *to == zero {
 		*to = v
 	}
-}
-
-// truthOf reads what Ansible takes for true and false (ansible.module_utils.parsing.convert_bool).
-func truthOf(v string) (bool, error) {
-	switch strings.ToLower(v) {
-	case "y", "yes", "on", "1", "true", "t":
-		return true, nil
-	case "n", "no", "off", "0", "false", "f":
-		return false, nil
-	}
-	return false, fmt.Errorf("%q is neither true nor false", v)
 }

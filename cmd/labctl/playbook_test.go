@@ -14,7 +14,7 @@ import (
 func TestVagrantSSHArgs(t *testing.T) {
 	l := ansibleLogin{args: "-o ProxyCommand='ssh vagrant@host -p 2222 exec nc %h %p 2>/dev/null' -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes " +
 		"-o IdentityFile=/a%%b -o IdentityFile=/c -o ForwardAgent=yes -oStrictHostKeyChecking=no -o ControlMaster=auto -o ControlPersist=60s"}
-	got, err := (&app{}).ansibleSettings(t.Context(), &l)
+	got, err := (&app{}).ansibleSettings(t.Context(), &l, &becomeFlags{})
 	want := []string{"ProxyCommand=ssh vagrant@host -p 2222 exec nc %h %p 2>/dev/null", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes",
 		"IdentityFile=/a%%b", "IdentityFile=/c", "ForwardAgent=yes", "StrictHostKeyChecking=no", "ControlMaster=auto", "ControlPersist=60s"}
 	if err != nil || !reflect.DeepEqual(got.Options, want) {
@@ -54,11 +54,11 @@ skip = slow,flaky
 	if want := []string{filepath.Join(dir, "hosts"), filepath.Join(dir, "more")}; !reflect.DeepEqual(f.inventory, want) {
 		t.Errorf("inventory %q, want %q", f.inventory, want)
 	}
-	if want := []string{"slow", "flaky"}; !reflect.DeepEqual(f.skipTags, want) || !f.become || f.login.becomeFile != "~/sudo" {
-		t.Errorf("got tags %q, become %v, its password in %q", f.skipTags, f.become, f.login.becomeFile)
+	if want := []string{"slow", "flaky"}; !reflect.DeepEqual(f.skipTags, want) || !f.as.on || f.as.passwordFile != "~/sudo" {
+		t.Errorf("got tags %q, become %v, its password in %q", f.skipTags, f.as.on, f.as.passwordFile)
 	}
-	f.login.becomeFile = ""
-	got, err := (&app{}).ansibleSettings(t.Context(), &f.login)
+	f.as.passwordFile = ""
+	got, err := (&app{}).ansibleSettings(t.Context(), &f.login, &f.as)
 	want := inventory.SSH{
 		User: "someone", IdentityFiles: []string{filepath.Join(dir, "keys/id")}, ConnectTimeout: 11 * time.Second, HostKeyPolicy: "off",
 		BecomeMethod: "doas", Options: []string{"Compression=yes", "ServerAliveInterval=3", "ProxyJump=jump@gate:23"},
