@@ -19,7 +19,7 @@ type Against struct {
 	Snapshots map[string]*host.Snapshot // by inventory name
 }
 
-func (a *Against) open(ctx context.Context, h *inventory.Host, _ string, _ bool, _ logFunc) (*link, error) {
+func (a *Against) open(ctx context.Context, h *inventory.Host, _ string, _ bool, _ notices) (*link, error) {
 	s := a.Snapshots[h.Name]
 	if s == nil {
 		have := slices.Sorted(maps.Keys(a.Snapshots))

@@ -294,7 +294,7 @@ type countedPipe struct {
 
 func (c countedPipe) Write(p []byte) (int, error) { c.n.Add(1); return c.WriteCloser.Write(p) }
 
-func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bool, _ logFunc) (*link, error) {
+func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bool, _ notices) (*link, error) {
 	if err := b.down[h.Name]; err != nil {
 		return nil, err
 	}

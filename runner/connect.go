@@ -16,11 +16,14 @@ import (
 // Opener starts an agent for a host, run as become ("" for the login user): a Connector, or Against snapshots. With ahead,
 // requests follow without waiting for the agent's introduction.
 type Opener interface {
-	open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error)
+	open(ctx context.Context, h *inventory.Host, become string, ahead bool, tell notices) (*link, error)
 }
 
-// logFunc takes one line worth showing from that many -v on.
-type logFunc func(level int, msg string)
+// notices is what an Opener tells meanwhile, from any goroutine.
+type notices struct {
+	log  func(level int, msg string) // one line worth showing from that many -v on
+	push func(done, total int64)     // how many bytes of the agent are there, every second while it is pushed; may be nil
+}
 
 var _, _ Opener = (*Connector)(nil), (*Against)(nil)
 
@@ -85,7 +88,7 @@ func (c *Connector) Dial(ctx context.Context, h *inventory.Host) (conn transport
 	return conn, false, err
 }
 
-func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, logf logFunc) (*link, error) {
+func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, tell notices) (*link, error) {
 	conn, local, err := c.Dial(ctx, h)
 	if err != nil {
 		return nil, err
@@ -100,9 +103,9 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 		args = append(args, wire.AheadArgument)
 	}
 	as := c.become(h, become)
-	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: as, Args: args, Logf: func(f string, args ...any) {
+	p, err := transport.StartAgent(life, conn, c.Agents, transport.AgentOptions{Become: as, Args: args, Progress: tell.push, Logf: func(f string, args ...any) {
 		l.pushed.Store(true)
-		logf(1, fmt.Sprintf(f, args...))
+		tell.log(1, fmt.Sprintf(f, args...))
 	}})
 	if err != nil {
 		cut()

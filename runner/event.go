@@ -21,6 +21,7 @@ const (
 	RunStarted  Kind = "run_started"  // first; Run is set
 	PlayStarted Kind = "play_started" // Play, Hosts
 	Connecting  Kind = "connecting"   // Host: a session is being opened
+	Pushing     Kind = "pushing"      // Host, Push: the agent is on its way to it; every second
 	Connected   Kind = "connected"    // Host: the agent has answered; Duration, Message (how)
 	TaskSent    Kind = "task_sent"    // Host, Task: on its way; only with verbosity
 	TaskDone    Kind = "task_done"    // Host, Task, Status, Diff, Result, Error, Duration
@@ -65,6 +66,7 @@ type Event struct {
 	Level    int             `json:"level,omitempty"` // of a debug event: 1 to 3, as -v to -vvv
 	Counts   *Counts         `json:"counts,omitempty"`
 	Cost     *Cost           `json:"cost,omitempty"`
+	Push     *Push           `json:"push,omitempty"`
 
 	Interrupted bool `json:"interrupted,omitempty"`
 }
@@ -142,6 +144,12 @@ type Cost struct {
 	Agent      time.Duration `json:"agent"` // spent in modules
 	Pushed     bool          `json:"pushed,omitempty"`
 	Via        *Cost         `json:"via,omitempty"` // the jump host's connection, shared by all behind it
+}
+
+// Push is how much of an agent is at a host.
+type Push struct {
+	Done  int64 `json:"done"`  // bytes
+	Total int64 `json:"total"` // bytes
 }
 
 // plus is what a host has cost when it was connected to again. The connection to the jump host is still the same.

@@ -20,7 +20,7 @@ type Greeting struct {
 func Greet(ctx context.Context, o Opener, h *inventory.Host, become string) (*Greeting, error) {
 	start := time.Now()
 	var pushed atomic.Bool
-	l, err := o.open(ctx, h, become, false, func(int, string) { pushed.Store(true) })
+	l, err := o.open(ctx, h, become, false, notices{log: func(int, string) { pushed.Store(true) }})
 	if err != nil {
 		return nil, err
 	}

@@ -246,8 +246,13 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, 
 	}
 	r.sink.event(Event{Kind: Connecting, Host: h.Name})
 	start := time.Now()
-	l, err := r.o.Opener.open(ctx, h, become, ahead, func(level int, msg string) {
-		r.sink.event(Event{Kind: Debug, Host: h.Name, Level: level, Message: msg})
+	l, err := r.o.Opener.open(ctx, h, become, ahead, notices{
+		log: func(level int, msg string) {
+			r.sink.event(Event{Kind: Debug, Host: h.Name, Level: level, Message: msg})
+		},
+		push: func(done, total int64) {
+			r.sink.event(Event{Kind: Pushing, Host: h.Name, Push: &Push{Done: done, Total: total}})
+		},
 	})
 	if err != nil {
 		return nil, err

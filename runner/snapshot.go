@@ -13,7 +13,7 @@ import (
 
 // TakeSnapshot reads a host: its facts alone, or with whole everything that a plan can look at, and the files named.
 func TakeSnapshot(ctx context.Context, o Opener, h *inventory.Host, become string, whole bool, files []string) (*host.Snapshot, error) {
-	l, err := o.open(ctx, h, become, whole, func(int, string) {})
+	l, err := o.open(ctx, h, become, whole, notices{log: func(int, string) {}})
 	if err != nil {
 		return nil, err
 	}

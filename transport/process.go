@@ -55,9 +55,9 @@ func (p *Process) Close() error {
 	return nil
 }
 
-// feed gives r to the command and waits for its end. What the command says on standard error may explain the error.
-func (p *Process) feed(r io.Reader) (said string, err error) {
-	go io.Copy(io.Discard, p.Stdout) //nolint:errcheck // login scripts; ends with the command
+// feed gives r to the command and waits for its end. heard gets what it says on standard output; what the command says on standard error may explain the error.
+func (p *Process) feed(r io.Reader, heard io.Writer) (said string, err error) {
+	go io.Copy(heard, p.Stdout) //nolint:errcheck // ends with the command
 	_, readErr := io.Copy(p.Stdin, r)
 	if closeErr := p.Stdin.Close(); readErr == nil {
 		readErr = closeErr

@@ -44,6 +44,8 @@ type AgentOptions struct {
 	// HelloTimeout bounds the wait for the agent's first byte, not counting
 	// the time of a push; 0 means one minute.
 	HelloTimeout time.Duration
+	// Progress, if set, is told every second of a push how many bytes of how many are there, unpacked.
+	Progress func(done, total int64)
 	// Logf, if set, gets one line when an agent is pushed.
 	Logf func(format string, args ...any)
 }
@@ -83,6 +85,9 @@ func StartAgent(ctx context.Context, conn Conn, bins Agents, opts AgentOptions) 
 		settled: make(chan struct{})}
 	if s.opts.Logf == nil {
 		s.opts.Logf = func(string, ...any) {}
+	}
+	if s.opts.Progress == nil {
+		s.opts.Progress = func(int64, int64) {}
 	}
 	var pairs []string
 	for arch, names := range unameMachines {

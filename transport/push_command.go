@@ -74,9 +74,9 @@ func (s *agentStart) hello(c *started, begin <-chan struct{}) (io.Reader, *missi
 	return out, missing, nil
 }
 
-// feedAs runs a command, gives it r, once, and waits for its end. What the command says on standard error may explain the
-// error.
-func feedAs(ctx context.Context, conn Conn, how manner, command string, r io.Reader) (said string, err error) {
+// feedAs runs a command, gives it r, once, and waits for its end. heard gets what it says on standard output; what it says on
+// standard error may explain the error.
+func feedAs(ctx context.Context, conn Conn, how manner, command string, r io.Reader, heard io.Writer) (said string, err error) {
 	lead := make(chan string, 1)
 	c := &started{talk: &dialogue{ctx: ctx, m: how, rest: io.Discard}}
 	c.talk.begin = func(l string) {
@@ -90,12 +90,12 @@ func feedAs(ctx context.Context, conn Conn, how manner, command string, r io.Rea
 		return "", err
 	}
 	c.talk.attend(c.p)
-	return c.feed(r, lead)
+	return c.feed(r, lead, heard)
 }
 
 // feed gives r to the command, when it is its turn, and waits for its end. What the command says on standard error may
 // explain the error.
-func (c *started) feed(r io.Reader, lead <-chan string) (said string, err error) {
+func (c *started) feed(r io.Reader, lead <-chan string, heard io.Writer) (said string, err error) {
 	ended := make(chan struct{})
 	go func() {
 		_, _ = c.p.Wait()
@@ -112,7 +112,7 @@ func (c *started) feed(r io.Reader, lead <-chan string) (said string, err error)
 		r = io.MultiReader(strings.NewReader(l), r)
 	case <-ended:
 	}
-	_, err = c.p.feed(r)
+	_, err = c.p.feed(r, heard)
 	return c.talk.explanation(), err
 }
 

@@ -45,7 +45,8 @@ func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, fo
 	if err != nil {
 		return "", err
 	}
-	return feedAs(s.ctx, s.conn, how, command, io.MultiReader(strings.NewReader(beginning), content))
+	heard := &pushProgress{tell: func(done int64) { s.opts.Progress(done, content.size) }}
+	return feedAs(s.ctx, s.conn, how, command, io.MultiReader(strings.NewReader(beginning), content), heard)
 }
 
 // pushContent is an agent as it travels.

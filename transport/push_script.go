@@ -65,9 +65,13 @@ echo "labctl-agent-""missing $m $f unpack=$z$why"; exit 127`
 // a terminal knows no end. It renames only what has the right size
 // and, where there is a sha256sum, the right hash: a push cut off in the middle
 // leaves at most a file that nobody runs, and which a later push removes,
-// together with agents nobody pushed for 30 days.
+// together with agents nobody pushed for 30 days. Every second it says on
+// standard output how many bytes are there, by a process that looks often
+// whether it is time to end: $! would hold an exclamation mark.
 const pushScript = beginScript + `umask 077; d=$1; h=$2; t=$d/.push-$h.$$;
-clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE; begin;
+clean() { rm -f "$t"; }; trap clean EXIT; trap "exit 1" HUP INT TERM PIPE;
+tell() { i=0; while sleep 0.1 || { sleep 1; i=$((i+9)); }; [ -e "$t" ]; do i=$((i+1)); [ $((i%10)) = 0 ] && echo "labctl-""pushed $(wc -c < "$t")"; done; };
+begin; : > "$t"; tell 2>/dev/null &
 if [ "$5" ]; then head -c "$5" | ${4:-cat} ${4:+-dc} > "$t"; elif [ "$4" ]; then $4 -dc > "$t"; else cat > "$t"; fi || { echo "write $t: status $?" >&2; exit 3; };
 n=$(wc -c < "$t"); [ "$n" -eq "$3" ] || { echo "$t has $n bytes in place of $3" >&2; exit 4; };
 s=$(sha256sum < "$t" 2>/dev/null); s=${s%% *};

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Wire is a TCP proxy that delays each direction.
+// Wire is a TCP proxy that delays each direction, or carries only so much.
 type Wire struct {
 	Addr  string
 	delay time.Duration
+	rate  int // bytes a second; 0: as many as come
 	to    string
 }
 
@@ -21,11 +22,22 @@ type Wire struct {
 // The proxy answers the TCP handshake itself, so that one is not delayed.
 func NewWire(t testing.TB, addr string, delay time.Duration) *Wire {
 	t.Helper()
+	return newWire(t, &Wire{to: addr, delay: delay})
+}
+
+// NewSlowWire is NewWire for so many bytes a second in each direction, of which few wait on the way.
+func NewSlowWire(t testing.TB, addr string, rate int) *Wire {
+	t.Helper()
+	return newWire(t, &Wire{to: addr, rate: rate})
+}
+
+func newWire(t testing.TB, w *Wire) *Wire {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Wire{Addr: l.Addr().String(), delay: delay, to: addr}
+	w.Addr = l.Addr().String()
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	wg.Go(func() {
@@ -75,6 +87,10 @@ type chunk struct {
 }
 
 func (w *Wire) carry(to, from net.Conn) {
+	if w.rate > 0 {
+		w.trickle(to, from)
+		return
+	}
 	queue := make(chan chunk, 4096)
 	go func() {
 		defer close(queue)
@@ -103,6 +119,29 @@ func (w *Wire) carry(to, from net.Conn) {
 		}
 		if _, err := to.Write(c.data); err != nil {
 			_ = from.Close()
+		}
+	}
+}
+
+// trickle carries a tenth of a second's worth at a time.
+func (w *Wire) trickle(to, from net.Conn) {
+	_ = from.(*net.TCPConn).SetReadBuffer(w.rate / 2)
+	buf := make([]byte, w.rate/10)
+	due := time.Now()
+	for {
+		n, err := from.Read(buf)
+		if due.Before(time.Now()) {
+			due = time.Now()
+		}
+		due = due.Add(time.Duration(n) * time.Second / time.Duration(w.rate))
+		time.Sleep(time.Until(due))
+		if _, writeErr := to.Write(buf[:n]); writeErr != nil {
+			_ = from.Close()
+			return
+		}
+		if err != nil {
+			closeWrite(to)
+			return
 		}
 	}
 }

@@ -11,10 +11,11 @@ type common struct {
 	o      Options
 	p      *printer
 	warned map[string]bool
+	pushed map[string]int // quarters that were told of
 }
 
 func newCommon(o Options, p *printer) *common {
-	return &common{o: o, p: p, warned: map[string]bool{}}
+	return &common{o: o, p: p, warned: map[string]bool{}, pushed: map[string]int{}}
 }
 
 // event handles the kinds that look the same in every view and ignores the others.
@@ -28,6 +29,8 @@ func (c *common) event(e runner.Event) {
 		c.debug(e.Level, e.Host, e.Message)
 	case runner.Connecting:
 		c.debug(2, e.Host, "connecting")
+	case runner.Pushing:
+		c.pushing(e)
 	case runner.Connected:
 		text := fmt.Sprintf("connected in %v", round(e.Duration))
 		if e.Message != "" {
@@ -62,6 +65,23 @@ func (c *common) warn(host, message string) {
 	}
 	c.warned[message] = true
 	c.p.errLine(c.p.paint(brightPurple, wrap("[WARNING]: "+clean(message), c.p.width-1)))
+}
+
+// pushing tells of a push that takes its time, by quarters. On a terminal the region does.
+func (c *common) pushing(e runner.Event) {
+	if c.o.TTY || e.Push == nil || e.Push.Total <= 0 {
+		return
+	}
+	quarter := 1 + int(4*e.Push.Done/e.Push.Total)
+	if quarter > c.pushed[e.Host] {
+		c.pushed[e.Host] = quarter
+		c.p.errLine(clean(e.Host) + ": " + pushText(e.Push))
+	}
+}
+
+// pushText says how far a push is.
+func pushText(p *runner.Push) string {
+	return fmt.Sprintf("pushing the agent, %d%% of %.1f MB", 100*p.Done/max(p.Total, 1), float64(p.Total)/1e6)
 }
 
 // resultWarnings prints what the module wants the user to know.

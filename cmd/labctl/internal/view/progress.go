@@ -32,6 +32,10 @@ func (p *progress) event(e runner.Event) {
 	case runner.Connecting:
 		d := p.at(e, "connecting")
 		d.connecting = true
+	case runner.Pushing:
+		if d := p.hosts[e.Host]; d != nil && d.connecting && e.Push != nil {
+			d.what = pushText(e.Push)
+		}
 	case runner.Connected:
 		p.connected(e)
 	case runner.TaskSent:
