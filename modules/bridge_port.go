@@ -50,13 +50,13 @@ type BridgePort struct {
 	Priority       *int    `json:"priority,omitempty" doc:"Priority in the spanning tree, 0 to 63."`
 }
 
-var bridgePortBlock = schema.Of(reflect.TypeFor[BridgePort]())
+var bridgePortBlock = schema.Later(reflect.TypeFor[BridgePort]())
 
 func (p *BridgePort) validate() error {
 	if m := p.GroupFwdMask; m != nil && *m&7 != 0 {
 		return argf("group_fwd_mask", "%#x has a bit of 0x7: spanning tree, flow control and LACP are never forwarded", *m)
 	}
-	return firstFault(validDevice("dev", p.Dev), validAttrs(kinds.Port("bridge"), bridgePortBlock, fieldsOf(p)))
+	return firstFault(validDevice("dev", p.Dev), validAttrs(kinds.Port("bridge"), bridgePortBlock(), fieldsOf(p)))
 }
 
 // port returns the device if it is a port of a bridge.
@@ -74,7 +74,7 @@ func readBridgePort(ctx context.Context, h host.Host, want *BridgePort) (*Bridge
 		return nil, err
 	}
 	have := &BridgePort{InNetNS: want.InNetNS, Dev: want.Dev}
-	readAttrs(kinds.Port("bridge"), l.Port, bridgePortBlock, fieldsOf(have))
+	readAttrs(kinds.Port("bridge"), l.Port, bridgePortBlock(), fieldsOf(have))
 	return have, nil
 }
 
@@ -108,7 +108,7 @@ func applyBridgePort(ctx context.Context, h host.Host, have, want *BridgePort, d
 	}
 	out := host.Link{Name: have.Dev}
 	if want != nil {
-		out.Port = attrsOf(kinds.Port("bridge"), bridgePortBlock, fieldsOf(want), &d)
+		out.Port = attrsOf(kinds.Port("bridge"), bridgePortBlock(), fieldsOf(want), &d)
 		return n.Links().Set(ctx, out)
 	}
 	l, err := n.Links().Get(ctx, have.Dev)

@@ -73,7 +73,7 @@ var ErrNotConverged = errors.New("not converged")
 type module struct {
 	name, doc, example string
 	typ                reflect.Type // T
-	block              *schema.Block
+	block              func() *schema.Block
 	kind               Kind
 	batch              string
 	patience           func(want any) Patience
@@ -104,7 +104,8 @@ func newModule[P any](s SpecOf[P]) Module {
 	return m.checked()
 }
 
-// checked completes m from what the author wrote and panics where that is not a module.
+// checked completes m from what the author wrote and panics where that is not a module. A fault of its struct is found by
+// whoever asks for the Schema first.
 func (m *module) checked() *module {
 	n := 0
 	for _, set := range []bool{m.apply != nil, m.run != nil, m.probe != nil} {
@@ -118,7 +119,7 @@ func (m *module) checked() *module {
 	if m.name == "" || m.doc == "" || n != 1 || (m.apply == nil) != (m.readPresent == nil) {
 		panic(fmt.Sprintf("modules: %q: needs a name, a doc and exactly one of Read with Apply, Run, Probe", m.name))
 	}
-	m.block, m.kind = schema.Of(m.typ), Resource
+	m.block, m.kind = schema.Later(m.typ), Resource
 	switch {
 	case m.run != nil:
 		m.kind = Command
@@ -132,7 +133,7 @@ func (m *module) Name() string          { return m.name }
 func (m *module) Doc() string           { return m.doc }
 func (m *module) Example() string       { return m.example }
 func (m *module) Kind() Kind            { return m.kind }
-func (m *module) Schema() *schema.Block { return m.block }
+func (m *module) Schema() *schema.Block { return m.block() }
 func (m *module) Batch() string         { return m.batch }
 
 func (m *module) Patience(c Call) *Patience {
@@ -177,7 +178,7 @@ func (m *module) decode(c Call) (any, error) {
 	if c.Absent && m.kind != Resource {
 		return nil, argf("ensure", "%s has no state that could be absent", m.name)
 	}
-	if err := required(m.block, v.Elem(), "", c.Absent); err != nil {
+	if err := required(m.block(), v.Elem(), "", c.Absent); err != nil {
 		return nil, err
 	}
 	if m.validate != nil {
@@ -321,7 +322,7 @@ func (m *module) Apply(ctx context.Context, h host.Host, c Call) (Result, error)
 // permitted says already in a plan what the kernel would say in a play: who may not administer the network may change none
 // of it. A model has nobody else to ask.
 func (m *module) permitted(h host.Host) error {
-	if !host.Planning(h) || m.block.Find("netns") == nil || host.NetAdmin(h) {
+	if !host.Planning(h) || m.block().Find("netns") == nil || host.NetAdmin(h) {
 		return nil
 	}
 	return &host.Error{Op: "change " + m.name, Kind: host.ErrPermission, Err: host.ErrPermission}
@@ -347,7 +348,7 @@ func (m *module) compare(have, want any, absent bool) Diff {
 	if absent {
 		want = nil
 	}
-	d := compare(m.block, have, want)
+	d := compare(m.block(), have, want)
 	if d.Action == Update && m.fixed != nil {
 		return d.replacing(m.fixed(have, want))
 	}
@@ -360,10 +361,10 @@ func (m *module) change(ctx context.Context, h host.Host, have, want any, d Diff
 	case Delete:
 		return m.apply(ctx, h, have, nil, d)
 	case Replace:
-		if err := m.apply(ctx, h, have, nil, compare(m.block, have, nil)); err != nil {
+		if err := m.apply(ctx, h, have, nil, compare(m.block(), have, nil)); err != nil {
 			return fmt.Errorf("replace: %w", err)
 		}
-		return m.apply(ctx, h, nil, want, compare(m.block, nil, want))
+		return m.apply(ctx, h, nil, want, compare(m.block(), nil, want))
 	}
 	return m.apply(ctx, h, have, want, d)
 }
@@ -380,8 +381,8 @@ func (m *module) result(d Diff, state any) Result {
 // known returns an object without the attributes that a plan cannot know, and their names.
 func (m *module) known(object any) (any, []string) {
 	var names []string
-	for i := range m.block.Attributes {
-		a := &m.block.Attributes[i]
+	for i := range m.block().Attributes {
+		a := &m.block().Attributes[i]
 		if !unknown(a, a.Value(fieldsOf(object))) {
 			continue
 		}
@@ -410,7 +411,7 @@ func (m *module) foresee(ctx context.Context, h host.Host, want any) (Result, er
 			return Result{Diff: Diff{Action: None}}, err
 		}
 	}
-	return Result{Diff: Diff{Action: Run, Changes: whole(m.block, reflect.ValueOf(want).Elem(), true)}.redacted(), Unknown: true}, nil
+	return Result{Diff: Diff{Action: Run, Changes: whole(m.block(), reflect.ValueOf(want).Elem(), true)}.redacted(), Unknown: true}, nil
 }
 
 func (m *module) execute(ctx context.Context, h host.Host, want any) (Result, error) {

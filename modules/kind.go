@@ -36,7 +36,7 @@ type virtualDevice interface{ common() *virtual }
 // registerDevice registers a module of devices of one kind.
 func registerDevice[P virtualDevice](kind string, s SpecOf[P]) {
 	typ := reflect.TypeFor[P]().Elem()
-	block := schema.Of(typ)
+	block := schema.Later(typ)
 	validate := s.Validate
 	s.Validate = func(want P) error {
 		if validate != nil {
@@ -47,12 +47,12 @@ func registerDevice[P virtualDevice](kind string, s SpecOf[P]) {
 		if want.common().Name == fallbacks[kind] {
 			return argf("name", "the kernel makes %s by itself, and keeps it as it is, for packets that no other %s takes: choose another name", fallbacks[kind], kind)
 		}
-		return firstFault(want.common().validate(), validAttrs(kinds.Of(kind), block, fieldsOf(want)))
+		return firstFault(want.common().validate(), validAttrs(kinds.Of(kind), block(), fieldsOf(want)))
 	}
 	if s.Read == nil {
 		s.Read = func(ctx context.Context, h host.Host, want P) (P, error) {
 			have := reflect.New(typ).Interface().(P)
-			there, err := readVirtual(ctx, h, kind, block, want, have)
+			there, err := readVirtual(ctx, h, kind, block(), want, have)
 			if !there {
 				have = *new(P)
 			}
@@ -64,7 +64,7 @@ func registerDevice[P virtualDevice](kind string, s SpecOf[P]) {
 			if reflect.ValueOf(want).IsNil() {
 				return have.common().deleteDevice(ctx, h, have.common().Name)
 			}
-			return applyVirtual(ctx, h, kind, block, want, d)
+			return applyVirtual(ctx, h, kind, block(), want, d)
 		}
 	}
 	Register(s)

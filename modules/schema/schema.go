@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 )
 
 // Kind is the shape of an argument's value.
@@ -86,6 +87,10 @@ func Of(t reflect.Type) *Block {
 	}
 	return b
 }
+
+// Later is Of at the first call: all modules' blocks take milliseconds at the start of every labctl and every agent, which use
+// few of them.
+func Later(t reflect.Type) func() *Block { return sync.OnceValue(func() *Block { return Of(t) }) }
 
 func (b *Block) add(t reflect.Type, prefix []int) {
 	for i := range t.NumField() {
