@@ -24,6 +24,7 @@ type Inventory struct {
 	groups    map[string]*Group
 	networks  map[string]*Network
 	localhost *Host
+	asFound   []*Host // Hosts, before groups have ordered them
 
 	// for ExplainSSH
 	sshArgs       hcl.Attributes

@@ -49,9 +49,11 @@ func (d *decoder) fillHosts(g *Group) {
 // order puts the hosts that a source found that orders them by groups where Ansible's group "all" has them: those that are in no
 // group, then those of the groups right below "all", and so on. The others stay where they are.
 func (d *decoder) order() {
+	d.inv.asFound = d.inv.Hosts
 	if len(d.byGroup) == 0 {
 		return
 	}
+	d.inv.asFound = slices.Clone(d.inv.Hosts)
 	rank := map[string]int{}
 	for _, h := range d.inv.Hosts {
 		if len(h.Groups) == 0 {

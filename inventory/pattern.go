@@ -272,7 +272,7 @@ func (inv *Inventory) filter(right func(string) bool) []*Host {
 			add(g.Name)
 		}
 	}
-	for _, h := range inv.Hosts {
+	for _, h := range inv.asFound { // which is the order that Ansible goes through them in
 		if right(h.Name) {
 			out = append(out, h)
 		}
