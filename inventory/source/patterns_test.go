@@ -22,7 +22,7 @@ type matched struct {
 }
 
 // The hosts that a pattern of testdata/patterns matches, and their order, are those of ansible-core 2.14. With -update, this asks
-// the ansible of this machine (which takes some minutes) and writes its answers to ansible.json.
+// the ansible of this machine (a quarter of an hour: -timeout 1h) and writes its answers to ansible.json.
 func TestPatternsLikeAnsible(t *testing.T) {
 	t.Chdir("testdata/patterns")
 	if *update {
