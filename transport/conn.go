@@ -16,6 +16,7 @@ import (
 
 var _ Conn = (*sshConn)(nil)
 var _ Forwarder = (*sshConn)(nil)
+var _ TTYStarter = (*sshConn)(nil)
 
 // Forwarder is a Conn that can open TCP connections from the far machine.
 type Forwarder interface {
@@ -69,28 +70,29 @@ func (c *sshConn) Forward(ctx context.Context, addr string) (net.Conn, error) {
 // Start opens a session and sends the command without waiting for the answer
 // to it, so what the caller writes travels in the same flight.
 func (c *sshConn) Start(ctx context.Context, cmd string) (*Process, error) {
-	ch, reqs, err := c.session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := ch.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{cmd})); err != nil {
-		_ = ch.Close()
-		go ssh.DiscardRequests(reqs)
-		return nil, fmt.Errorf("start command on %s: %w", c.link.target.Name, c.link.lost(err))
-	}
-	return c.process(ctx, ch, reqs), nil
+	return c.start(ctx, cmd, startWay{})
 }
 
+// session opens a session. sshd counts one that has ended until it has gone through all that it had to read then
+// (server_loop2 in its serverloop.c), which may be this request: so it is made once more.
 func (c *sshConn) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	ch, reqs, err := c.link.open(ctx, "session", nil)
-	var refused *ssh.OpenChannelError
-	if errors.As(err, &refused) {
+	if NoSession(err) && c.link.freed.Swap(false) {
+		ch, reqs, err = c.link.open(ctx, "session", nil)
+	}
+	if NoSession(err) {
 		err = fmt.Errorf("%w: too many sessions on one connection? See MaxSessions in its sshd_config", err)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("open session on %s: %w", c.link.target.Name, err)
 	}
 	return ch, reqs, nil
+}
+
+// discard ends a session.
+func (c *sshConn) discard(ch ssh.Channel) {
+	_ = ch.Close()
+	c.link.freed.Store(true)
 }
 
 // The buffers of a session, in bytes. There may be thousands of sessions, most of the time with nothing to carry.
@@ -133,8 +135,8 @@ func (c *sshConn) process(ctx context.Context, ch ssh.Channel, reqs <-chan *ssh.
 		if errors.Is(err, errNoStatus) {
 			err = c.link.ended()
 		}
+		c.discard(ch)
 		r.Finish(status, err)
-		_ = ch.Close()
 		stop()
 	})
 	return p

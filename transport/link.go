@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -24,6 +25,8 @@ type link struct {
 	err    *Error
 	down   chan struct{} // closed when the connection has ended
 	done   chan struct{} // closed when it is known why
+
+	freed atomic.Bool // a session has ended since one was refused
 
 	refs int  // guarded by pool.mu
 	hop  bool // guarded by pool.mu

@@ -101,7 +101,7 @@ func StartAgent(ctx context.Context, conn Conn, bins Agents, opts AgentOptions) 
 	s.known = strings.Join(pairs, " ")
 	_, _ = io.WriteString(s.replay, beginning) // it is kept
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	first, err := s.exec(s.ctx, "")
+	first, err := s.exec(s.ctx, "", nil)
 	if err != nil {
 		s.cancel(err)
 		return nil, &AgentError{Op: "start agent", Err: err}
@@ -170,7 +170,7 @@ func (s *agentStart) run(c *started) {
 	s.there = now
 	out, missing, err := s.hello(c, now)
 	if err != nil && !c.talk.gave() && s.opts.Become.wantsTTY(err) {
-		if c, err = s.exec(s.ctx, ""); err == nil {
+		if c, err = s.exec(s.ctx, "", nil); err == nil {
 			out, missing, err = s.hello(c, now)
 		}
 	}
@@ -198,7 +198,8 @@ func (s *agentStart) run(c *started) {
 // sent while the push is under way and waits there, which saves two round
 // trips; if it cannot, it is sent again after the push.
 func (s *agentStart) pushed(m *missingAgent, found *started) (*started, io.Reader, error) {
-	feed, err := s.push(m, found)
+	turns := newTurns(found)
+	feed, err := s.push(m, turns)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -212,16 +213,15 @@ func (s *agentStart) pushed(m *missingAgent, found *started) (*started, io.Reade
 			cancel(pushErr)
 		}
 	}()
-	if c, err := s.exec(ctx, " wait:"+pushWait); err == nil {
-		out, missing, err := s.hello(c, there)
-		if err == nil && missing == nil {
-			return c, out, nil
-		}
+	if c, err := s.exec(ctx, " wait:"+pushWait, turns.gate(ctx)); err != nil {
+		close(turns.early)
+	} else if out, missing, err := s.hello(c, there); err == nil && missing == nil {
+		return c, out, nil
 	}
 	if <-there; pushErr != nil {
 		return nil, nil, pushErr
 	}
-	c, err := s.exec(ctx, "")
+	c, err := s.exec(ctx, "", nil)
 	if err != nil {
 		return nil, nil, &AgentError{Op: "start agent", Err: err}
 	}

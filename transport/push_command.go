@@ -14,15 +14,16 @@ type started struct {
 	talk *dialogue
 }
 
-// exec starts the command that becomes the agent, and lets what is written flow to it. more is for findScript.
-func (s *agentStart) exec(ctx context.Context, more string) (*started, error) {
+// exec starts the command that becomes the agent, and lets what is written flow to it. more is for findScript, gate as in
+// startWay.
+func (s *agentStart) exec(ctx context.Context, more string, gate func() error) (*started, error) {
 	m := s.opts.Become.manner(false)
 	command, err := m.command("labctl-agent", findScript, append([]string{s.known + more}, s.opts.Args...)...)
 	if err != nil {
 		return nil, err
 	}
 	c := &started{talk: &dialogue{ctx: ctx, m: m, rest: s.stderr, wait: newPatience(s.limit())}}
-	if c.p, err = startCommand(ctx, s.conn, command, m.tty); err != nil {
+	if c.p, err = startCommand(ctx, s.conn, command, startWay{m.tty, gate}); err != nil {
 		return nil, err
 	}
 	c.talk.wait.over = func() { c.p.kill(&silentError{s.limit()}) }
@@ -74,9 +75,9 @@ func (s *agentStart) hello(c *started, begin <-chan struct{}) (io.Reader, *missi
 	return out, missing, nil
 }
 
-// feedAs runs a command, gives it r, once, and waits for its end. heard gets what it says on standard output; what it says on
-// standard error may explain the error.
-func feedAs(ctx context.Context, conn Conn, how manner, command string, r io.Reader, heard io.Writer) (said string, err error) {
+// feedAs has a command started, gives it r, once, and waits for its end. heard gets what it says on standard output; what it
+// says on standard error may explain the error.
+func feedAs(ctx context.Context, how manner, start func() (*Process, error), r io.Reader, heard io.Writer) (said string, err error) {
 	lead := make(chan string, 1)
 	c := &started{talk: &dialogue{ctx: ctx, m: how, rest: io.Discard}}
 	c.talk.begin = func(l string) {
@@ -86,7 +87,7 @@ func feedAs(ctx context.Context, conn Conn, how manner, command string, r io.Rea
 			c.p.kill(&refusedError{become: how.become})
 		}
 	}
-	if c.p, err = startCommand(ctx, conn, command, how.tty); err != nil {
+	if c.p, err = start(); err != nil {
 		return "", err
 	}
 	c.talk.attend(c.p)

@@ -10,7 +10,7 @@ import (
 
 // push prepares to bring the agent to the directory that findScript named; feed
 // does it.
-func (s *agentStart) push(m *missingAgent, found *started) (feed func() error, err error) {
+func (s *agentStart) push(m *missingAgent, turns *turns) (feed func() error, err error) {
 	fail := func(err error) (func() error, error) { return nil, &AgentError{Op: "push agent", Err: err} }
 	arch := goarchOf(m.machine)
 	hash, ok := s.bins.Hash(arch)
@@ -27,7 +27,7 @@ func (s *agentStart) push(m *missingAgent, found *started) (feed func() error, e
 	s.opts.Logf("push agent for %s: %d bytes to %s", arch, content.length, m.dir)
 	return func() error {
 		defer content.Close()
-		if said, err := s.send(m, hash, content, found); err != nil {
+		if said, err := s.send(m, hash, content, turns); err != nil {
 			return &AgentError{Op: "push agent", Err: err, Stderr: said}
 		}
 		return nil
@@ -35,18 +35,23 @@ func (s *agentStart) push(m *missingAgent, found *started) (feed func() error, e
 }
 
 // send runs the command that takes the agent.
-func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, found *started) (said string, err error) {
+func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, turns *turns) (said string, err error) {
 	how := s.opts.Become.manner(true)
 	args := []string{m.dir, hash, fmt.Sprint(content.size), content.program, ""}
 	if how.tty {
 		args[4] = fmt.Sprint(content.length)
 	}
-	command, err := how.command("labctl-push", pushScript, args...)
-	if err != nil {
-		return "", err
+	start := func() (*Process, error) {
+		return turns.push(func() (*Process, error) {
+			command, err := how.command("labctl-push", pushScript, args...)
+			if err != nil {
+				return nil, err
+			}
+			return startCommand(s.ctx, s.conn, command, startWay{tty: how.tty})
+		})
 	}
 	heard := &pushProgress{tell: func(done int64) { s.opts.Progress(done, content.size) }}
-	return feedAs(s.ctx, s.conn, how, command, io.MultiReader(strings.NewReader(beginning), content), heard)
+	return feedAs(s.ctx, how, start, io.MultiReader(strings.NewReader(beginning), content), heard)
 }
 
 // pushContent is an agent as it travels.

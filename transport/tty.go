@@ -8,10 +8,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ttyStarter is a Conn that can run a command on a terminal of its own whose modes leave every byte as it is. Standard
-// output and standard error come as one.
-type ttyStarter interface {
-	startTTY(ctx context.Context, cmd string) (*Process, error)
+// TTYStarter is a Conn that can run a command on a terminal of its own whose modes leave every byte as it is. Standard
+// output and standard error come as one. If there is no terminal to be had (PermitTTY), the command runs without, and who
+// wants one says so.
+type TTYStarter interface {
+	StartTTY(ctx context.Context, cmd string) (*Process, error)
 }
 
 // rawModes make a terminal a pipe in both directions (RFC 4254, section 8; cfmakeraw in termios(3)). What is not listed is
@@ -23,15 +24,35 @@ var rawModes = map[uint8]uint32{
 	ssh.TTY_OP_ISPEED: 38400, ssh.TTY_OP_OSPEED: 38400,
 }
 
-// startTTY is Start with a terminal. If there is none to be had (PermitTTY), the command runs without, and who wants one
-// says so.
-func (c *sshConn) startTTY(ctx context.Context, cmd string) (*Process, error) {
+// startWay is how a command is started, beside its words.
+type startWay struct {
+	tty bool
+	// gate is waited for before the command is sent, but not before its session is opened, which is a round trip. An error
+	// closes that again: a session without a command is gone at once.
+	gate func() error
+}
+
+// StartTTY implements TTYStarter.
+func (c *sshConn) StartTTY(ctx context.Context, cmd string) (*Process, error) {
+	return c.start(ctx, cmd, startWay{tty: true})
+}
+
+func (c *sshConn) start(ctx context.Context, cmd string, way startWay) (*Process, error) {
 	ch, reqs, err := c.session(ctx)
 	if err != nil {
 		return nil, err
 	}
-	terminal := &Terminal{Type: "dumb", Size: Size{Rows: 24, Cols: 80}, Modes: rawModes}
-	_, err = ch.SendRequest("pty-req", false, terminal.request())
+	if way.gate != nil {
+		if err := way.gate(); err != nil {
+			c.discard(ch)
+			go ssh.DiscardRequests(reqs)
+			return nil, err
+		}
+	}
+	if way.tty {
+		terminal := &Terminal{Type: "dumb", Size: Size{Rows: 24, Cols: 80}, Modes: rawModes}
+		_, err = ch.SendRequest("pty-req", false, terminal.request())
+	}
 	if err == nil {
 		_, err = ch.SendRequest("exec", false, ssh.Marshal(struct{ Command string }{cmd}))
 	}
@@ -43,14 +64,29 @@ func (c *sshConn) startTTY(ctx context.Context, cmd string) (*Process, error) {
 	return c.process(ctx, ch, reqs), nil
 }
 
-// startCommand starts cmd, on a terminal if tty is set.
-func startCommand(ctx context.Context, conn Conn, cmd string, tty bool) (*Process, error) {
-	if !tty {
+// startCommand starts cmd by whatever kind of connection.
+func startCommand(ctx context.Context, conn Conn, cmd string, way startWay) (*Process, error) {
+	if own, ok := conn.(*sshConn); ok {
+		return own.start(ctx, cmd, way)
+	}
+	if way.gate != nil {
+		if err := way.gate(); err != nil {
+			return nil, err
+		}
+	}
+	if !way.tty {
 		return conn.Start(ctx, cmd)
 	}
-	t, ok := conn.(ttyStarter)
+	t, ok := conn.(TTYStarter)
 	if !ok {
 		return nil, errors.New("a terminal is wanted to become another user, and this kind of connection has none")
 	}
-	return t.startTTY(ctx, cmd)
+	return t.StartTTY(ctx, cmd)
+}
+
+// NoSession reports whether err says that the machine opens no further session on a connection (MaxSessions in
+// sshd_config(5)).
+func NoSession(err error) bool {
+	var refused *ssh.OpenChannelError
+	return errors.As(err, &refused)
 }

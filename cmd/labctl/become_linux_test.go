@@ -50,12 +50,15 @@ func put(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-// inSite runs labctl in a directory, with a program that answers questions.
+// inSite runs labctl in a directory, with a program that answers questions. Words in upper case are for its environment.
 func inSite(t *testing.T, dir string, words ...string) (said string, status int) {
 	t.Helper()
+	env := append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR=", "SSH_ASKPASS="+dir+"/asker", "SSH_ASKPASS_REQUIRE=force")
+	for strings.HasPrefix(words[0], "LABCTL_") {
+		env, words = append(env, words[0]), words[1:]
+	}
 	cmd := exec.Command("labctl", words...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir, "SSH_ASKPASS="+dir+"/asker", "SSH_ASKPASS_REQUIRE=force")
+	cmd.Dir, cmd.Env = dir, env
 	out, _ := cmd.CombinedOutput() // the status says it
 	return string(out), cmd.ProcessState.ExitCode()
 }
@@ -145,5 +148,47 @@ func TestBecomeOfTheInventory(t *testing.T) {
 		if out, _ := inSite(t, dir, words...); strings.Contains(out, transporttest.RootPassword) {
 			t.Errorf("%v shows the password:\n%s", words, out)
 		}
+	}
+}
+
+// Files go to whoever a task becomes, on a terminal or not, where there is neither sftp nor a second session.
+func TestBecomeWithOneSession(t *testing.T) {
+	t.Parallel()
+	for name, how := range map[string][2]string{
+		"sudo":                {"", "sudo"},
+		"requiretty":          {"echo 'Defaults requiretty' >> /etc/sudoers", "sudo"},
+		"requiretty, use_pty": {"echo 'Defaults requiretty,use_pty' >> /etc/sudoers", "sudo"},
+		"doas":                {"", "doas"},
+		"requiretty, kept":    {"echo 'Defaults requiretty' >> /etc/sudoers", "sudo"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := becomeSite(t, becomeSetup+how[0], "", `
+play "p" {
+  hosts = "a"
+  copy "/var/tmp/login" { src = "large" }
+  copy "/root/large" {
+    src    = "large"
+    become = true
+  }
+  command "same" {
+    shell  = "cmp /var/tmp/login /root/large"
+    become = true
+  }
+  copy "/home/alice/again" { src = "large" }
+}
+`, "MaxSessions 1")
+			put(t, filepath.Join(dir, "large"), strings.Repeat("a line\n\x00\x03\x04\x1a\xff", 100_000), 0o600)
+			words := []string{"play", "-v", "--become-method", how[1], "--become-password-file", "alice"}
+			if strings.HasSuffix(name, "kept") {
+				words = append([]string{"LABCTL_PERSIST=on"}, words...)
+			}
+			if said, status := inSite(t, dir, words...); status != exitDone || !strings.Contains(said, "changed=4") {
+				t.Errorf("status %d:\n%s", status, said)
+			}
+			if said, status := inSite(t, dir, words...); status != exitDone || !strings.Contains(said, "changed=1 ") {
+				t.Errorf("again: status %d:\n%s", status, said)
+			}
+		})
 	}
 }

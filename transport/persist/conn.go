@@ -16,9 +16,10 @@ import (
 )
 
 var (
-	_ transport.Conn      = (*conn)(nil)
-	_ transport.Forwarder = (*conn)(nil)
-	_ transport.Sheller   = (*conn)(nil)
+	_ transport.Conn       = (*conn)(nil)
+	_ transport.Forwarder  = (*conn)(nil)
+	_ transport.Sheller    = (*conn)(nil)
+	_ transport.TTYStarter = (*conn)(nil)
 )
 
 // conn is a hold on a connection of the server.
@@ -114,7 +115,16 @@ func (n *conn) Shell(ctx context.Context, s transport.Session) (int, error) {
 
 // Start implements transport.Conn.
 func (n *conn) Start(ctx context.Context, cmd string) (*transport.Process, error) {
-	c, err := n.op(ctx, request{Op: "start", Text: cmd})
+	return n.start(ctx, request{Op: "start", Text: cmd})
+}
+
+// StartTTY implements transport.TTYStarter.
+func (n *conn) StartTTY(ctx context.Context, cmd string) (*transport.Process, error) {
+	return n.start(ctx, request{Op: "start", Text: cmd, TTY: true})
+}
+
+func (n *conn) start(ctx context.Context, q request) (*transport.Process, error) {
+	c, err := n.op(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (s *Server) answer(c *channel, q *request) error {
 		stats := h.get().Stats()
 		return c.send(line{Stats: &stats})
 	case "start":
-		return h.start(c, q.Text)
+		return h.start(c, q)
 	case "subsystem":
 		rw, err := again(h, func(ctx context.Context, c transport.Channels) (io.ReadWriteCloser, error) {
 			return c.Subsystem(ctx, q.Text)
@@ -300,9 +300,12 @@ func carry(c *channel, rw io.ReadWriteCloser, err error) error {
 }
 
 // start runs a command and carries its streams. It is cut off with the client.
-func (h *hold) start(c *channel, command string) error {
+func (h *hold) start(c *channel, q *request) error {
 	p, err := again(h, func(ctx context.Context, conn transport.Channels) (*transport.Process, error) {
-		return conn.Start(ctx, command)
+		if tty, ok := conn.(transport.TTYStarter); ok && q.TTY {
+			return tty.StartTTY(ctx, q.Text)
+		}
+		return conn.Start(ctx, q.Text)
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ type request struct {
 	Target  *transport.Target `json:",omitempty"` // dial, forgive
 	Fresh   bool              `json:",omitempty"` // dial
 	Ask     bool              `json:",omitempty"` // run: there is somebody to ask
+	TTY     bool              `json:",omitempty"` // start: on a terminal
 	Text    string            `json:",omitempty"` // start: the command; forward: the address; subsystem: its name
 	Pattern []string          `json:",omitempty"` // close
 }

@@ -1,0 +1,105 @@
+package runner
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"labctl/inventory"
+	"labctl/transport"
+)
+
+// session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a
+// host are asked for by that host's goroutine alone.
+func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, ahead bool) (*session, error) {
+	r.mu.Lock()
+	s := r.sessions[h.Name][become]
+	r.mu.Unlock()
+	if s != nil {
+		lost := s.lost()
+		if lost == nil {
+			return s, nil
+		}
+		// Nothing was under way, or the host would be out of the run.
+		r.sink.event(Event{Kind: Debug, Host: h.Name, Level: 1, Message: "the session was lost while it was idle, open another: " + lost.Error()})
+		r.mu.Lock()
+		delete(r.sessions[h.Name], become)
+		r.mu.Unlock()
+		_ = s.close()
+	}
+	r.sink.event(Event{Kind: Connecting, Host: h.Name})
+	start := time.Now()
+	l, err := r.open(ctx, h, become, ahead)
+	if err != nil {
+		return nil, err
+	}
+	s = newSession(l, start)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sessions[h.Name] == nil {
+		r.sessions[h.Name] = map[string]*session{}
+	}
+	r.sessions[h.Name][become] = s
+	return s, nil
+}
+
+// open opens a session beside those that the host has, or in their place, since they are idle, where there may be but one
+// (MaxSessions in sshd_config(5)). A kept connection has one until the agent has ended.
+func (r *Runner) open(ctx context.Context, h *inventory.Host, become string, ahead bool) (*link, error) {
+	tell := notices{
+		log: func(level int, msg string) {
+			r.sink.event(Event{Kind: Debug, Host: h.Name, Level: level, Message: msg})
+		},
+		push: func(done, total int64) {
+			r.sink.event(Event{Kind: Pushing, Host: h.Name, Push: &Push{Done: done, Total: total}})
+		},
+	}
+	l, err := r.o.Opener.open(ctx, h, become, ahead, tell)
+	if !transport.NoSession(err) || !r.disconnect(h.Name) {
+		return l, err
+	}
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		l, err = r.o.Opener.open(ctx, h, become, ahead, tell)
+		if !transport.NoSession(err) || pause > 2*time.Second || ctx.Err() != nil {
+			return l, err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// leave ends the sessions of a host and notes what they have cost. A thousand hosts are not kept waiting for the slowest.
+func (r *Runner) leave(host string) { r.disconnect(host) }
+
+// disconnect ends the sessions of a host, which may come back, and adds what they have cost to what it has cost before. It
+// reports whether there were any.
+func (r *Runner) disconnect(host string) bool {
+	r.mu.Lock()
+	sessions := r.sessions[host]
+	delete(r.sessions, host)
+	r.mu.Unlock()
+	var total *Cost
+	for _, s := range sessions {
+		if c := s.link.cost(); c != nil {
+			c.Pushed = s.link.pushed.Load() || total != nil && total.Pushed
+			total = c // sessions of one host share the connection
+		}
+	}
+	for _, s := range sessions {
+		_ = s.close()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.costs[host] = r.costs[host].plus(total)
+	return len(sessions) > 0
+}
+
+// closeAll ends the sessions that later plays would have used, had they been reached.
+func (r *Runner) closeAll() {
+	var wg sync.WaitGroup
+	r.mu.Lock()
+	for host := range r.sessions {
+		wg.Go(func() { r.leave(host) })
+	}
+	r.mu.Unlock()
+	wg.Wait()
+}
