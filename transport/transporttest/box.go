@@ -17,6 +17,7 @@ const (
 // boxSetup gives a mount namespace accounts of its own: the files of this machine stay as they are, what is written to
 // /etc goes to memory. The passwords are crypt(5)'s SHA-512 of those above.
 const boxSetup = `
+mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir /mnt/upper /mnt/work
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
@@ -56,8 +57,8 @@ for user in alice bob; do mkdir /home/$user && chown $user:$user /home/$user && 
 `
 
 // NewBox starts an OpenSSH server in a mount namespace with accounts of its own: root and alice, who have passwords, and
-// bob, who has none; all have home directories in memory, and the keys let in any of them. setup is a shell script that
-// goes on from there (set -e); extra are lines of sshd_config(5). It takes root.
+// bob, who has none; all have home directories in memory, and the keys let in any of them. Its processes are its own, too, and
+// end with it. setup is a shell script that goes on from there (set -e); extra are lines of sshd_config(5). It takes root.
 func NewBox(t testing.TB, authorized []ssh.PublicKey, setup string, extra ...string) *SSHD {
 	t.Helper()
 	needBox(t)

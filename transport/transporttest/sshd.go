@@ -82,7 +82,7 @@ func newSSHD(t testing.TB, authorized []ssh.PublicKey, l launch, extra []string)
 		if l.setup != "" {
 			argv = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-ec", l.setup + "\nshift; exec \"$@\"", "box", keyList}, argv...)
 		}
-		if s.start(t, argv) {
+		if s.start(t, argv, l.setup != "") {
 			return s
 		}
 	}
@@ -90,11 +90,15 @@ func newSSHD(t testing.TB, authorized []ssh.PublicKey, l launch, extra []string)
 	return nil
 }
 
-func (s *SSHD) start(t testing.TB, argv []string) bool {
+// start starts the server; boxed says that it is the first process of a box, which ends with it.
+func (s *SSHD) start(t testing.TB, argv []string, boxed bool) bool {
 	cmd := exec.Command(argv[0], argv[1:]...)
+	if boxed {
+		enclose(cmd)
+	}
 	cmd.Stderr = s.log
 	cmd.WaitDelay = time.Second // its children hold the log open
-	if err := cmd.Start(); err != nil {
+	if err := Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	s.PID = cmd.Process.Pid
