@@ -68,6 +68,7 @@ play "pings" {
 
 // TestFilesThroughAJump brings files to hosts behind a jump host that can reach nothing but that, and from them.
 func TestFilesThroughAJump(t *testing.T) {
+	t.Parallel()
 	if !canSandbox(t) {
 		return
 	}

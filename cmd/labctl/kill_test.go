@@ -80,6 +80,7 @@ play "p" {
 // TestKilledPlaysConverge kills labctl, or the agent of a host, at random moments of a play. The next play converges, the one
 // after it changes nothing, and nothing is left on the hosts. LABCTL_TEST_KILLS says how often.
 func TestKilledPlaysConverge(t *testing.T) {
+	t.Parallel()
 	if !canSandbox(t) {
 		return
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,24 +25,32 @@ import (
 // session in a copy of the lab's directory that brings it up, proves what it is to show, damages it and mends it. Its command
 // converge is what any lab must hold, see there.
 func TestLabs(t *testing.T) {
+	t.Parallel()
 	sites, err := filepath.Glob("../../playbooks/labs/*/site.hcl")
 	if err != nil || len(sites) == 0 {
 		t.Fatalf("no playbooks found: %v", err)
 	}
+	// What takes longest is last, as the last of the parallel tests begins first.
+	weight := func(site string) string { return fmt.Sprint(mayBootGuests(t, site)) }
+	slices.SortFunc(sites, func(a, b string) int {
+		return strings.Compare(weight(a)+b, weight(b)+a) // 08-vlan is the last of those with guests, as it has three
+	})
 	for _, site := range sites {
 		dir := filepath.Dir(abs(t, site))
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			if !mayBootGuests(t, site) {
-				t.Parallel() // it waits most of the time: for what does not come, as a proof
-			}
+			t.Parallel()
 			for _, part := range []string{"lab.txtar", "README.md"} {
 				if _, err := os.Stat(filepath.Join(dir, part)); err != nil {
 					t.Fatalf("a lab has a script that proves it and a page that says what to look at: %v", err)
 				}
 			}
-			if canSandbox(t) {
-				labScript(t, dir)
+			if !canSandbox(t) {
+				return
 			}
+			if mayBootGuests(t, site) {
+				bootGuests(t)
+			}
+			labScript(t, dir)
 		})
 	}
 }
@@ -55,6 +65,15 @@ func mayBootGuests(t *testing.T, site string) bool {
 	return bytes.Contains(b, []byte("kernel")) && !bytes.Contains(script, []byte("datapath=netdev"))
 }
 
+// guests counts the tests whose machines have kernels of their own: each keeps half a processor or more busy.
+var guests = make(chan struct{}, 1+runtime.NumCPU())
+
+// bootGuests waits for its turn to boot guests, which ends with the test.
+func bootGuests(t *testing.T) {
+	guests <- struct{}{}
+	t.Cleanup(func() { <-guests })
+}
+
 func labScript(t *testing.T, dir string) {
 	scripts, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil {
@@ -67,10 +86,7 @@ func labScript(t *testing.T, dir string) {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Cd = filepath.Join(env.WorkDir, filepath.Base(dir))
 			env.Defer(func() { downBelow(env.WorkDir) })
-			if err := os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700); err != nil {
-				return err
-			}
-			return os.CopyFS(env.Cd, os.DirFS(dir))
+			return errors.Join(mortal(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700), os.CopyFS(env.Cd, os.DirFS(dir)))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab},
 	})
@@ -117,6 +133,9 @@ func convergeLab(ts *testscript.TestScript, neg bool, args []string) {
 func bringUp(t *testing.T, dir string) *sandbox.State {
 	t.Helper()
 	name := sandboxName(dir)
+	if err := mortal(abs(t, dir)); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := sandbox.Down(context.Background(), sandbox.DefaultDir, name); err != nil {
 			t.Errorf("down: %v", err)

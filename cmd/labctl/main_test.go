@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,17 +20,29 @@ import (
 	"labctl/transport/transporttest"
 )
 
+// atOnce is how many parallel tests run at a time. They wait more than they compute: for machines that boot, and as a proof for
+// what does not come. Those that measure time are not parallel, and come first.
+var atOnce = 4 * runtime.NumCPU()
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
+		if os.Args[1] == reaperVerb {
+			reap(os.Stdin)
+			return
+		}
 		if verb, ok := hidden[os.Args[1]]; ok {
 			os.Exit(verb(os.Args[2:]))
 		}
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil { // what the command line says goes before
+		panic(err)
 	}
 	testscript.Main(m, map[string]func(){"labctl": func() { os.Exit(Main()) }, playbookName: func() { os.Exit(Main()) }, "vagrant-recorder": recorderMain})
 }
 
 // TestScripts runs every testdata/script/*.txtar as a shell session. Those whose name begins with "sandbox" need root.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -37,7 +52,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LABS", abs(t, "../../playbooks/labs"))
 			env.Setenv("EXAMPLES", abs(t, "../../playbooks/examples"))
 			env.Defer(func() { downBelow(env.WorkDir) })
-			return os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700)
+			return errors.Join(mortal(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab,
 			"sshd": func(ts *testscript.TestScript, _ bool, args []string) { startSSHD(t, ts, args) }},

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"labctl/transport/transporttest"
 )
 
 // process is labctl in a process of its own, as it can be killed.
@@ -46,7 +48,7 @@ func (p *process) start() *process {
 	if p.cmd.Stdout == nil {
 		p.cmd.Stdout = &p.out
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := transporttest.Start(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() { p.ended <- p.cmd.Wait() }()

@@ -32,6 +32,7 @@ play "reboot" {
 
 // TestRebootThroughAJump reboots a machine that has a kernel of its own, and goes on with the play.
 func TestRebootThroughAJump(t *testing.T) {
+	t.Parallel()
 	if !canSandbox(t) {
 		return
 	}
@@ -45,6 +46,7 @@ func TestRebootThroughAJump(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "site.hcl"), []byte(rebootSite), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	bootGuests(t)
 	bringUp(t, dir)
 	for _, e := range events(t, 0, "play", "--sandbox", "--json", dir) {
 		if e.Kind == runner.TaskDone && e.Task.Module == "reboot" {

@@ -58,7 +58,7 @@ func sit(t *testing.T, rows, cols uint16, args ...string) *seat {
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.tty, s.tty, s.tty
 	s.cmd.Env = append(os.Environ(), "TERM=vt220", "PS1=")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := s.cmd.Start(); err != nil {
+	if err := transporttest.Start(s.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })

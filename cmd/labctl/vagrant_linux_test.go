@@ -29,6 +29,9 @@ func vagrantEnv(t *testing.T, from string) (dir string, env []string) {
 	}
 	dir = t.TempDir()
 	home := t.TempDir()
+	if err := mortal(dir); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { downBelow(dir) })
 	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
