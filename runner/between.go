@@ -204,8 +204,7 @@ func (x *hostPlay) answer(ctx context.Context, id int) (*wire.Reply, error) {
 			}
 		case <-done:
 			done, grace = nil, time.After(x.r.o.Grace)
-			_ = x.cur.send(&wire.Frame{Cancel: &wire.Cancel{}})
-			_ = x.cur.flush()
+			x.cur.stop()
 		case <-grace:
 			return nil, fmt.Errorf("interrupted; no answer came in %s", x.r.o.Grace)
 		}

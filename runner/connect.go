@@ -112,7 +112,7 @@ func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, 
 		_ = conn.Close()
 		return nil, err
 	}
-	l.stdin, l.stdout, l.stderr = p.Stdin, p.Stdout, p.Stderr
+	l.stdin, l.stdout, l.stderr, l.giveUp = p.Stdin, p.Stdout, p.Stderr, p.GiveUp
 	l.cost = func() *Cost { return cost(conn.Stats()) }
 	l.close = func() error {
 		_ = p.Stdin.Close()

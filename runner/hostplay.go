@@ -302,8 +302,7 @@ func (x *hostPlay) interrupt() {
 	if x.cur != nil && len(x.sent) > 0 && !x.failed {
 		grace, cancel := context.WithTimeout(context.Background(), x.r.o.Grace)
 		defer cancel()
-		_ = x.cur.send(&wire.Frame{Cancel: &wire.Cancel{}})
-		_ = x.cur.flush()
+		x.cur.stop()
 		for len(x.sent) > 0 && grace.Err() == nil {
 			x.await(grace)
 		}

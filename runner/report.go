@@ -108,7 +108,7 @@ func (x *hostPlay) unreachable(err error) {
 
 // lost reports that the session has ended under way. Whether the request it was at has been carried out is not known.
 func (x *hostPlay) lost(err error) {
-	if x.failed {
+	if x.failed = x.failed || errors.Is(err, transport.ErrGivenUp); x.failed {
 		x.notRun()
 		return
 	}

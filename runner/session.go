@@ -22,6 +22,7 @@ type link struct {
 	cost   func() *Cost
 	pushed atomic.Bool // the agent had to be sent first
 	close  func() error
+	giveUp func() // has an agent not come that is not there yet, if that can be known; may be nil
 }
 
 // session is a conversation with one agent. Requests go out through send and flush; everything the agent says comes in
@@ -134,6 +135,15 @@ func (s *session) flush() error {
 	s.out = bytes.Buffer{}
 	_, err := s.link.stdin.Write(b)
 	return err
+}
+
+// stop asks the agent to end what it is at, and to do no more.
+func (s *session) stop() {
+	if s.link.giveUp != nil {
+		s.link.giveUp()
+	}
+	_ = s.send(&wire.Frame{Cancel: &wire.Cancel{}})
+	_ = s.flush()
 }
 
 // close ends the session; the agent sees the end of its input. What it still says meanwhile is dropped.

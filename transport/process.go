@@ -25,6 +25,7 @@ type Process struct {
 	wait   func() (int, error)
 	ready  func(context.Context) error
 	kill   func(error)
+	giveUp func()
 }
 
 // Wait returns the exit status once the command has ended. The error is not
@@ -40,6 +41,15 @@ func (p *Process) Ready(ctx context.Context) error {
 		return nil
 	}
 	return p.ready(ctx)
+}
+
+// GiveUp keeps an agent from running that is not at the machine, and still on its way there if at all: then reading Stdout,
+// Wait and Ready report ErrGivenUp, and nothing that the agent was told is done. One that may be there goes on, as does the
+// command of Start.
+func (p *Process) GiveUp() {
+	if p.giveUp != nil {
+		p.giveUp()
+	}
 }
 
 // Stderr returns the last 64 KiB the command wrote to standard error so far.

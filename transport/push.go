@@ -120,6 +120,7 @@ type agentStart struct {
 	known  string // $1 of findScript
 	replay *replay
 	stderr *tail
+	sent   delivery
 
 	there <-chan struct{} // closed when no push is under way
 
@@ -133,7 +134,8 @@ type agentStart struct {
 func (s *agentStart) process() *Process {
 	return &Process{
 		Stdin: s.replay, Stdout: (*agentStdout)(s), stderr: s.stderr,
-		kill: func(cause error) { s.cancel(cause) },
+		kill:   func(cause error) { s.cancel(cause) },
+		giveUp: s.giveUp,
 		wait: func() (int, error) {
 			<-s.settled
 			if s.err != nil {
@@ -202,6 +204,9 @@ func (s *agentStart) pushed(m *missingAgent, found *started) (*started, io.Reade
 	feed, err := s.push(m, turns)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !s.sent.begin() {
+		return nil, nil, ErrGivenUp
 	}
 	ctx, cancel := context.WithCancelCause(s.ctx) // ends with s.ctx at the latest
 	there := make(chan struct{})

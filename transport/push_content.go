@@ -50,7 +50,7 @@ func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, tu
 			return startCommand(s.ctx, s.conn, command, startWay{tty: how.tty})
 		})
 	}
-	heard := &pushProgress{tell: func(done int64) { s.opts.Progress(done, content.size) }}
+	heard := &pushProgress{tell: func(done int64) { s.arrived(done, content.size) }}
 	return feedAs(s.ctx, how, start, io.MultiReader(strings.NewReader(beginning), content), heard)
 }
 
@@ -59,6 +59,16 @@ type pushContent struct {
 	io.ReadCloser
 	program      string // unpacks it; empty if it is not packed
 	length, size int64  // packed and unpacked, in bytes
+	read         int64
+	sent         *delivery
+}
+
+func (c *pushContent) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if c.read += int64(n); c.read >= c.length && !c.sent.complete() {
+		return 0, ErrGivenUp
+	}
+	return n, err
 }
 
 // open returns the agent for the first of the programs that there is a form
@@ -72,7 +82,7 @@ func (s *agentStart) open(arch string, programs []string) (*pushContent, error) 
 		r, length, size, err := s.bins.Open(arch, form)
 		switch {
 		case err == nil:
-			return &pushContent{ReadCloser: r, program: program, length: length, size: size}, nil
+			return &pushContent{ReadCloser: r, program: program, length: length, size: size, sent: &s.sent}, nil
 		case !errors.Is(err, errors.ErrUnsupported):
 			return nil, err
 		}

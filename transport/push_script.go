@@ -21,7 +21,9 @@ const beginScript = `begin() { while read -r x; do [ "$x" = labctl-input ] && re
 // findScript replaces itself by the agent if it is there. $1 lists
 // machine:hash:room, with the room that the agent takes in units of 64 KiB, and
 // wait:N to give it some N seconds to come while it is being pushed; the rest
-// are the agent's arguments. If the agent is not there, it says on standard
+// are the agent's arguments. One that has come meanwhile gets what waits on
+// standard input only if somebody still listens: sshd does not end the commands
+// of a connection that has ended, but sh ends when it writes to nobody. If the agent is not there, it says on standard
 // output where one could run:
 //
 //	labctl-agent-missing MACHINE DIRECTORY unpack=[PROGRAM,...]
@@ -36,9 +38,9 @@ const beginScript = `begin() { while read -r x; do [ "$x" = labctl-input ] && re
 // EACCES on noexec, else with ENOEXEC, at which sh runs it as a script without
 // commands. To that end busybox runs /proc/self/exe, which there may not be: 127.
 const findScript = beginScript + `umask 077;
-p=$1; shift; m=$(uname -m); u=$(id -u); h=; n=0; w=0; f=; why=;
+p=$1; shift; m=$(uname -m); u=$(id -u); h=; n=0; w=0; q=:; f=; why=;
 case $m in i?86) k=i386;; armv*) k=arm;; *) k=$m;; esac;
-for x in $p; do case $x in $k:*) h=${x#*:}; n=${h#*:}; h=${h%:*};; wait:*) w=${x#*:}0;; esac; done;
+for x in $p; do case $x in $k:*) h=${x#*:}; n=${h#*:}; h=${h%:*};; wait:*) w=${x#*:}0; q=echo;; esac; done;
 own() { set -- $(ls -ldn "$1" 2>/dev/null); case "$1 $3" in drwx------*" $u") return 0;; esac; return 1; };
 have() { [ -x "$1/agent-$h" ] && own "$1" && f=$1/agent-$h; };
 no() { why="$why $1: $2;"; rm -f "$t"; return 1; };
@@ -54,7 +56,7 @@ try() {
 each() {
  for d in "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/labctl}" "${HOME:+$HOME/.cache/labctl}" "/var/tmp/labctl-$u" "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/labctl}" "/dev/shm/labctl-$u" "/run/labctl-$u" "/tmp/labctl-$u";
  do [ -n "$d" ] && $1 "$d" && return 0; done; return 1; };
-while [ -n "$h" ]; do each have && begin && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
+while [ -n "$h" ]; do each have && $q && begin && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
 each try || f=-;
 z=; for x in xz unxz gzip; do command -v $x >/dev/null 2>&1 && z=$z,$x; done;
 [ "$f" = - ] || why=;
