@@ -31,7 +31,7 @@ type Input struct {
 
 var sshAttributes = attributes("user", "port", "identity_file", "identities_only", "identity_agent", "known_hosts",
 	"host_key_policy", "host_key", "host_ca", "certificate_file", "password", "options", "proxy_command", "control_path", "relay",
-	"connect_timeout", "connection", "jump", "become_method", "become_password", "become_flags")
+	"persist", "connect_timeout", "connection", "jump", "become_method", "become_password", "become_flags")
 
 var (
 	sshSchema     = &hcl.BodySchema{Attributes: sshAttributes}
@@ -151,6 +151,7 @@ func (d *decoder) settings(a hcl.Attributes) SSH {
 		ProxyCommand:   d.text(a["proxy_command"]),
 		ControlPath:    d.text(a["control_path"]),
 		Relay:          d.flag(a["relay"]),
+		Persist:        d.persist(a["persist"]),
 		BecomeMethod:   d.oneOf(a["become_method"], "sudo", "doas", "su"),
 		BecomePassword: d.text(a["become_password"]),
 		BecomeFlags:    d.texts(a["become_flags"]),

@@ -60,7 +60,8 @@ type SSH struct {
 	ConfigHost     string   // what to look up there; "": the address
 	ProxyCommand   string   // with its tokens
 	ControlPath    string
-	Relay          bool // what is behind this host is reached by a program that runs on it, not by forwarding
+	Relay          bool          // what is behind this host is reached by a program that runs on it, not by forwarding
+	Persist        time.Duration // how long connections stay after their last use; PersistNot, PersistForever
 	ConnectTimeout time.Duration
 	Connection     string // ConnectSSH or ConnectLocal
 	Jump           []Jump // visited from left to right; nil: not said, empty: none
@@ -181,6 +182,7 @@ func (s *SSH) fill(from SSH) {
 	fill(&s.ProxyCommand, from.ProxyCommand)
 	fill(&s.ControlPath, from.ControlPath)
 	fill(&s.Relay, from.Relay)
+	fill(&s.Persist, from.Persist)
 	fill(&s.ConfigFile, from.ConfigFile)
 	fill(&s.ConfigHost, from.ConfigHost)
 	fill(&s.Become, from.Become)

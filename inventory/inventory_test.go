@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -182,6 +183,25 @@ group "g" {
 	}
 	if l := inv.Host("localhost"); l == nil || l.Connection != ConnectLocal || len(l.Jump) != 0 {
 		t.Errorf("localhost: %+v", l)
+	}
+}
+
+func TestPersist(t *testing.T) {
+	inv := good(t, `
+ssh { persist = "10m" }
+host "a" { persist = false }
+host "b" { persist = true }
+host "c" { persist = 0 }
+host "d" { persist = "no" }
+host "e" { persist = 90 }
+host "f" {}
+`)
+	for name, want := range map[string]time.Duration{
+		"a": PersistNot, "b": PersistForever, "c": PersistForever, "d": PersistNot, "e": 90 * time.Second, "f": 10 * time.Minute,
+	} {
+		if got := inv.Host(name).Persist; got != want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

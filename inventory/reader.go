@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -144,6 +145,25 @@ func (r *reader) duration(a *hcl.Attribute) time.Duration {
 		r.fault(a.Expr.Range(), "Wrong value", "The argument %q: %s.", a.Name, err)
 	}
 	return d
+}
+
+// Values of SSH.Persist that are no times.
+const (
+	PersistNot     = time.Duration(-1)
+	PersistForever = time.Duration(math.MaxInt64)
+)
+
+// persist reads a duration, or one of ControlPersist's words (ssh_config(5)), of which 0 means yes.
+func (r *reader) persist(a *hcl.Attribute) time.Duration {
+	switch r.text(a) {
+	case "":
+		return 0
+	case "false", "no":
+		return PersistNot
+	case "true", "yes", "0":
+		return PersistForever
+	}
+	return r.duration(a)
 }
 
 var errDuration = errors.New(`a duration is a positive number with a unit, such as "10s" or "1m30s"; a bare number means seconds`)

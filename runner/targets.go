@@ -73,7 +73,7 @@ func declared(h *inventory.Host) *transport.Target {
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
 		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
-		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay,
+		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay, Persist: h.Persist,
 	}
 }
 

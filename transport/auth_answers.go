@@ -53,6 +53,12 @@ func (s *secrets) set(key, value string) {
 	s.known[key] = value
 }
 
+func (s *secrets) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known = nil
+}
+
 // succeeded remembers the password.
 func (a *answers) succeeded() {
 	if a.typed != "" {

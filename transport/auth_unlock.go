@@ -27,6 +27,12 @@ type unlockedKey struct {
 	err    error
 }
 
+func (u *unlocked) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.keys = nil
+}
+
 // unlock needs somebody to ask: Options.Ask is set.
 func (p *Pool) unlock(path string) (identity, error) {
 	p.unlocked.mu.Lock()

@@ -53,6 +53,13 @@ func (c *sshConn) Stats() Stats { return c.pool.costs(c.link) }
 // Alive reports whether the connection lives, as far as is known.
 func (c *sshConn) Alive() bool { return c.link.alive() }
 
+// Shared implements Channels.
+func (c *sshConn) Shared() bool {
+	c.link.pool.mu.Lock()
+	defer c.link.pool.mu.Unlock()
+	return c.link.pool != c.pool || c.link.refs > 1
+}
+
 func (c *sshConn) Forward(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := c.link.forward(ctx, addr)
 	var refused *ssh.OpenChannelError

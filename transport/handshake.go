@@ -74,19 +74,27 @@ func (a *attempt) run(parent context.Context) *Error {
 func (a *attempt) authenticate(ctx context.Context, f *flow, watch *stopwatch) (ssh.Conn, error) {
 	type result struct {
 		conn ssh.Conn
+		key  ssh.PublicKey
 		err  error
 	}
 	finished := make(chan result, 1)
 	config := a.config(ctx, watch)
+	var shown ssh.PublicKey
+	check := config.HostKeyCallback
+	config.HostKeyCallback = func(name string, remote net.Addr, key ssh.PublicKey) error {
+		shown = key
+		return check(name, remote, key)
+	}
 	a.link.pool.wg.Go(func() {
 		conn, chans, reqs, err := ssh.NewClientConn(f, a.link.target.addr(), config)
 		if err == nil {
 			go refuse(chans, reqs)
 		}
-		finished <- result{conn, err}
+		finished <- result{conn, shown, err}
 	})
 	select {
 	case r := <-finished:
+		a.link.hostKey = r.key
 		return r.conn, r.err
 	case <-ctx.Done():
 		_ = f.Close()

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -9,6 +10,9 @@ import (
 
 // DefaultPersist is how long a kept connection stays after its last use.
 const DefaultPersist = time.Minute
+
+// Forever is a Persist that only closing ends (ControlPersist yes in ssh_config(5)).
+const Forever = time.Duration(math.MaxInt64)
 
 // Dialer is what connects to machines: a Pool, or what asks one in another process.
 type Dialer interface {
@@ -69,6 +73,20 @@ func (k *Keep) take(key string, t *Target) *link {
 	return nil
 }
 
+// Sweep ends the connections whose time is over by the clock on the wall, since timers stand still while the computer sleeps;
+// with all, every one that nobody uses.
+func (k *Keep) Sweep(all bool) {
+	now := time.Now().Round(0)
+	for _, l := range k.all() {
+		l.pool.mu.Lock()
+		over := l.refs == 0 && (all || now.Sub(l.lastUse.Round(0)) > l.persist)
+		l.pool.mu.Unlock()
+		if over {
+			l.pool.expire(l)
+		}
+	}
+}
+
 // take counts one more user of a connected link, unless it is about to end.
 func (p *Pool) take(l *link, persist time.Duration) bool {
 	p.mu.Lock()
@@ -91,9 +109,34 @@ func (p *Pool) borrow(t *Target, key string) *link {
 	if l == nil {
 		return nil
 	}
+	if !p.trusts(l) {
+		p.opts.Logf("%s: the connection kept from before is not used: its host key, or that of a hop, would not be taken any more", t.Name)
+		l.spoil()
+		l.pool.release(l)
+		return nil
+	}
 	p.noteCosts(l)
 	l.prove()
 	return l
+}
+
+// dismiss has nobody new use what is kept under key.
+func (k *Keep) dismiss(key string) {
+	if k == nil {
+		return
+	}
+	for _, l := range k.all() {
+		if l.key != key {
+			continue
+		}
+		l.spoil()
+		l.pool.mu.Lock()
+		unused := l.refs == 0
+		l.pool.mu.Unlock()
+		if unused {
+			l.fail(errClosed)
+		}
+	}
 }
 
 // noteCosts remembers what a link and its hops have cost before this pool came to use them.
@@ -144,8 +187,10 @@ func (p *Pool) expire(l *link) {
 	}
 }
 
-// Retire lets the pool end once its connections have. It dials no more.
+// Retire lets the pool end once its connections have. It dials no more, and forgets the secrets that it was told.
 func (p *Pool) Retire() {
+	p.secrets.forget()
+	p.unlocked.forget()
 	p.mu.Lock()
 	p.retired = true
 	rest := p.live
@@ -172,7 +217,7 @@ func (t *Target) persist() time.Duration {
 	return t.Persist
 }
 
-// The liveness of a kept connection. News this young need no proof; an answer may take that long.
+// The liveness of a kept connection. News this young need no proof at once; an answer may take that long.
 const (
 	proofAge  = 2 * time.Second
 	proofTime = 2 * time.Second
@@ -182,10 +227,17 @@ const (
 // well. A connection that stays silent is given to nobody any more, and what waits for it to open a channel returns.
 // Its users of before are left alone: it may only be slow.
 func (l *link) prove() {
-	if time.Since(l.flow.heard()) < proofAge {
-		return
-	}
+	taken := time.Now()
 	l.pool.wg.Go(func() {
+		if taken.Sub(l.flow.heard()) < proofAge { // what it is used for is proof enough, if it is answered
+			select {
+			case <-time.After(proofAge):
+			case <-l.done:
+			}
+			if isDone(l.done) || l.flow.heard().After(taken) {
+				return
+			}
+		}
 		answered := make(chan struct{})
 		l.pool.wg.Go(func() { // ends with the connection at the latest
 			_, _, _ = l.conn.SendRequest("keepalive@openssh.com", true, nil)

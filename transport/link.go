@@ -45,7 +45,8 @@ type link struct {
 	conn      ssh.Conn
 	flow      *flow
 	handshake time.Duration
-	master    string // socket of the OpenSSH master that carries it, or empty
+	hostKey   ssh.PublicKey // nil through a master
+	master    string        // socket of the OpenSSH master that carries it, or empty
 
 	mu    sync.Mutex
 	cause error  // why the connection ended, if we know better than EOF

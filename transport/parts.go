@@ -19,6 +19,8 @@ type Channels interface {
 	// Alive reports whether the connection lives, as far as is known. If it does not, an operation that has failed to
 	// begin has had no effect.
 	Alive() bool
+	// Shared reports whether others use the connection, or have used it: their sessions count for the server's MaxSessions.
+	Shared() bool
 }
 
 var _ Channels = (*sshConn)(nil)

@@ -99,9 +99,11 @@ func (p *Pool) DialFresh(ctx context.Context, t *Target) (Conn, error) {
 }
 
 // Forgive lets t and its hops be tried again where trying has failed before,
-// for who has reason to think that it will go better now. It is up to them to
-// leave time enough between two logins that are refused.
+// for who has reason to think that it will go better now; a connection to t
+// that is kept does not count as a try. It is up to them to leave time enough
+// between two logins that are refused.
 func (p *Pool) Forgive(t *Target) {
+	p.opts.Keep.dismiss(t.key())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for ; t != nil; t = t.Via {

@@ -41,7 +41,10 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runn
 		}
 		c.Target = runner.Targets(s.Inventory, config)
 	}
-	c.Pool = dialer(f, transport.Options{Logf: logf, Ask: a.asker(f), Agents: c.Agents})
+	var err error
+	if c.Pool, err = dialer(f, transport.Options{Logf: logf, Ask: a.asker(f), Agents: c.Agents}); err != nil {
+		return nil, "", nil, err
+	}
 	return c, name, func() { _ = c.Pool.Close() }, nil
 }
 

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -13,33 +13,16 @@ import (
 	"labctl/transport/persist"
 )
 
-// persistVariable turns the keeping of connections on; see docs/connections.md.
-const persistVariable = "LABCTL_PERSIST"
-
-// dialer is a pool of this run's own, or one whose connections are kept for the next run.
-func dialer(f *connectFlags, o transport.Options) transport.Dialer {
-	if os.Getenv(persistVariable) != "on" || f.noPersist || !persist.Available {
-		return transport.NewPool(o)
-	}
-	dir, err := persist.Dir()
-	if err != nil {
-		if o.Logf != nil {
-			o.Logf("connections are not kept: %v", err)
-		}
-		return transport.NewPool(o)
-	}
-	return persist.NewDialer(dir, o)
-}
-
 func (a *app) connectionsCmd() *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "connections",
 		Short: "Show the connections that are kept for the next run",
 		Long: `Show the connections that are kept for the next run, or close them.
 
-With LABCTL_PERSIST=on in the environment a connection stays for a minute after
-its last use, and a run in that time logs in to nothing. USED is whether a run
-uses it now; if none does, EXPIRES is when it closes.`,
+A connection stays for a minute after its last use, and a run in that time logs
+in to nothing: see persist and LABCTL_PERSIST in docs/connections.md. USED is
+whether a run uses it now; if none does, EXPIRES is when it closes.`,
 		Args: oneOfVerbs,
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := persist.Dir()
@@ -50,11 +33,44 @@ uses it now; if none does, EXPIRES is when it closes.`,
 			if err != nil {
 				return fmt.Errorf("list the kept connections: %w", err)
 			}
+			if asJSON {
+				return a.encodeConnections(list)
+			}
 			return a.printConnections(list)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each connection, one a line")
 	cmd.AddCommand(a.connectionsCloseCmd())
 	return cmd
+}
+
+// kept is the form of a connection as JSON.
+type kept struct {
+	Host     string     `json:"host"`
+	Via      string     `json:"via,omitempty"`
+	User     string     `json:"user"`
+	Address  string     `json:"address"`
+	Since    time.Time  `json:"since"`
+	Used     bool       `json:"used"`
+	Expires  *time.Time `json:"expires,omitempty"` // neither while it is used, nor where only closing ends it
+	BytesIn  int64      `json:"bytes_in"`
+	BytesOut int64      `json:"bytes_out"`
+}
+
+func (a *app) encodeConnections(list []transport.Kept) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	for _, c := range list {
+		k := kept{Host: c.Name, Via: c.Via, User: c.User, Address: c.Addr, Since: c.Since, Used: c.Used, BytesIn: c.BytesIn, BytesOut: c.BytesOut}
+		if !c.Used && c.Persist != transport.Forever {
+			at := c.LastUse.Add(c.Persist)
+			k.Expires = &at
+		}
+		if err := enc.Encode(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) printConnections(list []transport.Kept) error {
@@ -67,7 +83,9 @@ func (a *app) printConnections(list []transport.Kept) error {
 	for _, c := range list {
 		used, expires := "yes", "-"
 		if !c.Used {
-			used = "no"
+			used, expires = "no", "never"
+		}
+		if !c.Used && c.Persist != transport.Forever {
 			expires = max(0, c.Persist-time.Since(c.LastUse)).Round(time.Second).String()
 		}
 		via := c.Via

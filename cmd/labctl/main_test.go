@@ -34,10 +34,11 @@ func TestMain(m *testing.M) {
 			os.Exit(verb(os.Args[2:]))
 		}
 	}
+	keepNothing()
 	if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil { // what the command line says goes before
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"labctl": func() { os.Exit(Main()) }, playbookName: func() { os.Exit(Main()) }, "vagrant-recorder": recorderMain})
+	testscript.Main(tidy{m}, map[string]func(){"labctl": func() { os.Exit(Main()) }, playbookName: func() { os.Exit(Main()) }, "vagrant-recorder": recorderMain})
 }
 
 // TestScripts runs every testdata/script/*.txtar as a shell session. Those whose name begins with "sandbox" need root.

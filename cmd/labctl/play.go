@@ -16,6 +16,7 @@ import (
 	"labctl/cmd/labctl/internal/view"
 	"labctl/playbooks"
 	"labctl/runner"
+	"labctl/transport/persist"
 )
 
 // runFlags say how a site is played or planned.
@@ -61,6 +62,9 @@ type connectFlags struct {
 	batch      bool
 	noPersist  bool
 	verbose    int
+
+	kept  *persist.Search // see findKept
+	usual time.Duration
 }
 
 func (f *connectFlags) register(cmd *cobra.Command) {
@@ -198,6 +202,11 @@ func (a *app) runSiteAs(ctx context.Context, mode runner.Mode, path string, f *r
 
 // runSite loads and validates a site and runs it.
 func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
+	if len(f.against) == 0 {
+		if err := f.findKept(a.logf(f.verbose)); err != nil {
+			return nil, err
+		}
+	}
 	var from *playbooks.Task
 	s, err := a.loadValid(path, &f.siteFlags, f.limit, func(s *playbooks.Site) hcl.Diagnostics {
 		tags, skip := f.tags, f.skipTags

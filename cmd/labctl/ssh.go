@@ -63,6 +63,7 @@ func (a *app) ssh(ctx context.Context, f *sshFlags, host, command string) error 
 	if f.escape != "none" && len(f.escape) != 1 {
 		return fmt.Errorf("--escape-char %q is neither one character nor none", f.escape)
 	}
+	f.noPersist = true // a shell's connection is its own
 	r, err := a.reach(ctx, &f.placeFlags, host, "ssh logs in to one")
 	if err != nil {
 		return a.asSSH(ctx, err)

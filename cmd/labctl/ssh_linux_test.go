@@ -26,8 +26,14 @@ import (
 // sshdSite is a site of one host, "box": a real sshd on this computer.
 func sshdSite(t *testing.T) (site string) {
 	t.Helper()
+	site, _ = sshdAndSite(t)
+	return site
+}
+
+func sshdAndSite(t *testing.T) (site string, sshd *transporttest.SSHD) {
+	t.Helper()
 	key, file := transporttest.NewKey(t)
-	sshd := transporttest.NewSSHD(t, []ssh.PublicKey{key.PublicKey()})
+	sshd = transporttest.NewSSHD(t, []ssh.PublicKey{key.PublicKey()})
 	known := transporttest.KnownHosts(t, "[127.0.0.1]:"+strconv.Itoa(sshd.Port), sshd.HostKey)
 	site = filepath.Join(t.TempDir(), "site.hcl")
 	text := fmt.Sprintf("host \"box\" {\n  address = \"127.0.0.1\"\n  port = %d\n  user = \"root\"\n  identity_file = %q\n  identity_agent = \"none\"\n  known_hosts = %q\n}\n",
@@ -35,7 +41,7 @@ func sshdSite(t *testing.T) (site string) {
 	if err := os.WriteFile(site, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return site
+	return site, sshd
 }
 
 // seat is a terminal with labctl running on it, and who sits there.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"labctl/transport"
@@ -12,47 +13,82 @@ import (
 
 var _ transport.Dialer = (*Dialer)(nil)
 
-// patience is how long the server may take to say that it has heard; starting it may take a little longer.
+// How long the server may take to say that it has heard. Starting it may take a little longer, and so may one that is busy
+// with the handshakes of many hosts.
 const (
 	patience      = time.Second
 	startPatience = 3 * time.Second
+	dialPatience  = 3 * time.Second
+	busyPatience  = 20 * time.Second
 )
+
+// Search is a look for the server, which is started if there is none.
+type Search struct {
+	dir     string
+	done    chan struct{} // closed when the next are settled
+	path    string
+	started bool
+	err     error
+}
+
+// Find begins to look for the server whose socket is in dir, and returns before that is done. A server that nobody comes to ends.
+func Find(dir string) *Search {
+	s := &Search{dir: dir, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		s.path, s.started, s.err = ensure(dir)
+	}()
+	return s
+}
+
+// Settings of a Dialer.
+type Settings struct {
+	transport.Options
+	// Usual is how long a connection stays whose Target does not say; 0 means transport.DefaultPersist.
+	Usual time.Duration
+}
 
 // Dialer connects by way of the server, and by itself where there is none to be had.
 type Dialer struct {
 	opts  transport.Options
+	usual time.Duration
 	own   *transport.Pool
 	ready chan struct{} // closed when the next are settled
 	run   *channel      // nil: no server
 	name  string        // of the run
 	path  string
+	lost  atomic.Bool // the server is not to be waited for again
 }
 
-// NewDialer begins to look for the server at once, and starts one if there is none; it returns before that is done.
-func NewDialer(dir string, o transport.Options) *Dialer {
+// NewDialer returns before the search is over.
+func NewDialer(s *Search, o Settings) *Dialer {
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}
 	}
-	d := &Dialer{opts: o, own: transport.NewPool(o), ready: make(chan struct{})}
+	d := &Dialer{opts: o.Options, usual: o.Usual, own: transport.NewPool(o.Options), ready: make(chan struct{})}
 	go func() {
 		defer close(d.ready)
-		if err := d.begin(dir); err != nil {
+		err := d.begin(s)
+		if err != nil && !isTimeout(err) { // it may have ended just now
+			err = d.begin(Find(s.dir))
+		}
+		if err != nil {
 			o.Logf("connections are not kept: %v", err)
 		}
 	}()
 	return d
 }
 
-func (d *Dialer) begin(dir string) error {
-	path, started, err := ensure(dir)
-	if err != nil {
-		return err
+func (d *Dialer) begin(s *Search) error {
+	<-s.done
+	if s.err != nil {
+		return s.err
 	}
 	wait := patience
-	if started {
+	if s.started {
 		wait = startPatience
 	}
-	c, err := open(path, request{Op: "run", Ask: d.opts.Ask != nil}, wait)
+	c, err := open(s.path, request{Op: "run", Ask: d.opts.Ask != nil}, wait)
 	if err != nil {
 		return err
 	}
@@ -61,9 +97,14 @@ func (d *Dialer) begin(dir string) error {
 		_ = c.Close()
 		return err
 	}
-	d.run, d.name, d.path = c, l.Name, path
+	d.run, d.name, d.path = c, l.Name, s.path
 	go d.listen()
 	return nil
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // open begins an operation.
@@ -131,11 +172,14 @@ func (d *Dialer) dial(ctx context.Context, t *transport.Target, fresh bool) (tra
 		return d.own.Dial(ctx, t)
 	}
 	<-d.ready
-	if d.run == nil || !keepable(t) {
+	theirs := d.portable(t)
+	if d.run == nil || theirs == nil || d.lost.Load() {
 		return alone()
 	}
-	c, err := open(d.path, request{Op: "dial", Run: d.name, Target: absolute(t), Fresh: fresh}, patience)
+	c, err := open(d.path, request{Op: "dial", Run: d.name, Target: theirs, Fresh: fresh}, dialPatience)
 	if err != nil {
+		d.lost.Store(true)
+		d.opts.Logf("%s: the process that keeps connections does not answer, log in without it: %v", t.Name, err)
 		return alone()
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
@@ -159,10 +203,11 @@ func (d *Dialer) dial(ctx context.Context, t *transport.Target, fresh bool) (tra
 func (d *Dialer) Forgive(t *transport.Target) {
 	d.own.Forgive(t)
 	<-d.ready
-	if d.run == nil {
+	theirs := d.portable(t)
+	if d.run == nil || theirs == nil || d.lost.Load() {
 		return
 	}
-	if c, err := open(d.path, request{Op: "forgive", Run: d.name, Target: absolute(t)}, patience); err == nil {
+	if c, err := open(d.path, request{Op: "forgive", Run: d.name, Target: theirs}, dialPatience); err == nil {
 		var l line
 		_ = c.receive(&l)
 		_ = c.Close()

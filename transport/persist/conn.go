@@ -46,7 +46,7 @@ func newConn(d *Dialer, t *transport.Target, c *channel, hold string) *conn {
 // op begins an operation on the connection, and returns when the far side has taken it.
 func (n *conn) op(ctx context.Context, q request) (*channel, error) {
 	q.Hold = n.hold
-	c, err := open(n.d.path, q, patience)
+	c, err := open(n.d.path, q, busyPatience)
 	if err != nil {
 		return nil, fmt.Errorf("connection to %s lost: %w", n.t.Name, err)
 	}
@@ -79,7 +79,7 @@ func (n *conn) Close() error {
 func (n *conn) Stats() transport.Stats {
 	n.last.mu.Lock()
 	defer n.last.mu.Unlock()
-	if c, err := open(n.d.path, request{Op: "stats", Hold: n.hold}, patience); err == nil {
+	if c, err := open(n.d.path, request{Op: "stats", Hold: n.hold}, dialPatience); err == nil {
 		defer c.Close()
 		var l line
 		if c.receive(&l) == nil && l.Stats != nil {

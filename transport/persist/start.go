@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"labctl/transport"
+	"golang.org/x/sys/unix"
 )
 
 // Verb is the hidden verb of labctl that is the server.
@@ -23,51 +23,6 @@ const Verb = "persist-server"
 
 // Available says whether connections can be kept on this system.
 const Available = true
-
-// maxPath is what a Unix socket's path may have on every system (sockaddr_un(5) on macOS: 104 with the NUL).
-const maxPath = 103
-
-// Dir returns the private directory of the sockets.
-func Dir() (string, error) {
-	var tried []string
-	for _, d := range candidates() {
-		switch err := private(d); {
-		case len(d)+len("/0123456789abcdef.sock") > maxPath:
-			tried = append(tried, d+": too long for a socket")
-		case err == nil:
-			return d, nil
-		default:
-			tried = append(tried, err.Error())
-		}
-	}
-	return "", errors.New(strings.Join(tried, "; "))
-}
-
-func candidates() (out []string) {
-	if d := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(d) {
-		out = append(out, filepath.Join(d, "labctl"))
-	}
-	if d, err := os.UserHomeDir(); err == nil && filepath.IsAbs(d) {
-		out = append(out, filepath.Join(d, ".cache/labctl/run"))
-	}
-	return append(out, fmt.Sprintf("/tmp/labctl-%d", os.Getuid()))
-}
-
-// private makes a directory that nobody else can enter, or refuses one that somebody else could have made.
-func private(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || !ok || int(st.Uid) != os.Getuid() || info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s is not a directory of this user alone (mode 0700)", dir)
-	}
-	return nil
-}
 
 // socket is where the server of this labctl in this environment listens. Another version, another ssh-agent and other
 // namespaces have others.
@@ -102,13 +57,36 @@ func ensure(dir string) (path string, started bool, err error) {
 		return "", false, err
 	}
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	if err := take(lock); err != nil {
 		return "", false, err
 	}
 	if reachable(path) { // another was faster
 		return path, false, nil
 	}
+	sweep(dir)
 	return path, true, start(path)
+}
+
+// take locks a file, and waits no longer than patience for somebody who has been stopped with it.
+func take(lock *os.File) error {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// sweep removes the sockets of servers that were killed. The caller has the lock, so none is about to listen.
+func sweep(dir string) {
+	sockets, _ := filepath.Glob(filepath.Join(dir, "*.sock"))
+	for _, s := range sockets {
+		if c, err := net.DialTimeout("unix", s, 100*time.Millisecond); err == nil {
+			_ = c.Close()
+		} else if errors.Is(err, syscall.ECONNREFUSED) {
+			_ = os.Remove(s)
+		}
+	}
 }
 
 func reachable(path string) bool {
@@ -165,6 +143,7 @@ func Main(args []string) int {
 	if len(args) != 1 {
 		return 1
 	}
+	harden()
 	f := os.NewFile(3, "socket")
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -175,43 +154,20 @@ func Main(args []string) int {
 	return 0
 }
 
-// keepable reports whether the server can make the connection: what depends on this process's environment it cannot, and what
-// an OpenSSH master may keep already it need not.
-func keepable(t *transport.Target) bool {
-	for ; t != nil; t = t.Via {
-		if t.Persist < 0 || t.ProxyCommand != "" || t.ControlPath != "" || t.Relay {
-			return false
+// shed closes what labctl itself has inherited, but for the first four: a lock of flock(1), the end of a pipe that somebody
+// waits for. Go opens all its own with FD_CLOEXEC, which what has come through an exec has not.
+func shed() {
+	names, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		var fd uintptr
+		if _, err := fmt.Sscan(n.Name(), &fd); err != nil || fd <= 3 {
+			continue
+		}
+		if flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			_ = syscall.Close(int(fd))
 		}
 	}
-	return true
-}
-
-// absolute names files so that a process in another directory finds them.
-func absolute(t *transport.Target) *transport.Target {
-	if t == nil {
-		return nil
-	}
-	own := *t
-	own.Via = absolute(t.Via)
-	for _, list := range []*[]string{&own.IdentityFiles, &own.KnownHosts, &own.CertificateFiles} {
-		*list = slices.Clone(*list)
-		for i := range *list {
-			(*list)[i] = absPath((*list)[i])
-		}
-	}
-	own.RevokedHostKeys, own.ControlPath = absPath(own.RevokedHostKeys), absPath(own.ControlPath)
-	if own.IdentityAgent != "none" && own.IdentityAgent != "SSH_AUTH_SOCK" {
-		own.IdentityAgent = absPath(own.IdentityAgent)
-	}
-	return &own
-}
-
-func absPath(p string) string {
-	if p == "" || p == "none" || p[0] == '~' || p[0] == '$' || filepath.IsAbs(p) {
-		return p
-	}
-	if abs, err := filepath.Abs(p); err == nil {
-		return abs
-	}
-	return p
 }

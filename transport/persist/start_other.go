@@ -2,11 +2,7 @@
 
 package persist
 
-import (
-	"errors"
-
-	"labctl/transport"
-)
+import "errors"
 
 // Verb is the hidden verb of labctl that is the server.
 const Verb = "persist-server"
@@ -23,7 +19,3 @@ func isBusy(error) bool { return false }
 
 // Main fails.
 func Main([]string) int { return 1 }
-
-func keepable(*transport.Target) bool { return false }
-
-func absolute(t *transport.Target) *transport.Target { return t }

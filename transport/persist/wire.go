@@ -48,6 +48,9 @@ type channel struct {
 
 func newChannel(c net.Conn) *channel { return &channel{Conn: c, r: bufio.NewReader(c)} }
 
+// CloseWrite ends one direction.
+func (c *channel) CloseWrite() error { return c.Conn.(*net.UnixConn).CloseWrite() }
+
 func (c *channel) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 func (c *channel) send(v any) error {

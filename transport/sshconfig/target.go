@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"labctl/transport"
 )
@@ -191,12 +192,28 @@ func (s *Settings) link(t *transport.Target) {
 	fill(s, &t.ServerAliveCountMax, s.ServerAliveCountMax, "serveralivecountmax")
 	fill(s, &t.BindAddress, s.BindAddress, "bindaddress")
 	fill(s, &t.BindInterface, s.BindInterface, "bindinterface")
+	fill(s, &t.Persist, s.persist(), "controlpersist")
 	if s.AddressFamily != "any" {
 		fill(s, &t.AddressFamily, s.AddressFamily, "addressfamily")
 	}
 	if s.IsSet("controlpath") {
 		t.ControlPath = s.ControlPath
 	}
+}
+
+// persist is what ControlPersist means for a connection that labctl keeps itself.
+func (s *Settings) persist() time.Duration {
+	switch s.ControlPersist {
+	case "no", "false":
+		return -1
+	case "yes", "true":
+		return transport.Forever
+	}
+	seconds, err := parseInterval(s.ControlPersist)
+	if err != nil || seconds == 0 { // the former has been refused before; 0 is yes
+		return transport.Forever
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // way sets the hops before the target, or the program in place of them.

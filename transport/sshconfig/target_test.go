@@ -98,6 +98,21 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+func TestPersist(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"": 0, "ControlPersist no": -1, "ControlPersist yes": transport.Forever, "ControlPersist 0": transport.Forever,
+		"ControlPersist 10m": 10 * time.Minute, "ControlMaster auto": 0,
+	} {
+		if got, err := mustLoad(t, text+"\n").Target("host"); err != nil || got.Persist != want {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	target := &transport.Target{Name: "a", Address: "a", Persist: time.Second}
+	if err := mustLoad(t, "ControlPersist no\n").Complete(target, "a", nil, true); err != nil || target.Persist != time.Second {
+		t.Errorf("%+v, %v", target, err)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	t.Setenv("HOME", "/home/me")
 	t.Setenv("KEYS", "/keys")

@@ -90,7 +90,7 @@ func (a fleetAddress) play(b testing.TB, n int) cost {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(path, "play", "-F", "none", site)
-	cmd.Env = append(os.Environ(), "HOME="+dir, "NO_COLOR=1", "SSH_AUTH_SOCK=")
+	cmd.Env = append(os.Environ(), "HOME="+dir, "NO_COLOR=1", "SSH_AUTH_SOCK=", "LABCTL_PERSIST=off")
 	c, out := costOf(b, cmd)
 	if got := strings.Count(out, fmt.Sprintf(": ok=%d ", fleetTasks)); got != n {
 		b.Fatalf("%d hosts have done %d tasks, want %d:\n%s", got, fleetTasks, n, tail(out))

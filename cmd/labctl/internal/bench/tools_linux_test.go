@@ -74,7 +74,7 @@ func labctlCommand(t *testbed, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), "HOME="+t.dir, "NO_COLOR=1", "SSH_AUTH_SOCK=")
+	cmd.Env = append(os.Environ(), "HOME="+t.dir, "NO_COLOR=1", "SSH_AUTH_SOCK=", "LABCTL_PERSIST=off")
 	return cmd
 }
 

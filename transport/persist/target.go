@@ -1,0 +1,71 @@
+package persist
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"labctl/transport"
+)
+
+// portable returns t as the server can use it; nil where it cannot: what depends on this process's environment or needs
+// an agent it cannot, and what an OpenSSH master keeps already it need not.
+func (d *Dialer) portable(t *transport.Target) *transport.Target {
+	if t == nil {
+		return nil
+	}
+	own := *t
+	if own.Persist == 0 {
+		own.Persist = d.usual
+	}
+	if own.Persist < 0 || own.ProxyCommand != "" || own.Relay || mastered(own.ControlPath) {
+		return nil
+	}
+	own.ControlPath = "" // nobody is there
+	if t.Via != nil {
+		if own.Via = d.portable(t.Via); own.Via == nil {
+			return nil
+		}
+	}
+	absolute(&own)
+	return &own
+}
+
+// mastered reports whether there may be an OpenSSH master. Its path is complete but for the home directory.
+func mastered(path string) bool {
+	if path == "" || strings.EqualFold(path, "none") {
+		return false
+	}
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			path = filepath.Join(home, rest)
+		}
+	}
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// absolute names files so that a process in another directory finds them.
+func absolute(t *transport.Target) {
+	for _, list := range []*[]string{&t.IdentityFiles, &t.KnownHosts, &t.CertificateFiles} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			(*list)[i] = absPath((*list)[i])
+		}
+	}
+	t.RevokedHostKeys = absPath(t.RevokedHostKeys)
+	if t.IdentityAgent != "none" && t.IdentityAgent != "SSH_AUTH_SOCK" {
+		t.IdentityAgent = absPath(t.IdentityAgent)
+	}
+}
+
+func absPath(p string) string {
+	if p == "" || p == "none" || p[0] == '~' || p[0] == '$' || filepath.IsAbs(p) {
+		return p
+	}
+	if abs, err := filepath.Abs(p); err == nil {
+		return abs
+	}
+	return p
+}
