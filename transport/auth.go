@@ -6,81 +6,69 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 )
 
 // maxKeysOffered keeps below sshd's MaxAuthTries (6), where it hangs up and
 // counts a penalty.
 const maxKeysOffered = 5
 
-// agentTimeout bounds the question which keys the agent holds.
-const agentTimeout = 10 * time.Second
-
 // identity is one key to offer, and where it comes from.
 type identity struct {
-	signer ssh.Signer
+	signer ssh.AlgorithmSigner
 	source string // for messages: a file, or the agent with the key's comment
 }
 
 // identities are what one hop is offered, in this order, each once.
 type identities struct {
-	keys     []identity
-	withheld int      // keys of the agent left out, see maxKeysOffered
-	problems []string // files and agents that could not be used
+	answers  *answers
+	keys     []*offer
+	held     []identity // of the agent
+	withheld int        // keys left out, see maxKeysOffered
+	problems []string   // files and agents that could not be used
+	broken   *offer     // the last one, if it could not sign
 }
 
-// defaultIdentities are OpenSSH's, without those that need hardware.
-var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"}
+// offer is a key as x/crypto takes it: an ssh.MultiAlgorithmSigner.
+type offer struct {
+	identity
+	algorithms []string // of its signatures, best first
+	of         *identities
+}
+
+// defaultIdentities are OpenSSH's (ssh_config(5), IdentityFile).
+var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"}
 
 // findIdentities puts the keys that files name first, whether the file or the
 // agent holds the private half: the right key at the first attempt costs the
 // fewest round trips, and sshd penalises wrong ones.
-func findIdentities(t *Target, p *Pool) (*identities, error) {
-	ids := &identities{}
+func findIdentities(a *answers) (*identities, error) {
+	t := a.target
+	ids := &identities{answers: a}
 	if !slices.Contains(t.authentications(), "publickey") {
 		return ids, nil
 	}
-	other := slices.ContainsFunc(t.authentications(), func(m string) bool { return m != "publickey" }) && (&answers{target: t, pool: p}).possible()
-	held, err := p.agents.keys(t.IdentityAgent)
-	if err != nil {
+	var err error
+	if ids.held, err = a.pool.agents.keys(t.IdentityAgent); err != nil {
 		ids.problems = append(ids.problems, err.Error())
 	}
-	files := t.IdentityFiles
-	if len(files) == 0 {
-		files = defaultIdentities
+	found := ids.files()
+	if err := ids.unlockLone(found); err != nil {
+		ids.problems, found = append(ids.problems, err.Error()), nil
 	}
-	for _, f := range files {
-		if f == "none" { // ssh_config(5): what the agent holds, and no file
-			continue
-		}
-		id, err := loadIdentity(expandHome(f), held)
-		if errors.Is(err, errLocked) && len(t.IdentityFiles) > 0 && p.opts.Ask != nil && !t.BatchMode {
-			id, err = p.unlock(expandHome(f))
-		}
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && len(t.IdentityFiles) == 0:
-		case err != nil:
-			ids.problems = append(ids.problems, err.Error())
-		default:
-			ids.add(id)
-		}
+	for _, id := range append(ids.certified(found), found...) {
+		ids.add(id)
 	}
-	if len(t.CertificateFiles) > 0 {
-		ids.certified(t, held)
-	}
+	other := slices.ContainsFunc(t.authentications(), func(m string) bool { return m != "publickey" }) && a.possible()
 	if len(ids.problems) > 0 && len(t.IdentityFiles) > 0 && len(ids.keys) == 0 && !other {
 		return nil, errors.New(strings.Join(ids.problems, "; "))
 	}
 	if !t.IdentitiesOnly {
-		for _, k := range held {
+		for _, k := range ids.held {
 			ids.add(k)
 		}
 	}
@@ -90,171 +78,90 @@ func findIdentities(t *Target, p *Pool) (*identities, error) {
 	return ids, nil
 }
 
-func (ids *identities) add(id identity) {
-	blob := id.signer.PublicKey().Marshal()
-	for _, have := range ids.keys {
-		if bytes.Equal(have.signer.PublicKey().Marshal(), blob) {
-			return
+// files finds the keys that files name; default ones need not exist.
+func (ids *identities) files() (found []identity) {
+	named := ids.answers.target.IdentityFiles
+	files := named
+	if len(files) == 0 {
+		files = defaultIdentities
+	}
+	for _, f := range files {
+		if f == "none" { // ssh_config(5): what the agent holds, and no file
+			continue
+		}
+		id, err := ids.load(expandHome(f))
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && len(named) == 0:
+		case err != nil:
+			ids.problems = append(ids.problems, err.Error())
+		default:
+			found = append(found, id...)
 		}
 	}
-	if len(ids.keys) == maxKeysOffered {
-		ids.withheld++
-		return
-	}
-	ids.keys = append(ids.keys, id)
+	return found
 }
 
-func (ids *identities) method() ssh.AuthMethod {
-	signers := make([]ssh.Signer, len(ids.keys))
-	for i, k := range ids.keys {
-		signers[i] = k.signer
+func (ids *identities) add(id identity) {
+	pub := id.signer.PublicKey()
+	blob := pub.Marshal()
+	if slices.ContainsFunc(ids.keys, func(have *offer) bool { return bytes.Equal(have.PublicKey().Marshal(), blob) }) {
+		return
+	}
+	algorithms, err := ids.answers.target.signatures(pub)
+	switch {
+	case err != nil:
+		ids.problems = append(ids.problems, fmt.Sprintf("%s from %s is not offered: %v", pub.Type(), id.source, err))
+	case len(ids.keys) == maxKeysOffered:
+		ids.withheld++
+	default:
+		ids.keys = append(ids.keys, &offer{identity: id, algorithms: algorithms, of: ids})
+	}
+}
+
+func (ids *identities) method() ssh.AuthMethod { return publicKeys(ids.keys) }
+
+func publicKeys(keys []*offer) ssh.AuthMethod {
+	signers := make([]ssh.Signer, len(keys))
+	for i, k := range keys {
+		signers[i] = k
 	}
 	return ssh.PublicKeys(signers...)
 }
 
-// loadIdentity reads a private key, or finds in the agent the private half of
-// a public key, of an encrypted private key, or of a file of which only the
-// .pub is here.
-func loadIdentity(path string, held []identity) (identity, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if pub := readPublic(path + ".pub"); pub != nil {
-			if id, ok := findHeld(held, pub); ok {
-				return id, nil
-			}
-		}
-	}
-	if err != nil {
-		return identity{}, fmt.Errorf("read identity file: %w", err)
-	}
-	signer, err := ssh.ParsePrivateKey(data)
-	if err == nil {
-		return withCertificate(path, signer), nil
-	}
-	var locked *ssh.PassphraseMissingError
-	if errors.As(err, &locked) {
-		return lockedIdentity(path, locked.PublicKey, held)
-	}
-	if pub, _, _, _, pubErr := ssh.ParseAuthorizedKey(data); pubErr == nil {
-		if id, ok := findHeld(held, pub); ok {
-			return id, nil
-		}
-		return identity{}, fmt.Errorf("identity file %s is a public key and the ssh-agent does not hold its private half", path)
-	}
-	return identity{}, fmt.Errorf("read identity file %s: not a private key: %w", path, err)
-}
-
-func lockedIdentity(path string, pub ssh.PublicKey, held []identity) (identity, error) {
-	if pub == nil { // PEM files do not hold it in the clear
-		pub = readPublic(path + ".pub")
-	}
-	if pub != nil {
-		if id, ok := findHeld(held, pub); ok {
-			return id, nil
-		}
-	}
-	return identity{}, fmt.Errorf("identity file %s is %w and the ssh-agent does not hold it: run ssh-add %s", path, errLocked, path)
-}
-
-// withCertificate adds the certificate beside a key, as ssh(1) does.
-func withCertificate(path string, signer ssh.Signer) identity {
-	if cert, ok := readPublic(path + "-cert.pub").(*ssh.Certificate); ok {
-		if s, err := ssh.NewCertSigner(cert, signer); err == nil {
-			return identity{signer: s, source: path + "-cert.pub"}
-		}
-	}
-	return identity{signer: signer, source: path}
-}
-
-func readPublic(path string) ssh.PublicKey {
-	data, err := os.ReadFile(path)
-	if err != nil {
+// afterBroken is the method that goes on behind a key that could not sign, as
+// ssh does; nil if that is not what has just happened, or no key is left.
+func (ids *identities) afterBroken() ssh.AuthMethod {
+	at := slices.Index(ids.keys, ids.broken)
+	ids.broken = nil
+	if at < 0 || at+1 == len(ids.keys) {
 		return nil
 	}
-	pub, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	return publicKeys(ids.keys[at+1:])
+}
+
+func (o *offer) PublicKey() ssh.PublicKey { return o.signer.PublicKey() }
+
+func (o *offer) Algorithms() []string { return o.algorithms }
+
+func (o *offer) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return o.SignWithAlgorithm(rand, data, "")
+}
+
+// SignWithAlgorithm is called for a key that the server is content with. The
+// time for it is not the server's: the user may have to type, or to touch.
+func (o *offer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (sig *ssh.Signature, err error) {
+	a, begin := o.of.answers, time.Now()
+	err = a.pause(func() error {
+		defer a.askTouch(o.PublicKey())()
+		sig, err = o.signer.SignWithAlgorithm(rand, data, algorithm)
+		return err
+	})
+	a.asked = a.asked || time.Since(begin) > time.Second
 	if err != nil {
-		return nil
+		err = fmt.Errorf("sign with %s: %w", o.source, err)
+		o.of.broken, o.of.problems = o, append(o.of.problems, err.Error())
 	}
-	return pub
+	return sig, err
 }
 
-func findHeld(held []identity, pub ssh.PublicKey) (identity, bool) {
-	for _, id := range held {
-		if bytes.Equal(id.signer.PublicKey().Marshal(), pub.Marshal()) {
-			return id, true
-		}
-	}
-	return identity{}, false
-}
-
-// agentPool keeps one connection to each ssh-agent, and asks it once for its
-// keys: a thousand hosts must not ask a thousand times.
-type agentPool struct {
-	mu    sync.Mutex
-	known map[string]*heldKeys
-}
-
-type heldKeys struct {
-	conn io.Closer
-	keys []identity
-	err  error
-}
-
-// keys returns what the agent at socket holds; see Target.IdentityAgent. No
-// agent at all is not an error.
-func (p *agentPool) keys(socket string) ([]identity, error) {
-	switch socket {
-	case "none":
-		return nil, nil
-	case "", "SSH_AUTH_SOCK":
-		if socket = os.Getenv("SSH_AUTH_SOCK"); socket == "" {
-			return nil, nil
-		}
-	}
-	socket = expandHome(socket)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	held := p.known[socket]
-	if held == nil {
-		held = askAgent(socket)
-		if p.known == nil {
-			p.known = map[string]*heldKeys{}
-		}
-		p.known[socket] = held
-	}
-	return held.keys, held.err
-}
-
-func askAgent(socket string) *heldKeys {
-	conn, err := net.Dial("unix", socket)
-	if err != nil {
-		return &heldKeys{err: fmt.Errorf("ask ssh-agent: %w", err)}
-	}
-	_ = conn.SetDeadline(time.Now().Add(agentTimeout))
-	signers, err := agent.NewClient(conn).Signers()
-	if err != nil {
-		_ = conn.Close()
-		return &heldKeys{err: fmt.Errorf("list keys of the ssh-agent: %w", err)}
-	}
-	_ = conn.SetDeadline(time.Time{}) // a signature may wait for the user's touch
-	held := &heldKeys{conn: conn}
-	for _, s := range signers {
-		source := "the ssh-agent"
-		if k, ok := s.PublicKey().(*agent.Key); ok && k.Comment != "" {
-			source += " (" + k.Comment + ")"
-		}
-		held.keys = append(held.keys, identity{signer: s, source: source})
-	}
-	return held
-}
-
-func (p *agentPool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, h := range p.known {
-		if h.conn != nil {
-			_ = h.conn.Close()
-		}
-	}
-	p.known = nil
-}
+var _ ssh.MultiAlgorithmSigner = (*offer)(nil)

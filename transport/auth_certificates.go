@@ -2,32 +2,47 @@ package transport
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// certified puts the certificates that t names first, each with the key it is
-// for, as ssh does (pubkey_prepare in OpenSSH's sshconnect2.c).
-func (ids *identities) certified(t *Target, held []identity) {
-	keys := ids.keys
-	ids.keys = nil
-	for _, path := range t.CertificateFiles {
+// certified are the certificates that the target names, each with the key it is
+// for: they go first, as with ssh (pubkey_prepare in OpenSSH's sshconnect2.c).
+func (ids *identities) certified(found []identity) (out []identity) {
+	for _, path := range ids.answers.target.CertificateFiles {
 		path = expandHome(path)
 		cert, ok := readPublic(path).(*ssh.Certificate)
 		if !ok {
 			ids.problems = append(ids.problems, fmt.Sprintf("certificate file %s holds no certificate", path))
 			continue
 		}
-		id, ok := findHeld(append(keys[:len(keys):len(keys)], held...), cert.Key)
+		key, ok := findHeld(slices.Concat(found, ids.held), cert.Key)
+		if !ok {
+			key, ok = findHeld(ids.held, cert)
+		}
 		if !ok {
 			ids.problems = append(ids.problems, fmt.Sprintf("no identity file and no agent holds the key of certificate %s", path))
 			continue
 		}
-		if signer, err := ssh.NewCertSigner(cert, id.signer); err == nil {
-			ids.add(identity{signer: signer, source: path})
+		if id, ok := certified(path, key); ok {
+			out = append(out, id)
 		}
 	}
-	for _, id := range keys {
-		ids.add(id)
+	return out
+}
+
+// certified is a key with the certificate of a file, if that is there and for
+// this key.
+func certified(path string, id identity) (identity, bool) {
+	cert, ok := readPublic(path).(*ssh.Certificate)
+	if !ok || cert.CertType != ssh.UserCert {
+		return identity{}, false
 	}
+	if sameKey(cert, id.signer.PublicKey()) { // the agent holds both as one
+		return identity{signer: id.signer, source: path}, true
+	}
+	signer, err := ssh.NewCertSigner(cert, id.signer)
+	s, ok := signer.(ssh.AlgorithmSigner)
+	return identity{signer: s, source: path}, err == nil && ok
 }

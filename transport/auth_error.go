@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -56,11 +57,11 @@ func (a *attempt) failure(err error) *AuthError {
 	e := &AuthError{User: a.link.target.user(), Err: err, Notes: slices.Clone(a.ids.problems)}
 	e.Accepts, e.Passed, e.Tried = a.course.accepts, a.course.passed, a.course.tried
 	for _, k := range a.ids.keys {
-		pub := k.signer.PublicKey()
-		e.Offered = append(e.Offered, fmt.Sprintf("%s %s from %s", pub.Type(), ssh.FingerprintSHA256(pub), k.source))
+		pub := parsed(k.PublicKey())
+		e.Offered = append(e.Offered, fmt.Sprintf("%s %s from %s", pub.Type(), ssh.FingerprintSHA256(plainKey(pub)), k.source))
 	}
 	if a.ids.withheld > 0 {
-		e.Notes = append(e.Notes, fmt.Sprintf("%d more keys of the ssh-agent held back, because sshd hangs up after some attempts: name the right one with identity_file", a.ids.withheld))
+		e.Notes = append(e.Notes, fmt.Sprintf("%d more keys held back, because sshd hangs up after some attempts: name the right one with identity_file", a.ids.withheld))
 	}
 	if text := plain(err).Error(); !strings.Contains(text, "unable to authenticate, attempted methods") { // which says less than we do
 		e.Why = text
@@ -91,4 +92,10 @@ func (a *attempt) untried() (notes []string) {
 		notes = append(notes, "labctl knows none of these methods: ssh may, and control_path lets labctl use its connection")
 	}
 	return notes
+}
+
+// late reports whether the server has hung up while the user was thinking (LoginGraceTime of sshd_config): what they have
+// said is good for another connection.
+func (a *attempt) late(err *Error) bool {
+	return err.Phase == PhaseAuth && a.answers.asked && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET))
 }

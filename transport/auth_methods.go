@@ -41,11 +41,16 @@ func (a *answers) methods(ids *identities) []ssh.AuthMethod {
 // course is how far a login has come, for messages.
 type course struct {
 	accepts, passed, tried []string // methods that the server goes on with, was content with, and was not
+	ids                    *identities
 }
 
-// follow notes it; the next method is chosen by the order of methods.
+// follow notes it; the next method is chosen by the order of methods, but that keys behind one that could not sign come
+// before other methods.
 func (c *course) follow(now *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	tried := slices.DeleteFunc(now.TriedMethods, func(m string) bool { return m == "none" }) // which asks what there is
-	*c = course{accepts: now.AllowedMethods, passed: now.PartialSuccessMethods, tried: tried}
+	*c = course{accepts: now.AllowedMethods, passed: now.PartialSuccessMethods, tried: slices.Compact(tried), ids: c.ids}
+	if next := c.ids.afterBroken(); next != nil {
+		return next, nil
+	}
 	return nil, nil
 }

@@ -132,7 +132,7 @@ func TestAgentWithManyKeys(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	_, err := newPool(t, transport.Options{}).Dial(t.Context(), target)
 	asError(t, err)
-	mention(t, err, "8 more keys of the ssh-agent held back")
+	mention(t, err, "8 more keys held back")
 }
 
 func TestIdentityFiles(t *testing.T) {
@@ -199,6 +199,41 @@ func TestUserCertificate(t *testing.T) {
 	ca := writeConfig(t, string(ssh.MarshalAuthorizedKey(authority.PublicKey())))
 	s := transporttest.NewSSHD(t, nil, "TrustedUserCAKeys "+ca)
 	dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+	s = transporttest.NewSSHD(t, me.keys()) // which knows the key, and no authority
+	dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+}
+
+// What ssh-add has put into OpenSSH's agent counts: a certificate beside the key, by itself or where a file names the key.
+func TestCertificateInTheAgent(t *testing.T) {
+	authority, file := transporttest.NewKey(t)
+	me := newLogin(t)
+	cert := certificate(t, authority, ssh.Certificate{CertType: ssh.UserCert, Key: me.signer.PublicKey(), ValidPrincipals: []string{"root"}})
+	if err := os.Rename(cert, me.file+"-cert.pub"); err != nil {
+		t.Fatal(err)
+	}
+	holder := realAgent(t, me.file)
+	s := transporttest.NewSSHD(t, nil, "TrustedUserCAKeys "+file+".pub")
+	public := filepath.Join(t.TempDir(), "me.pub")
+	if err := os.WriteFile(public, []byte(line(me.signer.PublicKey())+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", t.TempDir())
+	for name, c := range map[string]struct {
+		files []string
+		only  bool
+	}{
+		"all that it holds":             {},
+		"named by the file":             {[]string{me.file}, true},
+		"named by the public half":      {[]string{me.file + ".pub"}, true},
+		"public half without its cert.": {[]string{public}, false},
+	} {
+		target := me.target(t, name, s.Addr, s.HostKey)
+		target.IdentityFiles, target.IdentitiesOnly, target.IdentityAgent = c.files, c.only, holder
+		_, err := newPool(t, transport.Options{}).Dial(t.Context(), target)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func writeConfig(t testing.TB, text string) string {

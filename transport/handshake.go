@@ -32,8 +32,9 @@ type attempt struct {
 
 func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	a := &attempt{link: l, wanted: wanted}
+	a.answers = &answers{target: l.target, pool: l.pool, unsafe: func() bool { return a.keys.unsafe }}
 	var err error
-	if a.ids, err = findIdentities(l.target, l.pool); err != nil {
+	if a.ids, err = findIdentities(a.answers); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
 	if a.keys, err = newHostKeys(l.pool, l.target); err != nil {
@@ -42,7 +43,6 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	if err = l.target.algorithms(&a.crypto); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
-	a.answers = &answers{target: l.target, pool: l.pool, unsafe: func() bool { return a.keys.unsafe }}
 	return a, nil
 }
 
@@ -106,7 +106,7 @@ func (a *attempt) config(ctx context.Context, watch *stopwatch) *ssh.ClientConfi
 	a.phase.Store(PhaseKex)
 	t := a.link.target
 	a.answers.begin(ctx, watch.pause)
-	a.course = course{}
+	a.course = course{ids: a.ids}
 	return &ssh.ClientConfig{
 		Config:            a.crypto,
 		User:              t.user(),

@@ -131,6 +131,9 @@ func appendNew(known, more []*knownKey) []*knownKey {
 // about is an *unknownKey.
 func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	h.unsafe = false
+	if err := h.target.longEnough(key); err != nil {
+		return fmt.Errorf("the host's key is refused: %w", err)
+	}
 	if err := h.revoked.check(h, key); err != nil {
 		return err
 	}

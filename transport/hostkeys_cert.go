@@ -23,8 +23,12 @@ func (h *hostKeys) checkCert(cert *ssh.Certificate) error {
 	if cert.CertType != ssh.HostCert {
 		return errors.New("it is not a host certificate")
 	}
-	if algo := cert.Signature.Format; algo == ssh.KeyAlgoRSA || algo == ssh.InsecureKeyAlgoDSA {
+	algo := cert.Signature.Format
+	switch permitted := h.target.CASignatureAlgorithms; {
+	case permitted == nil && isWeak(algo):
 		return fmt.Errorf("it is signed by %s, which is too weak", algo)
+	case permitted != nil && !slices.Contains(permitted, algo):
+		return fmt.Errorf("it is signed by %s, which CASignatureAlgorithms does not permit", algo)
 	}
 	principal := h.bare
 	if len(cert.ValidPrincipals) > 0 {

@@ -58,11 +58,14 @@ func (h *hostKeys) algorithms() []string {
 // keyType is the type of the plain key that goes with an algorithm: that of
 // rsa-sha2-512 is still ssh-rsa (RFC 8332).
 func keyType(algo string) string {
-	algo = strings.TrimSuffix(algo, certSuffix)
-	if strings.HasPrefix(algo, "rsa-sha2-") {
+	plain, isCert := strings.CutSuffix(algo, certSuffix)
+	switch {
+	case strings.HasPrefix(plain, "rsa-sha2-"):
 		return ssh.KeyAlgoRSA
+	case isCert && strings.HasPrefix(plain, "sk-"):
+		return plain + "@openssh.com"
 	}
-	return algo
+	return plain
 }
 
 func (h *hostKeys) knowsType(name string) bool {

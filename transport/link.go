@@ -59,6 +59,10 @@ func (l *link) establish(ctx context.Context, wanted string) *Error {
 	if l.throughMaster(ctx) {
 		return nil
 	}
+	a, err := newAttempt(l, wanted) // before the hops: a passphrase is better asked for when nothing waits
+	if err != nil {
+		return err
+	}
 	for {
 		if hop := l.target.before(); hop != nil {
 			via, err := l.pool.acquire(ctx, hop, wanted, true)
@@ -67,7 +71,7 @@ func (l *link) establish(ctx context.Context, wanted string) *Error {
 			}
 			l.via = via
 		}
-		err := l.attempts(ctx, wanted)
+		err := l.attempts(ctx, a)
 		if err == nil || l.via == nil {
 			return err
 		}
@@ -79,14 +83,10 @@ func (l *link) establish(ctx context.Context, wanted string) *Error {
 	}
 }
 
-func (l *link) attempts(ctx context.Context, wanted string) *Error {
-	a, err := newAttempt(l, wanted)
-	if err != nil {
-		return err
-	}
+func (l *link) attempts(ctx context.Context, a *attempt) *Error {
 	a.keyed = l.pool.keys.begin()
 	defer func() { a.keyed() }()
-	for dialled, refused := 1, 0; ; {
+	for dialled, refused, late := 1, 0, 0; ; {
 		release, slotErr := l.pool.slot(ctx, l.target.sshd())
 		if slotErr != nil {
 			return a.fail(PhaseTCP, slotErr)
@@ -106,6 +106,8 @@ func (l *link) attempts(ctx context.Context, wanted string) *Error {
 		case err.Phase == PhaseTCP && dialled < l.target.ConnectionAttempts: // ssh_config(5): "one per second"
 			dialled++
 			pause = time.Second
+		case a.late(err) && late < passphraseTries:
+			late++
 		case err.refused() && refused < l.pool.opts.Retries:
 			pause = backoff(refused)
 			refused++

@@ -72,6 +72,11 @@ type Target struct {
 	// The algorithms to offer, by their names in OpenSSH, best first; nil means those of golang.org/x/crypto/ssh. Names that it
 	// does not know are passed over.
 	KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms, PubkeyAlgorithms []string
+	// CASignatureAlgorithms are those by which an authority may have signed the certificate of a host; nil means those of
+	// OpenSSH, which SHA-1 is not among.
+	CASignatureAlgorithms []string
+	// RequiredRSASize is the least number of bits of an RSA key, of the user or of the host; 0 means 1024.
+	RequiredRSASize int
 
 	// ConnectTimeout bounds each attempt from dialling until authenticated;
 	// 0 means 30 s.

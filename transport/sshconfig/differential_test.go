@@ -17,7 +17,7 @@ var compared = names(`user hostname port addressfamily batchmode canonicalizefal
 	canonicalizemaxdots connectionattempts numberofpasswordprompts serveralivecountmax serveraliveinterval bindaddress bindinterface
 	ciphers controlpath hostkeyalgorithms hostkeyalias identityagent kexalgorithms macs preferredauthentications
 	pubkeyacceptedalgorithms identityfile canonicaldomains certificatefile globalknownhostsfile userknownhostsfile forwardagent
-	connecttimeout controlpersist proxycommand proxyjump knownhostscommand tag revokedhostkeys nohostauthenticationforlocalhost`)
+	connecttimeout controlpersist proxycommand proxyjump knownhostscommand tag revokedhostkeys nohostauthenticationforlocalhost casignaturealgorithms requiredrsasize`)
 
 // needSSH finds OpenSSH's client; $LABCTL_TEST_SSH is another one to compare with.
 func needSSH(t testing.TB) string {
@@ -99,7 +99,8 @@ func (s *Settings) dump() map[string]string {
 		"ciphers": strings.Join(s.Ciphers, ","), "kexalgorithms": strings.Join(s.KexAlgorithms, ","), "macs": strings.Join(s.MACs, ","),
 		"hostkeyalgorithms":        strings.Join(s.HostKeyAlgorithms, ","),
 		"pubkeyacceptedalgorithms": strings.Join(s.PubkeyAcceptedAlgorithms, ","),
-		"controlpath":              s.ControlPath, "hostkeyalias": s.HostKeyAlias, "preferredauthentications": strings.Join(s.PreferredAuthentications, ","),
+		"casignaturealgorithms":    strings.Join(s.CASignatureAlgorithms, ","), "requiredrsasize": fmt.Sprint(s.RequiredRSASize),
+		"controlpath": s.ControlPath, "hostkeyalias": s.HostKeyAlias, "preferredauthentications": strings.Join(s.PreferredAuthentications, ","),
 		"identityfile": raw(s.r.identities), "certificatefile": raw(s.r.certificates),
 		"globalknownhostsfile": one(s.GlobalKnownHostsFile), "userknownhostsfile": one(s.UserKnownHostsFile), "revokedhostkeys": one(s.RevokedHostKeys),
 		"forwardagent": s.ForwardAgent, "proxycommand": s.proxyCommandRaw, "knownhostscommand": s.KnownHostsCommand, "tag": s.Tag,

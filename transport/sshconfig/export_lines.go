@@ -153,6 +153,7 @@ func hostKeyLines(b *lines, t *transport.Target) {
 	}
 	b.flag("HashKnownHosts", t.HashKnownHosts)
 	b.add("HostKeyAlgorithms", strings.Join(t.HostKeyAlgorithms, ","))
+	b.add("CASignatureAlgorithms", strings.Join(t.CASignatureAlgorithms, ","))
 }
 
 // pinned are lines of known_hosts for the keys and authorities that the inventory names, and the fingerprints of keys that
@@ -182,6 +183,7 @@ func loginLines(b *lines, t *transport.Target) {
 	}
 	b.add("PreferredAuthentications", strings.Join(t.Authentications, ","))
 	b.add("PubkeyAcceptedAlgorithms", strings.Join(t.PubkeyAlgorithms, ","))
+	b.number("RequiredRSASize", t.RequiredRSASize)
 	if t.Password != "" {
 		b.comment("password: the inventory has one, which no setting of ssh takes: it asks")
 	}
@@ -225,7 +227,8 @@ var settled = names(`host match include ignoreunknown hostname user port hostkey
 	kbdinteractiveauthentication passwordauthentication pubkeyauthentication preferredauthentications stricthostkeychecking
 	connectionattempts connecttimeout numberofpasswordprompts serveralivecountmax serveraliveinterval bindaddress bindinterface
 	ciphers macs kexalgorithms hostkeyalgorithms pubkeyacceptedalgorithms controlpath identityagent identityfile certificatefile
-	globalknownhostsfile userknownhostsfile knownhostscommand revokedhostkeys proxycommand proxyjump tag`)
+	globalknownhostsfile userknownhostsfile knownhostscommand revokedhostkeys proxycommand proxyjump tag
+	casignaturealgorithms requiredrsasize`)
 
 // optionLines are what is for ssh alone, such as ForwardAgent.
 func optionLines(b *lines, options []string) {

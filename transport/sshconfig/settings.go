@@ -31,7 +31,8 @@ type Settings struct {
 	StrictHostKeyChecking                    string // yes, ask, accept-new or no
 	KnownHostsCommand                        string
 
-	KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms []string
+	KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, CASignatureAlgorithms []string
+	RequiredRSASize                                                                                  int
 
 	PreferredAuthentications                                                              []string // nil: not set
 	PubkeyAuthentication, PasswordAuthentication, KbdInteractiveAuthentication, BatchMode bool

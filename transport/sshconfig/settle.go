@@ -13,8 +13,8 @@ func (r *resolver) settings() (*Settings, error) {
 		StrictHostKeyChecking: word(r.value("stricthostkeychecking"), "ask"),
 		PubkeyAuthentication:  word(r.value("pubkeyauthentication"), "yes") != "no", PasswordAuthentication: r.flag("passwordauthentication", true),
 		KbdInteractiveAuthentication: r.flag("kbdinteractiveauthentication", true), BatchMode: r.flag("batchmode", false),
-		NumberOfPasswordPrompts: r.int("numberofpasswordprompts", 3),
-		ConnectTimeout:          r.seconds("connecttimeout"), ConnectionAttempts: r.int("connectionattempts", 1),
+		NumberOfPasswordPrompts: r.int("numberofpasswordprompts", 3), RequiredRSASize: r.int("requiredrsasize", 1024),
+		ConnectTimeout: r.seconds("connecttimeout"), ConnectionAttempts: r.int("connectionattempts", 1),
 		ServerAliveInterval: r.seconds("serveraliveinterval"), ServerAliveCountMax: r.int("serveralivecountmax", 3),
 		AddressFamily: word(r.value("addressfamily"), "any"), BindAddress: r.value("bindaddress"), BindInterface: r.value("bindinterface"),
 		ControlMaster: word(r.value("controlmaster"), "no"), ControlPersist: word(r.value("controlpersist"), "no"),
@@ -136,6 +136,7 @@ func (r *resolver) algorithms(s *Settings) error {
 	for key, to := range map[string]*[]string{
 		"kexalgorithms": &s.KexAlgorithms, "ciphers": &s.Ciphers, "macs": &s.MACs,
 		"hostkeyalgorithms": &s.HostKeyAlgorithms, "pubkeyacceptedalgorithms": &s.PubkeyAcceptedAlgorithms,
+		"casignaturealgorithms": &s.CASignatureAlgorithms,
 	} {
 		l, set := r.set[key], (*r.c.algos)[key]
 		if l == nil {

@@ -128,6 +128,7 @@ func (s *Settings) login(t *transport.Target) {
 		t.CertificateFiles = s.CertificateFiles
 	}
 	fillList(s, &t.PubkeyAlgorithms, s.PubkeyAcceptedAlgorithms, "pubkeyacceptedalgorithms")
+	fill(s, &t.RequiredRSASize, s.RequiredRSASize, "requiredrsasize")
 	if len(t.Authentications) == 0 {
 		t.Authentications = s.authentications()
 	}
@@ -162,6 +163,7 @@ func (s *Settings) trust(t *transport.Target) {
 	fill(s, &t.HostKeyAlias, s.HostKeyAlias, "hostkeyalias")
 	fill(s, &t.HashKnownHosts, s.HashKnownHosts, "hashknownhosts")
 	fillList(s, &t.HostKeyAlgorithms, s.HostKeyAlgorithms, "hostkeyalgorithms")
+	fillList(s, &t.CASignatureAlgorithms, s.CASignatureAlgorithms, "casignaturealgorithms")
 	policy := map[string]string{
 		"yes": transport.PolicyStrict, "ask": transport.PolicyAsk, "accept-new": transport.PolicyAcceptNew, "no": transport.PolicyOff,
 	}[s.StrictHostKeyChecking]
