@@ -11,6 +11,8 @@ HOSTS := 1,5
 RENEW := -figures $(CURDIR)/docs/benchmarks.json -page $(CURDIR)/docs/benchmarks.md
 
 DEMO := playbooks/examples/demo
+# How long make fuzz takes for each of its tests.
+FUZZTIME := 60s
 
 # Namespaces need root. What is built is built by whoever calls make; only tests and the demo go up.
 ifeq ($(shell id -u),0)
@@ -25,7 +27,7 @@ endif
 KERNEL := $(if $(filter Linux,$(shell uname)),LABCTL_TEST_KERNEL=1)
 
 .DEFAULT_GOAL := build
-.PHONY: build agents install demo test bench lint policy clean setup help
+.PHONY: build agents install demo test fuzz bench lint policy clean setup help
 
 build: agents ## Build bin/labctl with the agents inside, and its other name, bin/labctl-playbook.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/labctl ./cmd/labctl
@@ -45,6 +47,9 @@ demo: setup build ## Bring up a jump host and three hosts, plan, play through th
 
 test: setup agents ## Run every test, those that need root and namespaces included.
 	@$(KERNEL) go test -timeout 30m $(AS_ROOT) ./...
+
+fuzz: ## Fuzz whatever reads what others write, each for FUZZTIME; findings go to testdata/fuzz.
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
 bench: build ## Measure labctl beside Ansible, Mitogen, ssh, ip and iptables-restore (about 15 minutes).
 	@.ci/setup bench

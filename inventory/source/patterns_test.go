@@ -88,13 +88,16 @@ func recordPatterns(t *testing.T) {
 	}
 	var out bytes.Buffer
 	out.WriteString("[\n")
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
 	for i, m := range all {
-		b, err := json.Marshal(m)
-		if err != nil {
+		if err := enc.Encode(m); err != nil {
 			t.Fatal(err)
 		}
-		out.Write(b)
-		out.WriteString([]string{",\n", "\n"}[(i+1)/len(all)])
+		if i+1 < len(all) {
+			out.Truncate(out.Len() - 1) // the end of the line
+			out.WriteString(",\n")
+		}
 	}
 	out.WriteString("]\n")
 	if err := os.WriteFile("ansible.json", out.Bytes(), 0o644); err != nil {
