@@ -13,6 +13,7 @@ var BlockTypes = []hcl.BlockHeaderSchema{
 	{Type: "host", LabelNames: []string{"name"}},
 	{Type: "group", LabelNames: []string{"name"}},
 	{Type: "network", LabelNames: []string{"name"}},
+	{Type: "tunnel", LabelNames: []string{"name"}},
 	{Type: "ssh"},
 	{Type: "sandbox"},
 	{Type: "source", LabelNames: []string{"type"}}, // for DecodeSources
@@ -101,6 +102,7 @@ func Decode(in Input) (*Inventory, hcl.Diagnostics) {
 	d.membership()
 	d.merge()
 	d.checkNetworks()
+	d.checkTunnels()
 	d.checkJumps()
 	return d.inv, d.diags
 }
@@ -117,6 +119,8 @@ func (d *decoder) block(b *hcl.Block) {
 		d.group(b)
 	case "network":
 		d.network(b)
+	case "tunnel":
+		d.tunnel(b)
 	}
 }
 

@@ -134,6 +134,9 @@ func (inv *Inventory) ExplainSSH(h *Host) []Setting {
 	for _, g := range inv.levels(h) {
 		add("group "+g.Name, g.DeclRange, g.args, "", g.SSH.forMember(h))
 	}
+	if t := inv.Tunnel(h); t != nil {
+		out = append(out, Setting{Name: "tunnel", Keyword: "proxyjump", Value: t.To.String() + " through " + t.Host.Text, From: "tunnel " + t.Name, Range: t.DeclRange})
+	}
 	defaults := inv.SSH
 	if h.Implicit || inv.noDefaultJump[h] {
 		defaults.Jump = nil

@@ -17,6 +17,7 @@ type Inventory struct {
 	Hosts    []*Host    // in the order of their declaration, without the implicit localhost
 	Groups   []*Group   // the same; "all" only if declared
 	Networks []*Network // the same
+	Tunnels  []*Tunnel  // the same
 	SSH      SSH        // defaults for every host and hop
 	Kernel   Kernel     // what hosts of the sandbox get that say nothing themselves
 

@@ -26,12 +26,20 @@ func (h Hop) Name() string {
 }
 
 // Chain returns the hops before h, the first to be connected first: the jumps of h from left to right, and before the first
-// of them its own. (For the later ones the list replaces their own, as ssh(1) does with -J.)
+// of them its own. (For the later ones the list replaces their own, as ssh(1) does with -J.) To a host at a tunnel it is the
+// tunnel's host.
 func (inv *Inventory) Chain(h *Host) ([]Hop, error) { return inv.chain(h, []string{h.Name}) }
 
 func (inv *Inventory) chain(h *Host, path []string) ([]Hop, error) {
+	if t := inv.Tunnel(h); t != nil {
+		return inv.chainOf([]Jump{t.Host}, path)
+	}
+	return inv.chainOf(h.Jump, path)
+}
+
+func (inv *Inventory) chainOf(jumps []Jump, path []string) ([]Hop, error) {
 	var out []Hop
-	for i, j := range h.Jump {
+	for i, j := range jumps {
 		hop, err := inv.hop(j)
 		if err != nil {
 			return nil, err
@@ -45,6 +53,7 @@ func (inv *Inventory) chain(h *Host, path []string) ([]Hop, error) {
 				return nil, err
 			}
 			out = append(out, before...)
+			hop.Address, hop.Port = inv.Place(hop.Host)
 		}
 		out = append(out, hop)
 	}

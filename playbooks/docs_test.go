@@ -26,7 +26,7 @@ func TestTheGuideIsValid(t *testing.T) {
 	write(t, filepath.Join(dir, "templates", "hosts.tpl"), fenced(string(text), "")[0])
 	var sources []Source
 	for i, block := range fenced(string(text), "hcl") {
-		if word := regexp.MustCompile(`^\w+`).FindString(block); !slices.Contains([]string{"host", "ssh", "variable", "play", "handler"}, word) {
+		if word := regexp.MustCompile(`^\w+`).FindString(block); !slices.Contains([]string{"host", "ssh", "tunnel", "variable", "play", "handler"}, word) {
 			block = "play \"example\" {\n  hosts = \"vteps\"\n" + block + "}\n"
 		}
 		sources = append(sources, Source{filepath.Join(dir, "block"+string(rune('a'+i))+".hcl"), []byte(block)})

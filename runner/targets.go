@@ -31,14 +31,23 @@ func Targets(inv *inventory.Inventory, config *sshconfig.Config) func(*inventory
 				return nil, err
 			}
 		}
-		return target(h, via, config, (*sshconfig.Config).Complete)
+		return target(placed(inv, h), via, config, (*sshconfig.Config).Complete)
 	}
+}
+
+// placed is a host as seen from the last hop before it, which matters where that is a tunnel's.
+func placed(inv *inventory.Inventory, h *inventory.Host) *inventory.Host {
+	out := *h
+	out.Address, out.Port = inv.Place(h)
+	return &out
 }
 
 // hopHost is a hop as a host: that of the inventory, or one made of user@host:port and the ssh defaults.
 func hopHost(inv *inventory.Inventory, hop inventory.Hop) *inventory.Host {
 	if hop.Host != nil {
-		return hop.Host
+		h := *hop.Host
+		h.Address, h.Port = hop.Address, hop.Port
+		return &h
 	}
 	h := &inventory.Host{Name: hop.Name(), Address: hop.Address, SSH: inv.SSH}
 	h.Jump = nil
@@ -92,13 +101,15 @@ func lookup(h *inventory.Host, config *sshconfig.Config) (*sshconfig.Config, str
 }
 
 // Explain lists what config adds to what the inventory says of how a host is reached, or has go before it.
-func Explain(h *inventory.Host, config *sshconfig.Config) ([]sshconfig.Origin, error) {
+func Explain(inv *inventory.Inventory, h *inventory.Host, config *sshconfig.Config) ([]sshconfig.Origin, error) {
 	if h.Connection != inventory.ConnectSSH {
 		return nil, nil
 	}
+	jump := h.ProxyCommand == "" && len(h.Jump) == 0 && inv.Tunnel(h) == nil
+	h = placed(inv, h)
 	config, alias, err := lookup(h, config)
 	if err != nil {
 		return nil, err
 	}
-	return config.Explain(declared(h), alias, h.Options, h.ProxyCommand == "" && len(h.Jump) == 0)
+	return config.Explain(declared(h), alias, h.Options, jump)
 }

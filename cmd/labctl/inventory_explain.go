@@ -40,7 +40,7 @@ comes from, and what it hides. Sensitive values are not shown.`,
 			if err != nil {
 				return err
 			}
-			origins, err := runner.Explain(h, config)
+			origins, err := runner.Explain(st.Inventory, h, config)
 			if err != nil {
 				return err
 			}

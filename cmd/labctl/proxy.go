@@ -80,12 +80,7 @@ func (a *app) asSSH(ctx context.Context, err error) error {
 func splice(ctx context.Context, in io.Reader, out io.Writer, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	go func() { // ends with the process where in does not
-		_, _ = io.Copy(conn, in)
-		if half, ok := conn.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite()
-		}
-	}()
+	go pour(conn, in) // ends with the process where in does not
 	_, err := io.Copy(out, conn)
 	_ = conn.Close()
 	switch {

@@ -341,7 +341,8 @@ func topology(name string, inv *inventory.Inventory, localhost bool) sandbox.Top
 }
 
 func machine(inv *inventory.Inventory, h *inventory.Host) sandbox.Host {
-	m := sandbox.Host{Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, Kernel: h.Kernel.Kind, KernelModules: h.Kernel.Modules}
+	m := sandbox.Host{Name: h.Name, User: h.User, Kernel: h.Kernel.Kind, KernelModules: h.Kernel.Modules}
+	m.Address, m.Port = inv.Place(h)
 	if h.Connection == inventory.ConnectLocal {
 		m.Address, m.Port, m.User = "", 0, ""
 		h = &inventory.Host{Name: h.Name, NICs: h.NICs}
