@@ -153,6 +153,7 @@ func converse(ctx context.Context, near, far *hostPlay, st playbooks.Step) (*wir
 // ask sends one request beside the play to a host whose session is idle, and waits for the answer. An error in it is one of
 // ask's too.
 func (x *hostPlay) ask(ctx context.Context, op wire.Op, st playbooks.Step, call modules.Call) (*wire.Reply, error) {
+	x.renew()
 	if become := x.user(st.Become); (x.cur == nil || become != x.become) && !x.open(ctx, become, true) {
 		x.gone()
 		return nil, errors.New("there is no session")

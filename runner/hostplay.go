@@ -109,6 +109,7 @@ func (x *hostPlay) learn() {
 // session waits until this one is idle, so that the order of tasks on a host holds whatever users they become.
 func (x *hostPlay) dispatch(ctx context.Context) {
 	for len(x.waiting) > 0 && !x.failed {
+		x.renew()
 		st := x.waiting[0]
 		switch {
 		case st.Meeting:
@@ -233,6 +234,13 @@ func (x *hostPlay) open(ctx context.Context, become string, ahead bool) bool {
 		x.learn()
 	}
 	return true
+}
+
+// renew lets go of a session that was lost while nothing was under way on it, so that another is opened.
+func (x *hostPlay) renew() {
+	if x.cur != nil && len(x.sent) == 0 && x.cur.hello != nil && x.cur.lost() != nil {
+		x.cur = nil
+	}
 }
 
 // await takes in what the agent says next.

@@ -114,6 +114,7 @@ func (x *hostPlay) request(ctx context.Context, st playbooks.Step) (*wire.Reply,
 // an answer.
 func (x *hostPlay) restart(ctx context.Context, st playbooks.Step, p *modules.Patience) (*wire.Reply, string, error) {
 	none := &wire.Reply{Result: &modules.Result{Diff: modules.Diff{Action: modules.Run}}}
+	x.renew()
 	if become := x.user(st.Become); (x.cur == nil || become != x.become) && !x.open(ctx, become, false) {
 		return none, "", errors.New("there is no session")
 	}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,8 +18,11 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, 
 	r.mu.Unlock()
 	if s != nil {
 		lost := s.lost()
-		if lost == nil {
+		switch {
+		case lost == nil:
 			return s, nil
+		case r.o.Mode.planning() && s.requests > 0: // what the tasks before would have done was known to that agent alone
+			return nil, fmt.Errorf("the plan of %s cannot go on: %w", h.Name, lost)
 		}
 		// Nothing was under way, or the host would be out of the run.
 		r.sink.event(Event{Kind: Debug, Host: h.Name, Level: 1, Message: "the session was lost while it was idle, open another: " + lost.Error()})
