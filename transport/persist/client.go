@@ -57,6 +57,7 @@ type Dialer struct {
 	run   *channel      // nil: no server
 	name  string        // of the run
 	path  string
+	asked questions
 	lost  atomic.Bool // the server is not to be waited for again
 }
 
@@ -137,6 +138,7 @@ func open(path string, q request, wait time.Duration) (*channel, error) {
 
 // listen passes on what the server has to say and to ask.
 func (d *Dialer) listen() {
+	defer d.asked.end()
 	for {
 		var l line
 		if err := d.run.receive(&l); err != nil {
@@ -144,10 +146,9 @@ func (d *Dialer) listen() {
 		}
 		switch {
 		case l.Question != nil:
-			go func() {
-				answers, err := d.opts.Ask(context.Background(), *l.Question)
-				_ = d.run.send(line{ID: l.ID, Answers: answers, Err: encode(err)})
-			}()
+			d.asked.put(d.run, l, d.opts.Ask)
+		case l.Over:
+			d.asked.take(l.ID)
 		case l.Log != "":
 			d.opts.Logf("%s", l.Log)
 		}
@@ -214,11 +215,12 @@ func (d *Dialer) Forgive(t *transport.Target) {
 	}
 }
 
-// Close ends what this process has begun. The connections stay.
+// Close ends what this process has begun, questions too. The connections stay.
 func (d *Dialer) Close() error {
 	<-d.ready
 	if d.run != nil {
 		_ = d.run.Close()
+		d.asked.end()
 	}
 	return d.own.Close()
 }

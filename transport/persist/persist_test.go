@@ -66,15 +66,22 @@ func bed(t *testing.T, extra ...string) (dir string, target *transport.Target, s
 func serving(dir string) bool { return pid(dir) != 0 }
 
 func pid(dir string) int {
+	if all := pids(dir); len(all) > 0 {
+		return all[0]
+	}
+	return 0
+}
+
+func pids(dir string) (out []int) {
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, l := range lines {
 		b, _ := os.ReadFile(l)
 		if strings.Contains(string(b), persist.Verb) && strings.Contains(string(b), dir) {
 			n, _ := strconv.Atoi(filepath.Base(filepath.Dir(l)))
-			return n
+			out = append(out, n)
 		}
 	}
-	return 0
+	return out
 }
 
 func eventually(t *testing.T, what string, check func() bool) {

@@ -77,6 +77,7 @@ func (r *run) ask(ctx context.Context, q transport.Question) ([]string, error) {
 	case l := <-answer:
 		return l.Answers, l.Err.decode()
 	case <-ctx.Done():
+		_ = r.c.send(line{ID: id, Over: true})
 		return nil, context.Cause(ctx)
 	case <-r.gone.Done():
 		return nil, errors.New("nobody is there to ask any more")

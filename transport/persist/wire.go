@@ -33,6 +33,7 @@ type line struct {
 	ID       int                 `json:",omitempty"` // of a question and its answers
 	Question *transport.Question `json:",omitempty"`
 	Answers  []string            `json:",omitempty"`
+	Over     bool                `json:",omitempty"` // nobody waits for the answers any more
 	Stats    *transport.Stats    `json:",omitempty"`
 	List     []transport.Kept    `json:",omitempty"`
 	Count    int                 `json:",omitempty"`

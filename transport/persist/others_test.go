@@ -1,0 +1,140 @@
+//go:build unix
+
+package persist_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"labctl/transport"
+	"labctl/transport/persist"
+	"labctl/transport/transporttest"
+)
+
+// TestOtherSettings: a kept connection makes no wrong thing right. With other settings a run logs in, or is refused as it would be
+// without one.
+func TestOtherSettings(t *testing.T) {
+	t.Parallel()
+	dir, target, servers := bed(t)
+	target = target.Via
+	once(t, dir, target, "true")
+	_, stranger := transporttest.NewKey(t)
+	for name, test := range map[string]struct {
+		change  func(*transport.Target)
+		refused string
+	}{
+		"key":         {func(o *transport.Target) { o.IdentityFiles = []string{stranger} }, "none of the keys was accepted"},
+		"user":        {func(o *transport.Target) { o.User = "nobody-of-that-name" }, "none of the keys was accepted"},
+		"known_hosts": {func(o *transport.Target) { o.KnownHosts = []string{transporttest.KnownHosts(t)} }, "is unknown"},
+		"pinned key":  {func(o *transport.Target) { o.HostKeys = []string{"SHA256:" + strings.Repeat("A", 43)} }, "host key"},
+		"name":        {func(o *transport.Target) { o.HostKeyAlias = "another" }, "is unknown"},
+		"policy":      {func(o *transport.Target) { o.HostKeyPolicy = transport.PolicyStrict }, ""},
+		"cipher":      {func(o *transport.Target) { o.Ciphers = []string{"aes256-ctr"} }, ""},
+		"methods":     {func(o *transport.Target) { o.Authentications = []string{"password"} }, "auth"},
+	} {
+		before := servers[0].Connections()
+		other := *target
+		test.change(&other)
+		d := newDialer(dir, transport.Options{})
+		c, err := d.Dial(t.Context(), &other)
+		if err == nil {
+			_ = c.Close()
+		}
+		_ = d.Close()
+		if test.refused == "" && err != nil || test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)) {
+			t.Errorf("another %s: %v", name, err)
+		}
+		if n := servers[0].Connections() - before; n == 0 && test.refused == "" {
+			t.Errorf("another %s: no login", name)
+		}
+	}
+	before := servers[0].Connections()
+	if once(t, dir, target, "true"); servers[0].Connections() != before {
+		t.Error("the first connection is not used any more")
+	}
+}
+
+// TestInterruptedDial ends at once, on the wire as well.
+func TestInterruptedDial(t *testing.T) {
+	t.Parallel()
+	dir, target, _ := bed(t)
+	target = target.Via
+	came, left := make(chan struct{}, 1), make(chan struct{}, 1)
+	silent := transporttest.Serve(t, func(c net.Conn) {
+		came <- struct{}{}
+		_, _ = io.Copy(io.Discard, c)
+		left <- struct{}{}
+	})
+	_, port, _ := net.SplitHostPort(silent)
+	target.Port, _ = strconv.Atoi(port)
+	d := newDialer(dir, transport.Options{})
+	defer d.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := d.Dial(ctx, target)
+		ended <- err
+	}()
+	<-came
+	begin := time.Now()
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	<-left
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestFirstRunsAtOnce start one server.
+func TestFirstRunsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir, target, _ := bed(t)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			d := newDialer(dir, transport.Options{})
+			defer d.Close()
+			c, err := d.Dial(t.Context(), target)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			echo(t, c, strings.Repeat(strconv.Itoa(i), 1000))
+		})
+	}
+	wg.Wait()
+	if n := len(pids(dir)); n != 1 {
+		t.Errorf("%d servers", n)
+	}
+	list, err := persist.List(dir)
+	if err != nil || len(list) < 2 {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
+
+// TestSocketIsPrivate to its user, by its mode and by that of its directory.
+func TestSocketIsPrivate(t *testing.T) {
+	t.Parallel()
+	dir, target, _ := bed(t)
+	old := target.Via
+	once(t, dir, old, "true")
+	sockets, err := filepath.Glob(filepath.Join(dir, "*.sock"))
+	if err != nil || len(sockets) != 1 {
+		t.Fatalf("%q, %v", sockets, err)
+	}
+	if info, err := os.Stat(sockets[0]); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
