@@ -232,13 +232,12 @@ func (c *connection) setBecomeMethod(v cty.Value) error {
 	if err != nil {
 		return err
 	}
-	switch method := strings.TrimPrefix(strings.TrimPrefix(s.AsString(), "ansible.builtin."), "community.general."); method {
-	case "sudo", "doas", "su":
-		c.ssh.BecomeMethod = method
-		return nil
-	default:
+	method := strings.TrimPrefix(strings.TrimPrefix(s.AsString(), "ansible.builtin."), "community.general.")
+	if !slices.Contains(BecomeMethods, method) {
 		return fmt.Errorf("labctl becomes another user by sudo, doas or su, not by %s", method)
 	}
+	c.ssh.BecomeMethod = method
+	return nil
 }
 
 // setArgs reads arguments of ssh(1). What is given first counts.

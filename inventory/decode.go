@@ -156,7 +156,7 @@ func (d *decoder) settings(a hcl.Attributes) SSH {
 		ControlPath:    d.text(a["control_path"]),
 		Relay:          d.flag(a["relay"]),
 		Persist:        d.persist(a["persist"]),
-		BecomeMethod:   d.oneOf(a["become_method"], "sudo", "doas", "su"),
+		BecomeMethod:   d.oneOf(a["become_method"], BecomeMethods...),
 		BecomePassword: d.text(a["become_password"]),
 		BecomeFlags:    d.texts(a["become_flags"]),
 	}

@@ -74,6 +74,9 @@ type SSH struct {
 	BecomeFlags    []string
 }
 
+// BecomeMethods are the programs by which another user is become.
+var BecomeMethods = []string{"sudo", "doas", "su"}
+
 // Jump names one hop as the user wrote it: an inventory name, or [user@]host[:port].
 type Jump struct {
 	Text  string

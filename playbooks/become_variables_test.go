@@ -21,10 +21,10 @@ play "p" {
   bridge "b" { `+c.task+` }
 }`, Env{})
 		steps, _, diags := run.Next()
-		if diags.HasErrors() || len(steps) != 1 || steps[0].Become != c.want {
+		if diags.HasErrors() || len(steps) != 1 || steps[0].Become.User != c.want {
 			t.Errorf("%+v: %v %+v", c, diags, steps)
 		}
-		if got := run.play.Becomes(run.host); got != (c.want != "") {
+		if _, got := run.play.Becomes(run.host); got != (c.want != "") {
 			t.Errorf("%+v: Becomes %t", c, got)
 		}
 	}

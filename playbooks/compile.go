@@ -15,7 +15,8 @@ import (
 
 // metaArguments are the arguments that every task takes. A module's own argument of the same name comes first (ping has a
 // timeout of its own).
-var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user", "timeout", "sensitive"}
+var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user",
+	"become_method", "become_flags", "become_password", "timeout", "sensitive"}
 
 // Task is one task block, checked and ready to be evaluated for any host. It is shared by all of them.
 type Task struct {
@@ -25,14 +26,14 @@ type Task struct {
 	Register string    // or ""
 	Range    hcl.Range // the head of the block
 
-	key                                              hcl.Expression
-	keyRange                                         hcl.Range
-	name, when, forEach, ensure, becomeUser, timeout hcl.Expression
-	become                                           *bool
-	notify, tags                                     []string
-	sensitive                                        bool
-	node                                             *node
-	deps                                             deps
+	key                                  hcl.Expression
+	keyRange                             hcl.Range
+	name, when, forEach, ensure, timeout hcl.Expression
+	become                               becoming
+	notify, tags                         []string
+	sensitive                            bool
+	node                                 *node
+	deps                                 deps
 
 	order int // in the site, from 1; 0: of a handler
 
@@ -96,8 +97,8 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 		s.diags.add(s.checkRefs([]hcl.Expression{d.expr}, sc)...)
 		p.dynamic = p.dynamic || d.late
 	}
-	if p.becomeUser != nil {
-		c.refs(p.becomeUser)
+	for _, x := range p.become.expressions() {
+		c.refs(x)
 	}
 	for _, h := range p.handlers {
 		c.names = append(c.names, h.Name)
@@ -222,14 +223,14 @@ func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
 		return a.Expr
 	}
 	t.name, t.when, t.ensure = expr("name"), expr("when"), expr("ensure")
-	t.becomeUser, t.timeout = expr("become_user"), expr("timeout")
+	t.timeout = expr("timeout")
 	if a := c.metaArgument(t, body, "for_each"); a != nil {
 		t.forEach = a.Expr
 		c.site.diags.add(c.site.checkRefs([]hcl.Expression{a.Expr}, outer)...)
 	}
-	if a := c.metaArgument(t, body, "become"); a != nil {
-		v := c.site.constBool(a)
-		t.become = &v
+	t.become = c.site.becoming(func(name string) *hclsyntax.Attribute { return c.metaArgument(t, body, name) })
+	for _, x := range t.become.expressions() {
+		c.refs(x)
 	}
 	if a := c.metaArgument(t, body, "sensitive"); a != nil {
 		t.sensitive = c.site.constBool(a)

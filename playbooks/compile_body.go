@@ -158,9 +158,7 @@ func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
 	if t.key != nil {
 		exprs = append(exprs, t.key)
 	}
-	if c.play.becomeUser != nil {
-		exprs = append(exprs, c.play.becomeUser)
-	}
+	exprs = append(exprs, c.play.become.expressions()...)
 	if t.Module.Name() == "template" { // the text of a template may refer to anything
 		d := deps{facts: true, results: sortedKeys(c.scope.results)}
 		return d

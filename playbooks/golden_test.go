@@ -136,8 +136,9 @@ func describe(s Step) string {
 	if s.Call.Absent {
 		out += " [absent]"
 	}
-	if s.Become != "" {
-		out += " [" + s.Become + "]"
+	if as := s.Become; as.User != "" {
+		words := append([]string{as.Method, as.User}, as.FlagList()...)
+		out += " [" + strings.TrimSpace(strings.Join(words, " ")) + "]"
 	}
 	if s.Timeout != 0 {
 		out += " [" + s.Timeout.String() + "]"

@@ -44,7 +44,7 @@ type Step struct {
 	Skip      bool            // when is false: there is nothing to send
 	Unknown   bool            // planning, verifying: it depends on results that only a play has; nothing to send
 	Unknowns  []string        // the arguments that are not known, or "when", "for_each"
-	Become    string          // the user to become, or ""
+	Become    Identity        // whom it runs as
 	Timeout   time.Duration   // 0: none
 	Notify    []string        // handlers to run if it changed something
 	Sensitive bool            // its arguments may not be shown

@@ -18,7 +18,7 @@ import (
 )
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
-var playArguments = []string{"hosts", "become", "become_user", "vars", "tags"}
+var playArguments = append([]string{"hosts", "become", "vars", "tags"}, becomeArguments...)
 
 // Play is a list of tasks for the hosts that a pattern names.
 type Play struct {
@@ -28,8 +28,7 @@ type Play struct {
 	site       *Site
 	pattern    string
 	hostsRange hcl.Range
-	become     bool
-	becomeUser hcl.Expression
+	become     becoming
 	vars       []definition
 	dynamic    bool // a variable depends on facts or results
 	tags       []string
@@ -137,19 +136,12 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 		p.hostsRange = a.Expr.Range()
 		p.pattern = s.patternOf(a)
 	}
-	if a := attr["become"]; a != nil {
-		p.become = s.constBool(a)
-	} else {
-		p.become = s.become
+	p.become = s.becoming(func(name string) *hclsyntax.Attribute { return attr[name] })
+	if p.become.on == nil {
+		p.become.on = &s.become
 	}
-	if s.becomeUser != "" {
-		p.becomeUser = hcl.StaticExpr(cty.StringVal(s.becomeUser), p.Range)
-	}
-	if a := attr["become_user"]; a != nil {
-		p.becomeUser = a.Expr
-		if attr["become"] == nil {
-			p.become = true
-		}
+	if p.become.user == nil && s.becomeUser != "" {
+		p.become.user = hcl.StaticExpr(cty.StringVal(s.becomeUser), p.Range)
 	}
 	if a := attr["tags"]; a != nil {
 		p.tags = s.constStrings(a)

@@ -160,7 +160,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	e.warnOfKey(t, s.body, s.Files)
 	s.Home = e.bringsHome(t, s.body)
 	r.ends(&s, e)
-	s.Become = r.become(t, in, e)
+	s.Become = r.identity(t.become.over(r.play.become), in, e)
 	s.Timeout = r.timeout(t, in, e)
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
@@ -289,21 +289,6 @@ func (r *HostRun) key(t *Task, in instance, e *evaluation, b *body) {
 		return
 	}
 	b.params[attr.Name] = p
-}
-
-func (r *HostRun) become(t *Task, in instance, e *evaluation) string {
-	on := r.play.become
-	if t.becomeUser != nil {
-		on = true
-	}
-	if t.become != nil {
-		on = *t.become
-	}
-	user := t.becomeUser
-	if user == nil {
-		user = r.play.becomeUser
-	}
-	return r.becomes(on, func() string { return r.text(user, "become_user", in, e) })
 }
 
 func (r *HostRun) timeout(t *Task, in instance, e *evaluation) time.Duration {

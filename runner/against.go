@@ -12,6 +12,7 @@ import (
 	"labctl/inventory"
 	"labctl/modules/host"
 	"labctl/modules/host/memory"
+	"labctl/playbooks"
 )
 
 // Against plans on snapshots in place of hosts: the agent runs in this process, on a host in memory.
@@ -19,7 +20,7 @@ type Against struct {
 	Snapshots map[string]*host.Snapshot // by inventory name
 }
 
-func (a *Against) open(ctx context.Context, h *inventory.Host, _ string, _ bool, _ notices) (*link, error) {
+func (a *Against) open(ctx context.Context, h *inventory.Host, _ playbooks.Identity, _ bool, _ notices) (*link, error) {
 	s := a.Snapshots[h.Name]
 	if s == nil {
 		have := slices.Sorted(maps.Keys(a.Snapshots))

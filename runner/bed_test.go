@@ -294,7 +294,7 @@ type countedPipe struct {
 
 func (c countedPipe) Write(p []byte) (int, error) { c.n.Add(1); return c.WriteCloser.Write(p) }
 
-func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bool, _ notices) (*link, error) {
+func (b *bed) open(_ context.Context, h *inventory.Host, become playbooks.Identity, ahead bool, _ notices) (*link, error) {
 	if err := b.down[h.Name]; err != nil {
 		return nil, err
 	}
@@ -314,7 +314,7 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bo
 	}
 	cut := func() { _ = inR.CloseWithError(io.ErrClosedPipe); _ = outW.CloseWithError(io.EOF) }
 	b.mu.Lock()
-	b.opened = append(b.opened, h.Name+"/"+become)
+	b.opened = append(b.opened, h.Name+"/"+become.User)
 	b.running++
 	b.most = max(b.most, b.running)
 	b.cut[h.Name] = cut
@@ -323,7 +323,7 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become string, ahead bo
 		Facts: host.Facts{Hostname: h.Name + ".test", BootID: boot}, NetNS: map[string]*host.NetState{"": {}}})}}
 	go func() {
 		defer close(ended)
-		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become), Blobs: blobs, Ahead: ahead}))
+		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become.User), Blobs: blobs, Ahead: ahead}))
 	}()
 	return &link{
 		stdin: countedPipe{inW, &b.writes}, stdout: outR,

@@ -12,6 +12,7 @@ import (
 	"labctl/inventory"
 	"labctl/modules"
 	"labctl/modules/packet"
+	"labctl/playbooks"
 )
 
 // Captured tells how many frames a capture had, and how many it lost.
@@ -25,7 +26,7 @@ type Captured struct {
 func Capture(ctx context.Context, o Opener, h *inventory.Host, become string, params map[string]any, w io.Writer) (total Captured, err error) {
 	life, cut := context.WithCancel(context.WithoutCancel(ctx)) // what has been captured when ctx ends is still brought home
 	defer cut()
-	l, err := o.open(life, h, become, false, notices{log: func(int, string) {}})
+	l, err := o.open(life, h, playbooks.Identity{User: become}, false, notices{log: func(int, string) {}})
 	if err != nil {
 		return total, err
 	}

@@ -3,20 +3,20 @@ package runner
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"labctl/agent/wire"
 	"labctl/inventory"
+	"labctl/playbooks"
 	"labctl/transport"
 )
 
-// Opener starts an agent for a host, run as become ("" for the login user): a Connector, or Against snapshots. With ahead,
+// Opener starts an agent for a host, run as become says: a Connector, or Against snapshots. With ahead,
 // requests follow without waiting for the agent's introduction.
 type Opener interface {
-	open(ctx context.Context, h *inventory.Host, become string, ahead bool, tell notices) (*link, error)
+	open(ctx context.Context, h *inventory.Host, become playbooks.Identity, ahead bool, tell notices) (*link, error)
 }
 
 // notices is what an Opener tells meanwhile, from any goroutine.
@@ -32,10 +32,12 @@ type Connector struct {
 	Pool   transport.Dialer
 	Agents transport.Agents
 	// Target says how to reach a host; nil without an error: on this machine, without SSH.
-	Target func(h *inventory.Host) (*transport.Target, error)
+	Target   func(h *inventory.Host) (*transport.Target, error)
+	Becoming Becoming
 
 	mu      sync.Mutex
 	becomes map[becomeKey]*transport.Become // what has been learnt of a host stays
+	trials  map[trialKey]*trial
 }
 
 // forgive lets a host be tried again that could not be reached.
@@ -45,28 +47,30 @@ func (c *Connector) forgive(h *inventory.Host) {
 	}
 }
 
-type becomeKey struct{ host, user string }
+type becomeKey struct {
+	host string
+	as   playbooks.Identity
+}
 
-// become says how to become user on a host.
-func (c *Connector) become(h *inventory.Host, user string) *transport.Become {
-	if user == "" {
+// become says how to become another user on a host; nil: it is to be the login user.
+func (c *Connector) become(h *inventory.Host, id playbooks.Identity) *transport.Become {
+	if id.User == "" {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := becomeKey{h.Name, user}
+	key := becomeKey{h.Name, id}
 	if b := c.becomes[key]; b != nil {
 		return b
 	}
-	b := &transport.Become{User: user, Method: cmp.Or(h.BecomeMethod, transport.BecomeSudo), Flags: h.BecomeFlags}
-	if h.BecomePassword != "" {
+	b := &transport.Become{User: id.User, Method: cmp.Or(id.Method, h.BecomeMethod, c.Becoming.Method, transport.BecomeSudo), Flags: id.FlagList()}
+	if b.Flags == nil {
+		b.Flags = h.BecomeFlags
+	}
+	if t := c.trial(b.Method, id, h); t != nil {
 		b.Known = true
-		b.Password = func(_ context.Context, refused string) (string, error) {
-			if refused != "" {
-				return "", errors.New("there is no other")
-			}
-			return h.BecomePassword, nil
-		}
+		b.Password = func(ctx context.Context, refused string) (string, error) { return t.get(ctx, h.Name, refused) }
+		b.Judged = func(err error) { t.judged(h.Name, err) }
 	}
 	if c.becomes == nil {
 		c.becomes = map[becomeKey]*transport.Become{}
@@ -88,7 +92,7 @@ func (c *Connector) Dial(ctx context.Context, h *inventory.Host) (conn transport
 	return conn, false, err
 }
 
-func (c *Connector) open(ctx context.Context, h *inventory.Host, become string, ahead bool, tell notices) (*link, error) {
+func (c *Connector) open(ctx context.Context, h *inventory.Host, become playbooks.Identity, ahead bool, tell notices) (*link, error) {
 	conn, local, err := c.Dial(ctx, h)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"labctl/inventory"
 	"labctl/modules/host"
+	"labctl/playbooks"
 )
 
 // Greeting is what is known of a host once its agent has spoken.
@@ -20,7 +21,7 @@ type Greeting struct {
 func Greet(ctx context.Context, o Opener, h *inventory.Host, become string) (*Greeting, error) {
 	start := time.Now()
 	var pushed atomic.Bool
-	l, err := o.open(ctx, h, become, false, notices{log: func(int, string) { pushed.Store(true) }})
+	l, err := o.open(ctx, h, playbooks.Identity{User: become}, false, notices{log: func(int, string) { pushed.Store(true) }})
 	if err != nil {
 		return nil, err
 	}

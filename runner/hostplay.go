@@ -22,16 +22,16 @@ type hostPlay struct {
 	eval *playbooks.HostRun // nil: the host only lends a hand to others
 	meet *meeting
 
-	cur     *session         // where requests go; nil until the first is due
-	become  string           // the user that the agent of cur runs as
-	waiting []playbooks.Step // evaluated, not sent: they wait for another session, or for their turn to be reported
-	sent    []flight         // sent, not answered, in order
-	faults  hcl.Diagnostics  // what ended the evaluation; reported when all that comes before it is done
-	facts   bool             // have been handed to eval
-	done    bool             // eval has no more
-	dropped []string         // handlers whose steps were not run
-	parcel  *parcel          // the file that the request under way brings home
-	failed  bool             // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
+	cur     *session           // where requests go; nil until the first is due
+	become  playbooks.Identity // whom the agent of cur runs as
+	waiting []playbooks.Step   // evaluated, not sent: they wait for another session, or for their turn to be reported
+	sent    []flight           // sent, not answered, in order
+	faults  hcl.Diagnostics    // what ended the evaluation; reported when all that comes before it is done
+	facts   bool               // have been handed to eval
+	done    bool               // eval has no more
+	dropped []string           // handlers whose steps were not run
+	parcel  *parcel            // the file that the request under way brings home
+	failed  bool               // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
 }
 
 // flight is a request under way.
@@ -213,7 +213,7 @@ func (x *hostPlay) flush() {
 
 // user is whose session a step goes to. A play has one for each user. A plan has one for all of them: the copy of the host in
 // which a task sees what those before it would have done lives in one agent.
-func (x *hostPlay) user(become string) string {
+func (x *hostPlay) user(become playbooks.Identity) playbooks.Identity {
 	if !x.r.o.Mode.planning() {
 		return become
 	}
@@ -221,7 +221,7 @@ func (x *hostPlay) user(become string) string {
 }
 
 // open makes the session of a user the current one; with ahead, a request follows at once. When there is none to be had, the host is unreachable.
-func (x *hostPlay) open(ctx context.Context, become string, ahead bool) bool {
+func (x *hostPlay) open(ctx context.Context, become playbooks.Identity, ahead bool) bool {
 	s, err := x.r.session(ctx, x.host, become, ahead)
 	if err != nil {
 		if ctx.Err() == nil {

@@ -159,7 +159,7 @@ func (x *hostPlay) greeted(ctx context.Context) error {
 }
 
 // reconnect tries until there is a session with an agent of the host, in another boot than the one given.
-func (x *hostPlay) reconnect(ctx context.Context, become, boot string, p *modules.Patience) error {
+func (x *hostPlay) reconnect(ctx context.Context, become playbooks.Identity, boot string, p *modules.Patience) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	x.hangUp()
@@ -206,7 +206,7 @@ func (x *hostPlay) hangUp() {
 type forgiver interface{ forgive(h *inventory.Host) }
 
 // try opens a session and hears the agent's introduction.
-func (x *hostPlay) try(ctx context.Context, become, boot string) error {
+func (x *hostPlay) try(ctx context.Context, become playbooks.Identity, boot string) error {
 	ctx, cancel := context.WithTimeout(ctx, maxTry)
 	defer cancel()
 	if f, ok := x.r.o.Opener.(forgiver); ok {

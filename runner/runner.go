@@ -37,15 +37,15 @@ type Runner struct {
 
 	last map[string]int // index of the last play of each host: nothing of a host is kept beyond it
 
-	planAs map[string]string // user of each host's session when nothing is changed: root if any task becomes another user
+	planAs map[string]playbooks.Identity // whom each host's session is when nothing is changed: root if any task becomes another user
 
 	downloads downloads
 	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
-	sessions map[string]map[string]*session // by host and the user that the agent runs as
-	costs    map[string]*Cost               // of the sessions that have ended, by host
-	out      map[string]bool                // hosts that failed or are unreachable: later plays leave them out
+	sessions map[string]map[playbooks.Identity]*session // by host and whom the agent runs as
+	costs    map[string]*Cost                           // of the sessions that have ended, by host
+	out      map[string]bool                            // hosts that failed or are unreachable: later plays leave them out
 }
 
 // New returns a Runner that passes everything that happens to emit, one event at a time.
@@ -53,7 +53,7 @@ func New(o Options, emit func(Event)) *Runner {
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
 	}
-	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]string{}, sessions: map[string]map[string]*session{},
+	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{},
 		homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
@@ -113,8 +113,9 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 		selected[i], any = hosts, any || len(hosts) > 0
 		for _, h := range hosts {
 			r.last[h.Name] = i
-			if p.Becomes(h) {
-				r.planAs[h.Name] = "root"
+			if as, becomes := p.Becomes(h); becomes && r.planAs[h.Name].User == "" {
+				as.User = "root"
+				r.planAs[h.Name] = as
 			}
 		}
 	}

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"labctl/inventory"
+	"labctl/playbooks"
 	"labctl/transport"
 )
 
 // session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a
 // host are asked for by that host's goroutine alone.
-func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, ahead bool) (*session, error) {
+func (r *Runner) session(ctx context.Context, h *inventory.Host, become playbooks.Identity, ahead bool) (*session, error) {
 	r.mu.Lock()
 	s := r.sessions[h.Name][become]
 	r.mu.Unlock()
@@ -41,7 +42,7 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sessions[h.Name] == nil {
-		r.sessions[h.Name] = map[string]*session{}
+		r.sessions[h.Name] = map[playbooks.Identity]*session{}
 	}
 	r.sessions[h.Name][become] = s
 	return s, nil
@@ -49,7 +50,7 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become string, 
 
 // open opens a session beside those that the host has, or in their place, since they are idle, where there may be but one
 // (MaxSessions in sshd_config(5)). A kept connection has one until the agent has ended.
-func (r *Runner) open(ctx context.Context, h *inventory.Host, become string, ahead bool) (*link, error) {
+func (r *Runner) open(ctx context.Context, h *inventory.Host, become playbooks.Identity, ahead bool) (*link, error) {
 	tell := notices{
 		log: func(level int, msg string) {
 			r.sink.event(Event{Kind: Debug, Host: h.Name, Level: level, Message: msg})

@@ -9,11 +9,12 @@ import (
 	"labctl/agent/wire"
 	"labctl/inventory"
 	"labctl/modules/host"
+	"labctl/playbooks"
 )
 
 // TakeSnapshot reads a host: its facts alone, or with whole everything that a plan can look at, and the files named.
 func TakeSnapshot(ctx context.Context, o Opener, h *inventory.Host, become string, whole bool, files []string) (*host.Snapshot, error) {
-	l, err := o.open(ctx, h, become, whole, notices{log: func(int, string) {}})
+	l, err := o.open(ctx, h, playbooks.Identity{User: become}, whole, notices{log: func(int, string) {}})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,8 @@ type Become struct {
 	// Password is called when the machine wants the password, with what it has just refused, "" the first time. It may
 	// ask the user and take its time; an error ends the attempt. nil: nobody knows it, and who wants one fails at once.
 	Password func(ctx context.Context, refused string) (string, error)
+	// Judged is called when it shows what came of a password: nil, the user has changed; else why nobody has. It may be nil.
+	Judged func(error)
 	// Known says that Password need not ask anybody: it pays to expect the question.
 	Known bool
 
@@ -69,8 +71,23 @@ func (b *Become) manner(once bool) manner {
 	return m
 }
 
+// judge tells what came of a password.
+func (b *Become) judge(err error) {
+	if b.Judged != nil {
+		b.Judged(err)
+	}
+}
+
+// WithheldError is what Password returns if there is a password, but not for that machine now.
+type WithheldError struct{ Why string }
+
+func (e *WithheldError) Error() string { return e.Why }
+
 // learn notes how the machine has behaved.
 func (b *Become) learn(asked bool) {
+	if asked {
+		b.judge(nil)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asks = b.asks || asked

@@ -107,6 +107,8 @@ func (d *dialogue) get(again bool) (string, error) {
 	defer d.wait.start()
 	password, err := b.Password(d.ctx, refused)
 	switch {
+	case errors.As(err, new(*WithheldError)):
+		return "", err
 	case err != nil && again:
 		return "", &refusedError{b, err}
 	case err != nil:
@@ -195,6 +197,16 @@ func (d *dialogue) learn() {
 	asked := d.asked
 	d.mu.Unlock()
 	d.m.become.learn(asked)
+}
+
+// another reports whether there is another password after one was refused for which the method asked but once.
+func (d *dialogue) another(err error) bool {
+	var refused *refusedError
+	if !errors.As(err, &refused) || refused.err != nil || d.m.become.Password == nil || d.ctx.Err() != nil {
+		return false
+	}
+	_, no := d.m.become.Password(d.ctx, d.password)
+	return no == nil
 }
 
 // gave reports whether a password was given.

@@ -171,8 +171,16 @@ func (s *agentStart) run(c *started) {
 	close(now)
 	s.there = now
 	out, missing, err := s.hello(c, now)
-	if err != nil && !c.talk.gave() && s.opts.Become.wantsTTY(err) {
+	talk := c.talk
+	if err != nil && !talk.gave() && s.opts.Become.wantsTTY(err) {
 		if c, err = s.exec(s.ctx, "", nil); err == nil {
+			talk = c.talk
+			out, missing, err = s.hello(c, now)
+		}
+	}
+	for err != nil && talk.another(err) {
+		if c, err = s.exec(s.ctx, "", nil); err == nil {
+			talk = c.talk
 			out, missing, err = s.hello(c, now)
 		}
 	}
@@ -182,6 +190,9 @@ func (s *agentStart) run(c *started) {
 		c, out, err = s.pushed(missing, c)
 	}
 	if err != nil {
+		if !s.opts.Become.none() {
+			s.opts.Become.judge(err)
+		}
 		s.err = err
 		s.replay.fail(err)
 		s.cancel(err)

@@ -62,6 +62,9 @@ func (s *agentStart) failure(op string, c *started, noise []byte, err error) err
 	default:
 		e.Err = waitErr
 	}
+	if errors.As(e.Err, new(*WithheldError)) { // what the method says of that is no reason
+		e.Stderr, e.Hint = "", ""
+	}
 	return e
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"labctl/runner"
 	"labctl/transport"
 )
 
@@ -16,6 +17,10 @@ type becomeFlags struct {
 	user, method string
 	ask          bool
 	passwordFile string
+
+	prompt   string // in place of Ansible's
+	fallback string // the password where the answer is empty
+	password string // once read or asked for
 }
 
 // register declares the flags; usage is what --become does, on whether it is the default.
@@ -44,8 +49,8 @@ func (f *becomeFlags) checkMethod() error {
 	return fmt.Errorf("--become-method %s is not known: sudo, doas or su", f.method)
 }
 
-// become settles how to become another user where the site does not say it. The password is asked for now.
-func (a *app) become(ctx context.Context, f *becomeFlags, s *siteFlags, c *connectFlags) (err error) {
+// become settles how to become another user where the site does not say it. The password is asked for once the site is valid.
+func (a *app) become(f *becomeFlags, s *siteFlags, c *connectFlags) error {
 	if err := f.checkMethod(); err != nil {
 		return err
 	}
@@ -55,7 +60,36 @@ func (a *app) become(ctx context.Context, f *becomeFlags, s *siteFlags, c *conne
 	case f.ask && c.batch:
 		return errors.New("-K (--ask-become-pass) asks, which --batch forbids: use --become-password-file")
 	}
-	s.become, s.user, s.login.BecomeMethod = f.on, f.user, f.method
-	s.login.BecomePassword, err = a.password(ctx, f.passwordFile, f.ask, "BECOME password: ")
-	return err
+	s.become, s.user, c.becomes = f.on, f.user, f
+	return nil
+}
+
+const becomePrompt = "BECOME password: "
+
+// becoming is what the command line says of becoming another user. It asks for the password.
+func (a *app) becoming(c *connectFlags) (out runner.Becoming, err error) {
+	f := c.becomes
+	if f == nil {
+		return out, nil
+	}
+	if f.password == "" { // labctl-playbook plays several sites
+		if f.password, err = a.password(a.ctx, f.passwordFile, f.ask, first(f.prompt, becomePrompt)); err != nil {
+			return out, err
+		}
+		if f.ask {
+			f.password = first(f.password, f.fallback)
+		}
+	}
+	out.Method, out.Password = f.method, f.password
+	if ask := a.asker(c); f.ask && f.passwordFile == "" && ask != nil {
+		out.Again = func(ctx context.Context, host string) (string, error) {
+			answer, err := ask(ctx, transport.Question{Fields: []transport.Field{{Prompt: host + " refused that. " + becomePrompt}}})
+			if err != nil {
+				return "", err
+			}
+			f.password = answer[0]
+			return answer[0], nil
+		}
+	}
+	return out, nil
 }

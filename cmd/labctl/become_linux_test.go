@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,15 +65,6 @@ func inSite(t *testing.T, dir string, words ...string) (said string, status int)
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-const becomeSetup = `
-cat >> /etc/sudoers <<'END'
-alice ALL=(ALL:ALL,!nobody) ALL
-Defaults logfile=/var/tmp/sudo.log
-END
-echo "permit alice" > /etc/doas.conf
-touch /var/tmp/sudo.log; chmod 644 /var/tmp/sudo.log
-`
-
 // The flags of Ansible, with sudo, doas and su as they are.
 func TestBecomeFlags(t *testing.T) {
 	t.Parallel()
@@ -113,23 +106,79 @@ func TestBecomeFlags(t *testing.T) {
 	}
 }
 
-// One question for all hosts, before the run; one attempt on each host with a password that is wrong.
+const idOfAll = "play \"p\" {\n  hosts = \"all\"\n  command \"id\" {}\n}\n"
+
+// One question for all hosts, once the site is known to be right; a password that is wrong is tried on one host alone.
 func TestBecomeAsksOnce(t *testing.T) {
 	t.Parallel()
-	dir := becomeSite(t, becomeSetup, "", "play \"p\" {\n  hosts = \"all\"\n  command \"id\" {}\n}\n")
+	dir := becomeSite(t, becomeSetup, "", idOfAll)
 	if said, status := inSite(t, dir, "play", "-b", "-K", "-v"); status != exitDone || strings.Count(said, "uid=0(root)") != 2 {
 		t.Errorf("status %d:\n%s", status, said)
 	}
-	if asked, _ := os.ReadFile(filepath.Join(dir, "asked")); string(asked) != "BECOME password: \n" {
-		t.Errorf("asked %q", asked)
-	}
-	if said, status := inSite(t, dir, "play", "-b", "--become-password-file", "wrong"); status != exitUnreachable || strings.Count(said, "sudo refused the password to become root") != 2 {
+	wasAsked(t, dir, "BECOME password: ")
+	said, status := inSite(t, dir, "play", "-b", "--become-password-file", "wrong")
+	if status != exitUnreachable || strings.Count(said, "sudo refused the password to become root") != 1 || strings.Count(said, " has refused it: ") != 1 {
 		t.Errorf("status %d:\n%s", status, said)
 	}
-	log, _ := inSite(t, dir, "run", "a", "command", "cat /var/tmp/sudo.log", "-v")
-	if strings.Count(log, "1 incorrect password attempt") != 2 || strings.Count(log, "incorrect password attempt") != 2 {
-		t.Errorf("what sudo has seen:\n%s", log)
+	if n := attempts(t, dir); n != 1 {
+		t.Errorf("sudo has seen %d attempts", n)
 	}
+	put(t, filepath.Join(dir, "site.hcl"), "play \"p\" {\n  hosts = \"all\"\n  commando \"id\" {}\n}\n", 0o600)
+	if said, status := inSite(t, dir, "play", "-b", "-K"); status != exitUser || !strings.Contains(said, "commando") {
+		t.Errorf("status %d:\n%s", status, said)
+	}
+	wasAsked(t, dir) // nothing
+}
+
+// Who mistypes the password is asked again, three times in all, and no other host is troubled with the wrong ones.
+func TestBecomeMistyped(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		method string
+		wrong  int
+		status int
+	}{{"sudo", 2, exitDone}, {"su", 2, exitDone}, {"sudo", 3, exitUnreachable}, {"su", 3, exitUnreachable}} {
+		t.Run(fmt.Sprint(test.wrong, " times for ", test.method), func(t *testing.T) {
+			t.Parallel()
+			dir := becomeSite(t, becomeSetup, "", idOfAll)
+			right := map[string]string{"sudo": "alice", "su": "root"}[test.method]
+			put(t, filepath.Join(dir, "asker"), fmt.Sprintf("#!/bin/sh\necho \"$1\" >> %[1]s/asked\n[ $(wc -l < %[1]s/asked) -gt %[2]d ] && exec cat %[1]s/%[3]s\necho wrong\n", dir, test.wrong, right), 0o700)
+			said, status := inSite(t, dir, "play", "-b", "-K", "-v", "--become-method", test.method)
+			if status != test.status || status == exitDone && strings.Count(said, "uid=0(root)") != 2 {
+				t.Errorf("status %d:\n%s", status, said)
+			}
+			asked, _ := os.ReadFile(filepath.Join(dir, "asked"))
+			lines := strings.Split(strings.TrimSuffix(string(asked), "\n"), "\n")
+			if len(lines) != 3 || !strings.Contains(lines[1], " refused that. BECOME password: ") || lines[1] != lines[2] {
+				t.Errorf("asked %q", lines)
+			}
+			if strings.Contains(said, transporttest.AlicePassword) || strings.Contains(said, transporttest.RootPassword) {
+				t.Errorf("it shows the password:\n%s", said)
+			}
+		})
+	}
+}
+
+// wasAsked checks what was asked since it did that last.
+func wasAsked(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	asked, _ := os.ReadFile(filepath.Join(dir, "asked"))
+	_ = os.Remove(filepath.Join(dir, "asked"))
+	if got := strings.Split(string(asked), "\n"); !slices.Equal(got, append(want, "")) {
+		t.Errorf("asked %q, want %q", got, want)
+	}
+}
+
+// attempts counts the wrong passwords that sudo was given on host a.
+func attempts(t *testing.T, dir string) int {
+	t.Helper()
+	log, _ := inSite(t, dir, "run", "a", "command", "cat /var/tmp/sudo.log", "-v")
+	n := 0
+	for _, m := range regexp.MustCompile(`(\d+) incorrect password attempt`).FindAllStringSubmatch(log, -1) {
+		k, _ := strconv.Atoi(m[1])
+		n += k
+	}
+	return n
 }
 
 // What the inventory says of a host goes before the command line.

@@ -30,7 +30,7 @@ goes to standard output:
     labctl capture boxA enp0s8 -w - udp port 4789 | wireshark -k -i -`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.become(cmd.Context(), &as, &s, &c); err != nil {
+			if err := a.become(&as, &s, &c); err != nil {
 				return err
 			}
 			st, err := a.load(at, &s)

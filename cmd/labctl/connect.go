@@ -42,6 +42,9 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runn
 		c.Target = runner.Targets(s.Inventory, config)
 	}
 	var err error
+	if c.Becoming, err = a.becoming(f); err != nil {
+		return nil, "", nil, err
+	}
 	if c.Pool, err = dialer(f, transport.Options{Logf: logf, Ask: a.asker(f), Agents: c.Agents}); err != nil {
 		return nil, "", nil, err
 	}

@@ -35,7 +35,7 @@ A host shows all of itself to root only, hence the default of --become. With
 --become=false the login user looks.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.become(cmd.Context(), &as, &s, &c); err != nil {
+			if err := a.become(&as, &s, &c); err != nil {
 				return err
 			}
 			st, err := a.load(at, &s)

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/crypto/ssh"
 
 	"labctl/cmd/labctl/internal/sandbox"
 	"labctl/transport/transporttest"
@@ -56,7 +55,10 @@ func TestScripts(t *testing.T) {
 			return errors.Join(mortal(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab,
-			"sshd": func(ts *testscript.TestScript, _ bool, args []string) { startSSHD(t, ts, args) }},
+			"sshd": func(ts *testscript.TestScript, _ bool, args []string) {
+				startServer(t, ts, transporttest.NewSSHD, args)
+			},
+			"box": func(ts *testscript.TestScript, _ bool, args []string) { startServer(t, ts, newBecomeBox, args) }},
 		Condition: func(cond string) (bool, error) {
 			if cond == "sandbox" {
 				return canSandbox(t), nil
@@ -64,32 +66,6 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("condition %q is not known", cond)
 		},
 	})
-}
-
-// startSSHD is the command sshd NAME [LINE...]: OpenSSH's server, with those lines of sshd_config besides, until the end of the
-// tests. $NAME is its port then; the key in $WORK/key is let in as root, and $WORK/known_hosts knows the server's.
-func startSSHD(t *testing.T, ts *testscript.TestScript, args []string) {
-	if len(args) == 0 {
-		ts.Fatalf("usage: sshd NAME [LINE...]")
-	}
-	file := ts.MkAbs("key")
-	if _, err := os.Stat(file); err != nil {
-		_, made := transporttest.NewKey(t)
-		for _, suffix := range []string{"", ".pub"} {
-			b, err := os.ReadFile(made + suffix)
-			ts.Check(err)
-			ts.Check(os.WriteFile(file+suffix, b, 0o600))
-		}
-	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(ts.ReadFile("key.pub")))
-	ts.Check(err)
-	s := transporttest.NewSSHD(t, []ssh.PublicKey{key}, args[1:]...)
-	ts.Setenv(args[0], strconv.Itoa(s.Port))
-	f, err := os.OpenFile(ts.MkAbs("known_hosts"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	ts.Check(err)
-	_, err = fmt.Fprintf(f, "[127.0.0.1]:%d %s", s.Port, ssh.MarshalAuthorizedKey(s.HostKey))
-	ts.Check(err)
-	ts.Check(f.Close())
 }
 
 // downBelow ends every sandbox whose site lies below dir.

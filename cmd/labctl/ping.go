@@ -72,7 +72,7 @@ type pong struct {
 }
 
 func (a *app) ping(ctx context.Context, f *pingFlags, pattern string) error {
-	if err := a.become(ctx, &f.as, &f.siteFlags, &f.connectFlags); err != nil {
+	if err := a.become(&f.as, &f.siteFlags, &f.connectFlags); err != nil {
 		return err
 	}
 	st, err := a.place(&f.placeFlags)

@@ -63,8 +63,9 @@ type connectFlags struct {
 	noPersist  bool
 	verbose    int
 
-	kept  *persist.Search // see findKept
-	usual time.Duration
+	kept    *persist.Search // see findKept
+	usual   time.Duration
+	becomes *becomeFlags // nil: the verb becomes nobody
 }
 
 func (f *connectFlags) register(cmd *cobra.Command) {
@@ -193,7 +194,7 @@ func (a *app) leaveOut(s *site, f *runFlags, o *runner.Against) error {
 // runSiteAs is runSite with the flags of becoming another user.
 func (a *app) runSiteAs(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
 	if len(f.against) == 0 {
-		if err := a.become(ctx, &f.as, &f.siteFlags, &f.connectFlags); err != nil {
+		if err := a.become(&f.as, &f.siteFlags, &f.connectFlags); err != nil {
 			return nil, err
 		}
 	}

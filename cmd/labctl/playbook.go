@@ -101,7 +101,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 	run := f.runFlags
 	run.siteFlags.lenient = true
-	run.siteFlags.become, run.user = f.as.on, f.as.user
+	run.siteFlags.become, run.user, run.becomes = f.as.on, f.as.user, &f.as
 	switch {
 	case f.syntax:
 		if _, err := a.load(path, &run.siteFlags); err != nil {

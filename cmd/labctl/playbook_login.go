@@ -61,24 +61,17 @@ func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin, as *becomeFl
 	if err := as.checkMethod(); err != nil {
 		return out, err
 	}
-	out.BecomeMethod = as.method
 	return out, a.passwords(ctx, l, as, &out)
 }
 
-// passwords reads and asks for passwords, with the words of ansible-playbook.
+// passwords reads or asks for the password of the login, with the words of ansible-playbook; that of become, which it is the default
+// of, is asked for later.
 func (a *app) passwords(ctx context.Context, l *ansibleLogin, as *becomeFlags, to *inventory.SSH) (err error) {
 	if to.Password, err = a.password(ctx, l.passFile, l.askPass, "SSH password: "); err != nil {
 		return err
 	}
-	prompt := "BECOME password: "
-	if l.askPass {
-		prompt = "BECOME password[defaults to SSH password]: "
-	}
-	if to.BecomePassword, err = a.password(ctx, as.passwordFile, as.ask, prompt); err != nil {
-		return err
-	}
-	if to.BecomePassword == "" && as.ask {
-		to.BecomePassword = to.Password
+	if as.fallback = to.Password; l.askPass {
+		as.prompt = "BECOME password[defaults to SSH password]: "
 	}
 	return nil
 }
