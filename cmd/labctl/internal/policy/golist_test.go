@@ -19,8 +19,9 @@ type pkg struct {
 	Dir        string
 	Standard   bool
 	GoFiles    []string
-	Imports    []string // direct, tests left out
-	Deps       []string // all, the standard library's included
+	ImportMap  map[string]string // import paths by what is written, where that differs: the standard library's vendored ones
+	Imports    []string          // direct, tests left out
+	Deps       []string          // all, the standard library's included
 }
 
 // root is the top of the repository.
@@ -55,7 +56,7 @@ func run(t *testing.T, env []string, name string, args ...string) []byte {
 // list returns the packages that the patterns match, and with "-deps" all that those need.
 func list(t *testing.T, env []string, args ...string) (pkgs []pkg) {
 	t.Helper()
-	args = append([]string{"list", "-json=ImportPath,Dir,Standard,GoFiles,Imports,Deps"}, args...)
+	args = append([]string{"list", "-json=ImportPath,Dir,Standard,GoFiles,Imports,ImportMap,Deps"}, args...)
 	dec := json.NewDecoder(bytes.NewReader(run(t, env, "go", args...)))
 	for {
 		var p pkg

@@ -129,14 +129,6 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestBuildsElsewhere compiles for the systems that a laptop may run what a laptop needs.
-func TestBuildsElsewhere(t *testing.T) {
-	for _, goos := range []string{"darwin"} {
-		run(t, []string{"GOOS=" + goos, "GOARCH=arm64", "CGO_ENABLED=0"}, "go", "build",
-			"./modules/...", "./transport/...", "./inventory/...", "./playbooks/...", "./runner/...", "./cmd/labctl/...")
-	}
-}
-
 // TestLayersAreUsed keeps the table from speaking of packages that are gone.
 func TestLayersAreUsed(t *testing.T) {
 	all := list(t, nil, "./...")
