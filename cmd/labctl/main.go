@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"labctl/cmd/labctl/internal/sandbox"
+	"labctl/runner/agentbin"
 	"labctl/transport"
 	"labctl/transport/persist"
 )
@@ -30,7 +31,7 @@ const (
 // hidden are the verbs with which labctl starts itself. They are looked up before anything else is set up.
 var hidden = map[string]func(args []string) int{
 	sandbox.InitVerb: sandbox.InitMain,
-	persist.Verb:     persist.Main,
+	persist.Verb:     func(args []string) int { return persist.Main(args, agentbin.Default()) },
 }
 
 func main() {

@@ -3,13 +3,20 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"labctl/transport/transporttest"
 )
 
 // warm runs labctl with connections kept as they are where nothing is said of it. The process that keeps them ends with the test.
@@ -126,4 +133,61 @@ func TestWarmInterrupted(t *testing.T) {
 	if out := w.run("connections", "close", "b*"); out != "Closed: 1.\n" {
 		t.Errorf("said %q", out)
 	}
+}
+
+// TestWarmRelay keeps what goes through a relay, and the relay, which ends with its connection.
+func TestWarmRelay(t *testing.T) {
+	t.Parallel()
+	w := newWarm(t)
+	key, file := transporttest.NewKey(t)
+	bastion := transporttest.NewSSHD(t, []ssh.PublicKey{key.PublicKey()}, "AllowTcpForwarding no")
+	box := transporttest.NewSSHD(t, []ssh.PublicKey{key.PublicKey()})
+	known := transporttest.KnownHosts(t, "[127.0.0.1]:"+strconv.Itoa(bastion.Port), bastion.HostKey, "[127.0.0.1]:"+strconv.Itoa(box.Port), box.HostKey)
+	site := filepath.Join(t.TempDir(), "site.hcl")
+	text := fmt.Sprintf(`ssh {
+  user           = "root"
+  identity_file  = %q
+  identity_agent = "none"
+  known_hosts    = %q
+}
+host "bastion" {
+  address = "127.0.0.1"
+  port    = %d
+  relay   = true
+}
+host "box" {
+  address = "127.0.0.1"
+  port    = %d
+  jump    = ["bastion"]
+}
+`, file, known, bastion.Port, box.Port)
+	if err := os.WriteFile(site, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		w.run("run", "-F", "none", "--site", site, "box", "command", "true")
+	}
+	if n, m := bastion.Connections(), box.Connections(); n != 1 || m != 1 {
+		t.Errorf("%d connections to the bastion, %d to the host", n, m)
+	}
+	if len(atHome(bastion.Home)) == 0 {
+		t.Error("no relay runs")
+	}
+	if out := w.run("connections", "close", "*"); out != "Closed: 2.\n" {
+		t.Errorf("said %q", out)
+	}
+	eventually(t, 5*time.Second, "what runs on the bastion", func() string { return strings.Join(atHome(bastion.Home), "; ") })
+}
+
+// atHome are the command lines of the processes with that HOME.
+func atHome(home string) (out []string) {
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, p := range all {
+		env, _ := os.ReadFile(p + "/environ")
+		if slices.Contains(strings.Split(string(env), "\x00"), "HOME="+home) {
+			line, _ := os.ReadFile(p + "/cmdline")
+			out = append(out, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return out
 }

@@ -25,7 +25,7 @@ import (
 // TestMain is also the server, which the tests start as labctl does.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == persist.Verb {
-		os.Exit(persist.Main(os.Args[2:]))
+		os.Exit(persist.Main(os.Args[2:], nil))
 	}
 	if len(os.Args) > 2 && os.Args[1] == clientVerb {
 		os.Exit(client(os.Args[2:]))
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // bed is a machine behind a jump host, and a directory for the server.
 // extra are lines of the machines' sshd_config.
-func bed(t *testing.T, extra ...string) (dir string, target *transport.Target, servers []*transporttest.SSHD) {
+func bed(t testing.TB, extra ...string) (dir string, target *transport.Target, servers []*transporttest.SSHD) {
 	dir, err := os.MkdirTemp("", "persist") // a short path, for the socket
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ type run struct {
 func (s *Server) run(c *channel, q *request) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &run{c: c, asked: map[int]chan line{}, gone: ctx}
-	o := transport.Options{Keep: s.keep, Logf: func(f string, args ...any) {
+	o := transport.Options{Keep: s.keep, Agents: s.agents, Logf: func(f string, args ...any) {
 		if ctx.Err() == nil {
 			_ = c.send(line{Log: fmt.Sprintf(f, args...)})
 		}

@@ -43,7 +43,7 @@ func once(t *testing.T, dir string, target *transport.Target, command string) st
 	return said(t, c, command)
 }
 
-func said(t *testing.T, c transport.Conn, command string) string {
+func said(t testing.TB, c transport.Conn, command string) string {
 	t.Helper()
 	p, err := c.Start(t.Context(), command)
 	if err != nil {

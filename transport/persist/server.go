@@ -17,7 +17,8 @@ import (
 
 // Server owns connections and serves them.
 type Server struct {
-	keep *transport.Keep
+	keep   *transport.Keep
+	agents transport.Agents // for relays
 
 	mu     sync.Mutex
 	runs   map[string]*run
@@ -30,9 +31,9 @@ type Server struct {
 const grace = 3 * time.Second
 
 // Serve answers at l until it holds no connection any more. When the socket at path is not its own any more, those in use are
-// the last.
-func Serve(l net.Listener, socket string) {
-	s := &Server{keep: transport.NewKeep(), runs: map[string]*run{}, holds: map[string]*hold{}, seen: time.Now()}
+// the last. agents are what machines with Relay are sent.
+func Serve(l net.Listener, socket string, agents transport.Agents) {
+	s := &Server{agents: agents, keep: transport.NewKeep(), runs: map[string]*run{}, holds: map[string]*hold{}, seen: time.Now()}
 	own, _ := os.Stat(socket)
 	go s.accept(l)
 	for range time.Tick(200 * time.Millisecond) {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"labctl/transport"
 )
 
 // Verb is the hidden verb of labctl that is the server.
@@ -138,8 +140,8 @@ func start(path string) error {
 	return nil
 }
 
-// Main is the server's process.
-func Main(args []string) int {
+// Main is the server's process. agents are what machines with Relay are sent.
+func Main(args []string, agents transport.Agents) int {
 	if len(args) != 1 {
 		return 1
 	}
@@ -150,7 +152,7 @@ func Main(args []string) int {
 		return 1
 	}
 	_ = f.Close()
-	Serve(l, args[0])
+	Serve(l, args[0], agents)
 	return 0
 }
 

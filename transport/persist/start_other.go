@@ -2,7 +2,11 @@
 
 package persist
 
-import "errors"
+import (
+	"errors"
+
+	"labctl/transport"
+)
 
 // Verb is the hidden verb of labctl that is the server.
 const Verb = "persist-server"
@@ -18,4 +22,4 @@ func ensure(string) (string, bool, error) { return "", false, errors.ErrUnsuppor
 func isBusy(error) bool { return false }
 
 // Main fails.
-func Main([]string) int { return 1 }
+func Main([]string, transport.Agents) int { return 1 }

@@ -9,8 +9,8 @@ import (
 	"labctl/transport"
 )
 
-// portable returns t as the server can use it; nil where it cannot: what depends on this process's environment or needs
-// an agent it cannot, and what an OpenSSH master keeps already it need not.
+// portable returns t as the server can use it; nil where it cannot: what depends on this process's environment it
+// cannot, and what an OpenSSH master keeps already it need not.
 func (d *Dialer) portable(t *transport.Target) *transport.Target {
 	if t == nil {
 		return nil
@@ -19,7 +19,7 @@ func (d *Dialer) portable(t *transport.Target) *transport.Target {
 	if own.Persist == 0 {
 		own.Persist = d.usual
 	}
-	if own.Persist < 0 || own.ProxyCommand != "" || own.Relay || mastered(own.ControlPath) {
+	if own.Persist < 0 || own.ProxyCommand != "" || mastered(own.ControlPath) {
 		return nil
 	}
 	own.ControlPath = "" // nobody is there
