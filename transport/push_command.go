@@ -107,6 +107,7 @@ func (c *started) feed(r io.Reader, lead <-chan string, heard io.Writer) (said s
 			c.p.kill(err)
 			return c.talk.explanation(), err
 		}
+		c.p.Stdin = keptOpen{c.p.Stdin}
 	}
 	select {
 	case l := <-lead:
@@ -116,6 +117,11 @@ func (c *started) feed(r io.Reader, lead <-chan string, heard io.Writer) (said s
 	_, err = c.p.feed(r, heard)
 	return c.talk.explanation(), err
 }
+
+// keptOpen is the input of a command on a terminal, which knows by itself where that ends: closing it would hang up.
+type keptOpen struct{ io.Writer }
+
+func (keptOpen) Close() error { return nil }
 
 // patience is how long something may take, not counting when it is stopped.
 type patience struct {

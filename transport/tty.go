@@ -79,7 +79,7 @@ func startCommand(ctx context.Context, conn Conn, cmd string, way startWay) (*Pr
 	}
 	t, ok := conn.(TTYStarter)
 	if !ok {
-		return nil, errors.New("a terminal is wanted to become another user, and this kind of connection has none")
+		return nil, errors.New("a terminal is wanted to become another user, and there is none to be had here: with connection = \"local\" that works on Linux alone")
 	}
 	return t.StartTTY(ctx, cmd)
 }

@@ -241,3 +241,30 @@ play "p" {
 		})
 	}
 }
+
+// On this machine, without SSH: sudo has its own way to a password, and its own terminal where it wants one.
+func TestBecomeLocal(t *testing.T) {
+	t.Parallel()
+	for _, defaults := range []string{"env_reset", "requiretty", "requiretty,use_pty"} {
+		t.Run(defaults, func(t *testing.T) {
+			t.Parallel()
+			self, err := exec.LookPath("labctl")
+			if err != nil {
+				t.Fatal(err)
+			}
+			setup := fmt.Sprintf("%s\necho 'Defaults %s' >> /etc/sudoers\ninstall -m 755 %s /home/alice/labctl\n", becomeSetup, defaults, self)
+			dir := becomeSite(t, setup, "", "")
+			put(t, filepath.Join(dir, "script"), `cd /tmp && cat > ~/pw && for way in "-b" "-b" "--become-user bob" "-b --become-method doas"; do
+timeout 10 ~/labctl run localhost command id $way --become-password-file ~/pw -v; done; pgrep -a agent-; true`, 0o600)
+			site := []string{"ssh", "--site", dir, "-F", "none", "a", "--", "sh", "-c"}
+			script, _ := os.ReadFile(filepath.Join(dir, "script"))
+			cmd := exec.Command("labctl", append(site, "'"+string(script)+"'")...)
+			cmd.Stdin = strings.NewReader(transporttest.AlicePassword)
+			out, err := cmd.CombinedOutput()
+			said := string(out)
+			if err != nil || strings.Count(said, "uid=0(root)") != 3 || strings.Count(said, "uid=2001(bob)") != 1 || strings.Contains(said, "/agent-") {
+				t.Errorf("%v:\n%s", err, said)
+			}
+		})
+	}
+}
