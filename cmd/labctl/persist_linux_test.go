@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"labctl/transport/transporttest"
 )
@@ -190,4 +191,51 @@ func atHome(home string) (out []string) {
 		}
 	}
 	return out
+}
+
+// TestWarmQuestion: Ctrl-C at the question of a login leaves the terminal as it was; the answer is asked for once in a minute.
+func TestWarmQuestion(t *testing.T) {
+	t.Parallel()
+	w := newWarm(t)
+	box := transporttest.NewBox(t, nil, "printf '%s\n' 'auth required pam_unix.so nodelay' 'account required pam_unix.so' 'session required pam_permit.so' > /etc/pam.d/sshd\n",
+		"UsePAM yes", "KbdInteractiveAuthentication yes")
+	site := filepath.Join(t.TempDir(), "site.hcl")
+	text := fmt.Sprintf("host \"box\" {\n  address = \"127.0.0.1\"\n  port = %d\n  user = \"alice\"\n  identity_file = \"none\"\n  identity_agent = \"none\"\n  known_hosts = %q\n}\n",
+		box.Port, transporttest.KnownHosts(t, "[127.0.0.1]:"+strconv.Itoa(box.Port), box.HostKey))
+	if err := os.WriteFile(site, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		asked, typed string
+		code         int
+	}{
+		{"(alice@box) Password", "\x03", exitInterrupted},
+		{"(alice@box) Password", transporttest.AlicePassword + "\n", exitDone},
+		{"", "", exitDone},
+	} {
+		s := sitWith(t, w.env, 24, 80, "ping", "-F", "none", "--site", site)
+		if test.asked != "" {
+			s.sees(test.asked)
+			s.silent()
+			s.typed(test.typed)
+		}
+		_ = s.cmd.Wait()
+		if code := s.cmd.ProcessState.ExitCode(); code != test.code || *s.termios() != *s.before {
+			t.Errorf("after %q: exit code %d, terminal %+v; said %s", test.typed, code, s.termios(), s.screen.String())
+		}
+	}
+	if n := box.Connections(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// silent waits until what is typed is not shown.
+func (s *seat) silent() {
+	s.t.Helper()
+	eventually(s.t, 5*time.Second, "the terminal shows what is typed", func() string {
+		if s.termios().Lflag&unix.ECHO != 0 {
+			return "ECHO"
+		}
+		return ""
+	})
 }

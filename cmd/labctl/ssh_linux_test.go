@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,13 +57,18 @@ type seat struct {
 
 func sit(t *testing.T, rows, cols uint16, args ...string) *seat {
 	t.Helper()
+	return sitWith(t, os.Environ(), rows, cols, args...)
+}
+
+func sitWith(t *testing.T, env []string, rows, cols uint16, args ...string) *seat {
+	t.Helper()
 	s := &seat{t: t}
 	s.master, s.tty = openPTY(t)
 	s.resize(rows, cols)
 	s.before = s.termios()
 	s.cmd = exec.Command("labctl", args...)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.tty, s.tty, s.tty
-	s.cmd.Env = append(os.Environ(), "TERM=vt220", "PS1=")
+	s.cmd.Env = append(slices.Clone(env), "TERM=vt220", "PS1=")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := transporttest.Start(s.cmd); err != nil {
 		t.Fatal(err)
