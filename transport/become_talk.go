@@ -30,8 +30,11 @@ type dialogue struct {
 // attend begins the dialogue with p.
 func (d *dialogue) attend(p *Process) {
 	d.p = p
-	if !d.m.hold {
+	switch {
+	case !d.m.hold:
 		d.begin(d.m.lead())
+	case !d.m.tty: // who asks for the password passes over them, as does a script that asks for none
+		_, _ = io.WriteString(p.Stdin, emptyLines)
 	}
 	p.StderrTo(d)
 }

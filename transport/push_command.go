@@ -75,11 +75,13 @@ func (s *agentStart) hello(c *started, begin <-chan struct{}) (io.Reader, *missi
 	return out, missing, nil
 }
 
-// feedAs has a command started, gives it r, once, and waits for its end. heard gets what it says on standard output; what it
-// says on standard error may explain the error.
-func feedAs(ctx context.Context, how manner, start func() (*Process, error), r io.Reader, heard io.Writer) (said string, err error) {
+// feedAs has a command started, gives it r, once, when it takes input, which it must do within limit, and waits for its end.
+// heard gets what it says on standard output; what it says on standard error may explain the error.
+func feedAs(ctx context.Context, limit time.Duration, how manner, start func() (*Process, error), r io.Reader, heard io.Writer) (said string, err error) {
 	lead := make(chan string, 1)
-	c := &started{talk: &dialogue{ctx: ctx, m: how, rest: io.Discard}}
+	c := &started{talk: &dialogue{ctx: ctx, m: how, rest: io.Discard, wait: newPatience(limit)}}
+	c.talk.wait.over = func() { c.p.kill(&silentError{limit}) }
+	defer c.talk.wait.end()
 	c.talk.begin = func(l string) {
 		select {
 		case lead <- l:
@@ -90,6 +92,7 @@ func feedAs(ctx context.Context, how manner, start func() (*Process, error), r i
 	if c.p, err = start(); err != nil {
 		return "", err
 	}
+	c.talk.wait.start()
 	c.talk.attend(c.p)
 	return c.feed(r, lead, heard)
 }
@@ -111,6 +114,7 @@ func (c *started) feed(r io.Reader, lead <-chan string, heard io.Writer) (said s
 	}
 	select {
 	case l := <-lead:
+		c.talk.wait.end()
 		r = io.MultiReader(strings.NewReader(l), r)
 	case <-ended:
 	}

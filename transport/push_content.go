@@ -51,7 +51,7 @@ func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, tu
 		})
 	}
 	heard := &pushProgress{tell: func(done int64) { s.arrived(done, content.size) }}
-	return feedAs(s.ctx, how, start, io.MultiReader(strings.NewReader(beginning), content), heard)
+	return feedAs(s.ctx, s.limit(), how, start, io.MultiReader(strings.NewReader(beginning), content), heard)
 }
 
 // pushContent is an agent as it travels.

@@ -13,7 +13,9 @@ import (
 // beginning stands before all that a script of ours reads. A start-up file of the user's shell may read lines of standard
 // input, and takes them from what is meant for the script; of these it finds empty ones first. No sh reads beyond the end
 // of a line (read in POSIX), so that what follows is whole.
-const beginning = "\n\n\n\n\n\n\n\n" + "labctl-input\n"
+const beginning = emptyLines + "labctl-input\n"
+
+const emptyLines = "\n\n\n\n\n\n\n\n"
 
 // beginScript reads the beginning.
 const beginScript = `begin() { while read -r x; do [ "$x" = labctl-input ] && return 0; done; return 0; };`

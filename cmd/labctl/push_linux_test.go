@@ -71,3 +71,56 @@ play "p" {
 		t.Errorf("the next play: status %d\n%s", status, said)
 	}
 }
+
+// worst is a machine with all that makes one hard at once: nothing but one session at a time, of a shell that is no sh and
+// talks, without sftp, and where one may write no program may run. The file systems are remounted in the box alone.
+const worst = becomeSetup + `
+sed -i 's|:/home/alice:.*|:/home/alice:/bin/tcsh|' /etc/passwd
+cat > /home/alice/.tcshrc <<'END'
+echo "Welcome, do not disturb"; sh -c 'echo welcome >&2'
+READS
+END
+chown alice: /home/alice/.tcshrc
+for dir in /tmp /home /dev/shm; do mount --bind $dir $dir; mount -o remount,bind,noexec $dir; done
+`
+
+// A whole play on the worst of machines, as who logs in and as another user, on a terminal and without.
+func TestWorstMachine(t *testing.T) {
+	t.Parallel()
+	for name, setup := range map[string]string{
+		"sudo":       "sed -i 's/READS/set answer = $</' /home/alice/.tcshrc\n",
+		"requiretty": "sed -i /READS/d /home/alice/.tcshrc; echo 'Defaults requiretty' >> /etc/sudoers\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const tasks = `
+  copy "DIR/content" { content = "what stands here" }
+  copy "DIR/src" { src = "large" }
+  template "DIR/template" {
+    content = "${host.name} is ${facts.hostname}\n"
+    mode    = "0600"
+  }
+  line "DIR/lines" {
+    line   = "one"
+    create = true
+  }
+  command "see" { shell = "cd DIR && cat content lines && cmp src /var/tmp/src && pwd" }
+`
+			dir := becomeSite(t, worst+setup, "", `
+play "as alice" {
+  hosts = "a"`+strings.ReplaceAll(tasks, "DIR", "/var/tmp")+`}
+play "as root" {
+  hosts  = "a"
+  become = true`+strings.ReplaceAll(tasks, "DIR", "/root")+`}
+`, "MaxSessions 1")
+			put(t, filepath.Join(dir, "large"), strings.Repeat("a line\n\x00\x03\x04\x1a\xff", 50_000), 0o600)
+			words := []string{"play", "-v", "--become-password-file", "alice"}
+			for _, changed := range []string{"changed=10", "changed=2 "} {
+				said, status := inSite(t, dir, words...)
+				if status != exitDone || !strings.Contains(said, changed) {
+					t.Errorf("want %s, status %d:\n%s", changed, status, said)
+				}
+			}
+		})
+	}
+}
