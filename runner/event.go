@@ -100,9 +100,11 @@ type Task struct {
 	Heading   string `json:"heading,omitempty"` // the name as written, if it may differ from host to host or item to item
 	Module    string `json:"module"`
 	Label     string `json:"label"`
-	Key       string `json:"key,omitempty"`    // each.key
-	Address   string `json:"address"`          // TYPE.LABEL or TYPE.LABEL["key"], as plans write it
-	Absent    bool   `json:"absent,omitempty"` // ensure = "absent"
+	Key       string `json:"key,omitempty"`           // each.key
+	Address   string `json:"address"`                 // TYPE.LABEL or TYPE.LABEL["key"], as plans write it
+	Absent    bool   `json:"absent,omitempty"`        // ensure = "absent"
+	Become    string `json:"become,omitempty"`        // the user that it runs as, if that is not the login user
+	Method    string `json:"become_method,omitempty"` // by which it becomes that user, if a play, a task or the inventory says it
 	Handler   bool   `json:"handler,omitempty"`
 	File      string `json:"file,omitempty"`
 	Line      int    `json:"line,omitempty"`

@@ -16,7 +16,7 @@ import (
 func (x *hostPlay) task(st playbooks.Step) *Task {
 	t := &Task{
 		Name: st.Name, Heading: x.play.Heading(st.Task), Module: st.Task.Module.Name(), Label: st.Label(), Key: st.Key, Absent: st.Call.Absent,
-		Handler: st.Task.Handler != "", File: st.Range.Filename, Line: st.Range.Start.Line, Sensitive: st.Sensitive,
+		Become: st.Become.User, Method: st.Become.Method, Handler: st.Task.Handler != "", File: st.Range.Filename, Line: st.Range.Start.Line, Sensitive: st.Sensitive,
 	}
 	t.Address = t.Module + "." + t.Label
 	if t.Key != "" {

@@ -57,7 +57,8 @@ func isLabel(m modules.Module, word string) bool {
 }
 
 // ofEveryTask are arguments that every task takes, and whose values are text; of the others they are expressions.
-var ofEveryTask = []string{"name", "ensure", "register", "become_user", "timeout", "when", "for_each", "become", "sensitive", "tags"}
+var ofEveryTask = []string{"name", "ensure", "register", "become_user", "become_method", "become_flags", "become_password", "timeout",
+	"when", "for_each", "become", "sensitive", "tags"}
 
 // given writes an argument. What a is not known of is left for the loader to judge, which knows what was meant.
 func given(a *schema.Attribute, name, value string) string {
@@ -72,7 +73,7 @@ func expression(a *schema.Attribute, name, value string) string {
 	switch i := slices.Index(ofEveryTask, name); {
 	case a != nil:
 		kind, elem = a.Kind, a.Elem
-	case i > 4 && name != "tags":
+	case i >= slices.Index(ofEveryTask, "when") && name != "tags":
 		kind = schema.Any
 	case name == "tags":
 		kind = schema.List

@@ -228,7 +228,7 @@ func (t *tally) plus(u tally) {
 
 // block is one object: a comment that says what will happen, and what it will be. Symbols end in the third column.
 func (v *planView) block(e runner.Event, symbol, verb string) string {
-	lines := []string{v.p.paint(bold, "  # "+clean(e.Host+": "+e.Task.Address)+" "+verb)}
+	lines := []string{v.p.paint(bold, "  # "+clean(e.Host+": "+e.Task.Address)+" "+verb+as(e.Task))}
 	head := strings.Repeat(" ", 3-len(symbol)) + v.p.paint(symbolColor(symbol), symbol) + " " + e.Task.Module + " " + quote(e.Task.Label)
 	body := v.body(e)
 	if len(body) == 0 {
@@ -237,6 +237,17 @@ func (v *planView) block(e runner.Event, symbol, verb string) string {
 	lines = append(lines, head+" {")
 	lines = append(lines, body...)
 	return strings.Join(append(lines, "    }"), "\n")
+}
+
+// as says whom a task becomes and how, where that is not simply root.
+func as(t *runner.Task) (text string) {
+	if t.Method != "" || t.Become != "root" && t.Become != "" {
+		text = " as " + t.Become
+	}
+	if t.Method != "" {
+		text += " by " + t.Method
+	}
+	return clean(text)
 }
 
 func (v *planView) body(e runner.Event) []string {
