@@ -33,6 +33,7 @@ type attempt struct {
 func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	a := &attempt{link: l, wanted: wanted}
 	a.answers = &answers{target: l.target, pool: l.pool, unsafe: func() bool { return a.keys.unsafe }}
+	l.keyFiles = l.target.keyFiles()
 	var err error
 	if a.ids, err = findIdentities(a.answers); err != nil {
 		return nil, a.fail(PhaseSettings, err)

@@ -109,8 +109,8 @@ func (p *Pool) borrow(t *Target, key string) *link {
 	if l == nil {
 		return nil
 	}
-	if !p.trusts(l) {
-		p.opts.Logf("%s: the connection kept from before is not used: its host key, or that of a hop, would not be taken any more", t.Name)
+	if why := p.distrusts(l); why != "" {
+		p.opts.Logf("%s: the connection kept from before is not used: %s", t.Name, why)
 		l.spoil()
 		l.pool.release(l)
 		return nil

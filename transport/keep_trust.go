@@ -1,17 +1,49 @@
 package transport
 
-import "golang.org/x/crypto/ssh"
+import (
+	"fmt"
+	"os"
+	"strings"
 
-// trusts reports whether a login would take the host keys of l and of its hops now, and without asking: since it was made,
-// known_hosts may have lost a line, or have got one that revokes.
-func (p *Pool) trusts(l *link) bool {
+	"golang.org/x/crypto/ssh"
+)
+
+// distrusts says why a login would not be the one that made l, or one of its hops: since then known_hosts may have lost a line, or
+// have got one that revokes, and the files of keys may be others. Empty: it would.
+func (p *Pool) distrusts(l *link) string {
 	for ; l != nil; l = l.via {
 		h, err := newHostKeys(p, l.target)
 		if err != nil || !h.still(l.hostKey) {
-			return false
+			return fmt.Sprintf("the host key of %s would not be taken any more", l.target.Name)
+		}
+		if l.keyFiles != l.target.keyFiles() {
+			return fmt.Sprintf("the key files for %s have changed", l.target.Name)
 		}
 	}
-	return true
+	return ""
+}
+
+// keyFiles tells apart the states of the files that a login takes keys and certificates from.
+func (t *Target) keyFiles() string {
+	files := t.IdentityFiles
+	if len(files) == 0 {
+		files = defaultIdentities
+	}
+	var b strings.Builder
+	state := func(name string) {
+		if info, err := os.Stat(expandHome(name)); err == nil {
+			fmt.Fprintln(&b, name, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	for _, f := range files {
+		state(f)
+		state(f + ".pub")
+		state(f + "-cert.pub")
+	}
+	for _, f := range t.CertificateFiles {
+		state(f)
+	}
+	return b.String()
 }
 
 // still is check for a key that was taken before. It writes nothing down.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +46,7 @@ type link struct {
 	handshake time.Duration
 	hostKey   ssh.PublicKey // nil through a master
 	master    string        // socket of the OpenSSH master that carries it, or empty
+	keyFiles  string        // when it logged in, see Target.keyFiles
 
 	mu    sync.Mutex
 	cause error  // why the connection ended, if we know better than EOF
@@ -331,72 +331,4 @@ func (l *link) stats() Stats {
 		s.Via = &via
 	}
 	return s
-}
-
-func (t *Target) port() int {
-	if t.Port == 0 {
-		return 22
-	}
-	return t.Port
-}
-
-// addr is what messages show and host keys are looked up for.
-func (t *Target) addr() string {
-	return net.JoinHostPort(bareHost(t.Address), strconv.Itoa(t.port()))
-}
-
-// dialAddr is what is really dialled.
-func (t *Target) dialAddr() string {
-	if t.Dial != "" {
-		return t.Dial
-	}
-	return t.addr()
-}
-
-// before is the hop before this one; nil if it is reached from here, which a ProxyCommand does as well as TCP.
-func (t *Target) before() *Target {
-	if t.proxied() {
-		return nil
-	}
-	return t.Via
-}
-
-// sshd names the server for the limit of handshakes. Commands may all go through the same one, as with ssh -W, so they count
-// together.
-func (t *Target) sshd() string {
-	switch {
-	case t.proxied():
-		return "ProxyCommand"
-	case t.Via == nil:
-		return t.dialAddr()
-	}
-	return t.dialAddr() + " < " + t.Via.sshd()
-}
-
-func (t *Target) user() string {
-	if t.User == "" {
-		return localUser()
-	}
-	return t.User
-}
-
-func (t *Target) connectTimeout() time.Duration {
-	if t.ConnectTimeout == 0 {
-		return 30 * time.Second
-	}
-	return t.ConnectTimeout
-}
-
-func (t *Target) aliveInterval() time.Duration {
-	if t.ServerAliveInterval == 0 {
-		return 15 * time.Second
-	}
-	return t.ServerAliveInterval
-}
-
-func (t *Target) aliveCountMax() int {
-	if t.ServerAliveCountMax == 0 {
-		return 3
-	}
-	return t.ServerAliveCountMax
 }

@@ -63,6 +63,39 @@ func TestOtherSettings(t *testing.T) {
 	}
 }
 
+// TestKeyFilesChanged: the same settings with another key in the same file, or a jump host's, are another login.
+func TestKeyFilesChanged(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(key string) error{
+		"replaced": func(key string) error {
+			_, stranger := transporttest.NewKey(t)
+			return os.Rename(stranger, key)
+		},
+		"deleted":     os.Remove,
+		"certificate": func(key string) error { return os.WriteFile(key+"-cert.pub", nil, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, target, servers := bed(t)
+			once(t, dir, target, "true")
+			before := servers[0].Connections()
+			must(t, change(target.Via.IdentityFiles[0]))
+			d := newDialer(dir, transport.Options{})
+			defer d.Close()
+			c, err := d.Dial(t.Context(), target)
+			if err == nil {
+				_ = c.Close()
+			}
+			if (err == nil) != (name == "certificate") || err != nil && !strings.Contains(err.Error(), "hop1") {
+				t.Error(err)
+			}
+			if n := servers[0].Connections() - before; n != 1 && name != "deleted" {
+				t.Errorf("%d logins", n)
+			}
+		})
+	}
+}
+
 // TestInterruptedDial ends at once, on the wire as well.
 func TestInterruptedDial(t *testing.T) {
 	t.Parallel()
