@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ type Identity struct {
 	Flags    string // options of the method's command, each with flagEnd behind it; "": nothing says them
 	Password string // "": nothing says it
 }
+
+// Format leaves the password out, wherever a step is printed.
+func (i Identity) Format(s fmt.State, _ rune) { fmt.Fprint(s, strings.TrimSpace(i.Method+" "+i.User)) }
 
 // flagEnd tells no options from none said.
 const flagEnd = "\n"

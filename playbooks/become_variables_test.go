@@ -1,6 +1,10 @@
 package playbooks
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // Variables of Ansible that say whether and whom to become go before plays and tasks, as they do there.
 func TestBecomeVariables(t *testing.T) {
@@ -26,6 +30,16 @@ play "p" {
 		}
 		if _, got := run.play.Becomes(run.host); got != (c.want != "") {
 			t.Errorf("%+v: Becomes %t", c, got)
+		}
+	}
+}
+
+// However a step is printed, it does not show the password.
+func TestIdentityShowsNoPassword(t *testing.T) {
+	s := Step{Become: Identity{User: "app", Method: "su", Password: "open sesame"}}
+	for _, verb := range []string{"%v", "%+v", "%s", "%q", "%d"} {
+		if text := fmt.Sprintf(verb, s); strings.Contains(text, "open sesame") {
+			t.Errorf("%s: %s", verb, text)
 		}
 	}
 }
