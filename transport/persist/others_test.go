@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -93,6 +94,47 @@ func TestKeyFilesChanged(t *testing.T) {
 				t.Errorf("%d logins", n)
 			}
 		})
+	}
+}
+
+// TestMasterGone: the socket that a killed OpenSSH master has left keeps nobody from keeping connections.
+func TestMasterGone(t *testing.T) {
+	t.Parallel()
+	dir, target, servers := bed(t)
+	target.Via.ControlPath = filepath.Join(t.TempDir(), "master")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: target.Via.ControlPath, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+	for range 2 {
+		once(t, dir, target, "true")
+	}
+	if n := servers[0].Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// TestMasterFirst: where an OpenSSH master runs, it is used, and nothing else is kept.
+func TestMasterFirst(t *testing.T) {
+	t.Parallel()
+	dir, target, servers := bed(t)
+	target = target.Via
+	target.ControlPath = filepath.Join(t.TempDir(), "master")
+	master := exec.Command("ssh", "-F", "none", "-M", "-N", "-S", target.ControlPath, "-i", target.IdentityFiles[0], "-o", "IdentityAgent=none",
+		"-o", "UserKnownHostsFile="+target.KnownHosts[0], "-p", strconv.Itoa(target.Port), "root@"+target.Address)
+	must(t, transporttest.Start(master))
+	t.Cleanup(func() { _ = master.Process.Kill(); _ = master.Wait() })
+	eventually(t, "the master listens", func() bool { _, err := os.Stat(target.ControlPath); return err == nil })
+	for range 2 {
+		if out := once(t, dir, target, "echo through"); out != "through" {
+			t.Errorf("said %q", out)
+		}
+	}
+	list, err := persist.List(dir)
+	if n := servers[0].Connections(); n != 1 || len(list) != 0 || err != nil {
+		t.Errorf("%d connections, listed %+v, %v", n, list, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ func (d *Dialer) portable(t *transport.Target) *transport.Target {
 	return &own
 }
 
-// mastered reports whether there may be an OpenSSH master. Its path is complete but for the home directory.
+// mastered reports whether there is an OpenSSH master. Its path is complete but for the home directory.
 func mastered(path string) bool {
 	if path == "" || strings.EqualFold(path, "none") {
 		return false
@@ -42,8 +43,14 @@ func mastered(path string) bool {
 			path = filepath.Join(home, rest)
 		}
 	}
-	_, err := os.Stat(path)
-	return err == nil
+	if _, err := os.Stat(path); err != nil {
+		return false
+	}
+	c, err := net.DialTimeout("unix", path, patience)
+	if err == nil {
+		_ = c.Close()
+	}
+	return err == nil || isBusy(err) // else it has been killed, and left its socket
 }
 
 // absolute names files so that a process in another directory finds them.
