@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"labctl/cmd/labctl/internal/reaptest"
 	"labctl/cmd/labctl/internal/sandbox"
 	"labctl/runner"
 )
@@ -86,7 +87,7 @@ func labScript(t *testing.T, dir string) {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Cd = filepath.Join(env.WorkDir, filepath.Base(dir))
 			env.Defer(func() { downBelow(env.WorkDir) })
-			return errors.Join(mortal(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700), os.CopyFS(env.Cd, os.DirFS(dir)))
+			return errors.Join(reaptest.Register(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700), os.CopyFS(env.Cd, os.DirFS(dir)))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab},
 	})
@@ -133,7 +134,7 @@ func convergeLab(ts *testscript.TestScript, neg bool, args []string) {
 func bringUp(t *testing.T, dir string) *sandbox.State {
 	t.Helper()
 	name := sandboxName(dir)
-	if err := mortal(abs(t, dir)); err != nil {
+	if err := reaptest.Register(abs(t, dir)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"labctl/cmd/labctl/internal/reaptest"
 	"labctl/cmd/labctl/internal/sandbox"
 	"labctl/transport/transporttest"
 )
@@ -24,11 +25,8 @@ import (
 var atOnce = 4 * runtime.NumCPU()
 
 func TestMain(m *testing.M) {
+	reaptest.Main(downBelow)
 	if len(os.Args) > 1 {
-		if os.Args[1] == reaperVerb {
-			reap(os.Stdin)
-			return
-		}
 		if verb, ok := hidden[os.Args[1]]; ok {
 			os.Exit(verb(os.Args[2:]))
 		}
@@ -52,7 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LABS", abs(t, "../../playbooks/labs"))
 			env.Setenv("EXAMPLES", abs(t, "../../playbooks/examples"))
 			env.Defer(func() { downBelow(env.WorkDir) })
-			return errors.Join(mortal(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700))
+			return errors.Join(reaptest.Register(env.WorkDir), os.Mkdir(filepath.Join(env.WorkDir, "home"), 0o700))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"converge": convergeLab,
 			"sshd": func(ts *testscript.TestScript, _ bool, args []string) {

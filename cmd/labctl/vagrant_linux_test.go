@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"labctl/cmd/labctl/internal/reaptest"
 )
 
 // vagrantEnv makes a directory with the files of from in which vagrant runs on machines of the sandbox. Without Vagrant the test
@@ -29,7 +31,7 @@ func vagrantEnv(t *testing.T, from string) (dir string, env []string) {
 	}
 	dir = t.TempDir()
 	home := t.TempDir()
-	if err := mortal(dir); err != nil {
+	if err := reaptest.Register(dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { downBelow(dir) })

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"labctl/cmd/labctl/internal/reaptest"
 )
 
 // needRoot skips where no sandbox can be; with LABCTL_TEST_KERNEL=1 that is a failure.
@@ -37,6 +39,9 @@ func up(t testing.TB, topology Topology) *bed {
 	t.Helper()
 	needRoot(t)
 	b := &bed{TB: t, dir: t.TempDir()}
+	if err := reaptest.Register(b.dir + " " + topology.Name); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(b.dir, topology.Name, logFile))
