@@ -13,12 +13,12 @@ import (
 	"labctl/transport/transporttest"
 )
 
-// newScriptBins is an agent of so many bytes that hardly pack.
-func newScriptBins(t testing.TB, size int) *bins {
+// newScriptBins is an agent of so many bytes that hardly pack, which begins with lines of a script.
+func newScriptBins(t testing.TB, first string, size int) *bins {
 	t.Helper()
 	junk := make([]byte, size/2)
 	_, _ = rand.Read(junk)
-	script := "#!/bin/sh\nprintf '\\0labctl\\1 args [] uid %s\\n' $(id -u)\nexec cat\n#" + hex.EncodeToString(junk)
+	script := "#!/bin/sh\n" + first + "printf '\\0labctl\\1 args [] uid %s\\n' $(id -u)\nexec cat\n#" + hex.EncodeToString(junk)
 	sum := sha256.Sum256([]byte(script))
 	return &bins{arch: runtime.GOARCH, binary: []byte(script), forms: []string{""}, hash: hex.EncodeToString(sum[:])}
 }
@@ -30,7 +30,7 @@ func TestPushOverSlowLine(t *testing.T) {
 	const rate = 64 << 10
 	me := newLogin(t)
 	s := transporttest.NewSSHD(t, me.keys())
-	b := newScriptBins(t, 4*rate)
+	b := newScriptBins(t, "", 4*rate)
 	target := me.target(t, "box", s.Addr, s.HostKey)
 	target.Dial = transporttest.NewSlowWire(t, s.Addr, rate).Addr
 	target.ServerAliveInterval, target.ServerAliveCountMax = time.Second, 2
@@ -71,7 +71,7 @@ func TestPushEndedOverSlowLine(t *testing.T) {
 	const rate = 64 << 10
 	me := newLogin(t)
 	s := transporttest.NewSSHD(t, me.keys())
-	b := newScriptBins(t, 16*rate)
+	b := newScriptBins(t, "", 16*rate)
 	target := me.target(t, "box", s.Addr, s.HostKey)
 	target.Dial = transporttest.NewSlowWire(t, s.Addr, rate).Addr
 	c := dial(t, newPool(t, transport.Options{}), target)

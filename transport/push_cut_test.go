@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,4 +108,40 @@ func TestConcurrentPushes(t *testing.T) {
 	}
 	wg.Wait()
 	holds(t, filepath.Join(home, ".cache/labctl"), "agent-"+b.hash)
+}
+
+// Who has waited for the agent when the connection ended does not become the agent that the next run brings: it would do what
+// it was told before that.
+func TestNobodyWaitsBeyondTheConnection(t *testing.T) {
+	t.Parallel()
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	b := newScriptBins(t, "echo ran >> $HOME/ran\n", 1000)
+	target := me.target(t, "box", s.Addr, s.HostKey)
+	first := newPool(t, transport.Options{})
+	coming, cut := *b, make(chan struct{})
+	coming.read = func(binary []byte) io.Reader {
+		return io.MultiReader(bytes.NewReader(binary[:len(binary)/2]), readerFunc(func([]byte) (int, error) {
+			<-cut
+			return 0, io.ErrUnexpectedEOF
+		}))
+	}
+	p, err := transport.StartAgent(t.Context(), dial(t, first, target), &coming, transport.AgentOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); strings.Count(s.Log(), "Starting session") < 3 && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	_ = p.Close()
+	close(cut)
+	_ = first.Close()
+	holds(t, filepath.Join(s.Home, ".cache/labctl"))
+	if got, err := talk(t, dial(t, newPool(t, transport.Options{}), target), b, transport.AgentOptions{}, "hi"); err != nil || got != greeting("hi") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	time.Sleep(300 * time.Millisecond) // who waits looks ten times a second
+	if ran, _ := os.ReadFile(filepath.Join(s.Home, "ran")); string(ran) != "ran\n" {
+		t.Errorf("agents that ran: %q", ran)
+	}
 }

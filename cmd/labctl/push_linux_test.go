@@ -51,7 +51,7 @@ play "p" {
 	})
 	start := time.Now()
 	p.signal(syscall.SIGINT)
-	if code := p.wait(10 * time.Second); code != exitInterrupted || time.Since(start) > 2*time.Second {
+	if code := p.wait(10 * time.Second); code != exitInterrupted || time.Since(start) > 4*time.Second {
 		t.Errorf("exit code %d after %s", code, time.Since(start))
 	}
 	if out := p.out.String(); !strings.Contains(out, "slow: nothing was done") || strings.Contains(out, "UNREACHABLE") {
