@@ -45,7 +45,7 @@ host "b" { address = "127.0.0.1" }
 	return dir
 }
 
-func put(t *testing.T, path, text string, mode os.FileMode) {
+func put(t testing.TB, path, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
