@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -67,7 +66,7 @@ func (a *attempt) failure(err error) *AuthError {
 		e.Why = text
 	}
 	if errors.Is(err, io.EOF) {
-		e.Why = "the server has hung up"
+		e.Why = "the server has hung up: see LoginGraceTime and MaxAuthTries in its sshd_config"
 	}
 	e.Notes = append(e.Notes, a.untried()...)
 	return e
@@ -97,5 +96,5 @@ func (a *attempt) untried() (notes []string) {
 // late reports whether the server has hung up while the user was thinking (LoginGraceTime of sshd_config): what they have
 // said is good for another connection.
 func (a *attempt) late(err *Error) bool {
-	return err.Phase == PhaseAuth && a.answers.asked && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET))
+	return err.Phase == PhaseAuth && a.answers.asked && hungUp(err)
 }

@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +70,13 @@ func TestPAM(t *testing.T) {
 		fault   []string
 	}{
 		{name: "keyboard-interactive", setup: pam("PW"), sshd: byPAM, answers: [][]string{{good}}, asked: "(alice@box) Password", slow: true},
+		{name: "keyboard-interactive, slower than sshd waits", setup: pam("PW"), sshd: append(byPAM, "LoginGraceTime 1"), answers: [][]string{{good}},
+			asked: "(alice@box) Password", slow: true},
+		{name: "password, slower than sshd waits", setup: pam("PW"), sshd: append(byPAMWord, "LoginGraceTime 1"), answers: [][]string{{good}},
+			asked: "alice@box's password", slow: true},
+		{name: "a code, slower than sshd waits", setup: pam("PW", "CODE"), sshd: append(byPAM, "LoginGraceTime 1"), given: good,
+			answers: [][]string{{"10000001"}, {"10000001"}, {"10000002"}}, asked: "(alice@box) Verification code, (alice@box) Verification code",
+			again: "(alice@box) Verification code", slow: true},
 		{name: "password", setup: pam("PW"), sshd: byPAMWord, answers: [][]string{{good}}, asked: "alice@box's password"},
 		{name: "wrong, then right", setup: pam("PW"), sshd: byPAM, answers: [][]string{{"x"}, {good}}, asked: "(alice@box) Password, (alice@box) Password"},
 		{name: "wrong", setup: pam("PW"), sshd: byPAM, answers: [][]string{{"x"}, {"y"}, {"z"}}, fault: []string{"user alice: not let in; the server takes publickey, keyboard-interactive; tried: keyboard-interactive"},
@@ -108,7 +116,7 @@ func TestPAM(t *testing.T) {
 			u := &person{answers: test.answers}
 			if test.slow {
 				target.ConnectTimeout = time.Second
-				u.before = func() { time.Sleep(1500 * time.Millisecond) }
+				u.before = sync.OnceFunc(func() { time.Sleep(1500 * time.Millisecond) })
 			}
 			pool := newPool(t, transport.Options{Ask: u.ask})
 			c, err := pool.Dial(t.Context(), target)

@@ -114,10 +114,8 @@ func hint(phase Phase, via string, err error, preamble string) string {
 		return "nothing listens there: is sshd running, and is the port right?"
 	case phase == PhaseTCP && isNotFound(err):
 		return "the name is unknown here: is the address right?"
-	case phase == PhaseBanner && preamble != "":
-		return fmt.Sprintf("the server said %q in place of an SSH version: see MaxStartups and PerSourcePenalties in its sshd_config", preamble)
 	case phase == PhaseBanner:
-		return "the server hung up before it said its SSH version: see MaxStartups and PerSourcePenalties in its sshd_config"
+		return bannerHint(preamble)
 	}
 	return noCommonHint(err)
 }
@@ -132,6 +130,25 @@ func timeoutHint(phase Phase, via string) string {
 		return "the port is open but sshd says nothing: is it an SSH port, and is sshd stuck?"
 	}
 	return ""
+}
+
+// bannerHint explains why a server hangs up before its version line, where it may say something else first. OpenSSH does since
+// 8.5 (sshd.c, drop_connection), older ones only hang up, as do those that bar an address by other means.
+func bannerHint(preamble string) string {
+	switch {
+	case strings.Contains(preamble, "Exceeded MaxStartups"):
+		return "more logins are under way there than its sshd takes at a time (MaxStartups, PerSourceMaxStartups in its sshd_config): try again, or with fewer hosts at a time (--forks)"
+	case strings.Contains(preamble, "Not allowed at this time"):
+		return "its sshd bars this address for a while, since logins from here have failed (PerSourcePenalties in its sshd_config): wait, and name the right key and user (identity_file, user)"
+	case preamble != "":
+		return fmt.Sprintf("the server said %q in place of an SSH version: is it an SSH port?", preamble)
+	}
+	return "the server hung up before it said its SSH version: too many logins at a time (MaxStartups in its sshd_config), or this address is barred (PerSourcePenalties, fail2ban, sshguard, hosts.deny)"
+}
+
+// hungUp reports whether the other side has ended the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // openHint explains a refused direct-tcpip channel (RFC 4254 section 5.1).

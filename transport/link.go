@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -174,6 +175,9 @@ func (l *link) ending(err error) error {
 			return fmt.Errorf("connection to %s lost: the relay on %s has ended: %w", l.target.Name, l.via.target.Name, err)
 		case <-time.After(lossGrace):
 		}
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("connection to %s lost: the other side has hung up", l.target.Name)
 	}
 	return fmt.Errorf("connection to %s lost: %w", l.target.Name, err)
 }
