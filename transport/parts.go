@@ -14,6 +14,8 @@ import (
 // Channels is a Conn whose subsystems can be had as bytes.
 type Channels interface {
 	Conn
+	TTYStarter
+	GatedStarter
 	// Subsystem starts a subsystem of the server and returns its streams. Closing them ends it.
 	Subsystem(ctx context.Context, name string) (io.ReadWriteCloser, error)
 	// Alive reports whether the connection lives, as far as is known. If it does not, an operation that has failed to

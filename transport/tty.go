@@ -24,6 +24,12 @@ var rawModes = map[uint8]uint32{
 	ssh.TTY_OP_ISPEED: 38400, ssh.TTY_OP_OSPEED: 38400,
 }
 
+// GatedStarter is a Conn that opens a session at once for a command that is to be sent later: when gate returns, unless that is
+// with an error, which closes the session again.
+type GatedStarter interface {
+	StartGated(ctx context.Context, cmd string, tty bool, gate func() error) (*Process, error)
+}
+
 // startWay is how a command is started, beside its words.
 type startWay struct {
 	tty bool
@@ -35,6 +41,11 @@ type startWay struct {
 // StartTTY implements TTYStarter.
 func (c *sshConn) StartTTY(ctx context.Context, cmd string) (*Process, error) {
 	return c.start(ctx, cmd, startWay{tty: true})
+}
+
+// StartGated implements GatedStarter.
+func (c *sshConn) StartGated(ctx context.Context, cmd string, tty bool, gate func() error) (*Process, error) {
+	return c.start(ctx, cmd, startWay{tty, gate})
 }
 
 func (c *sshConn) start(ctx context.Context, cmd string, way startWay) (*Process, error) {
@@ -66,10 +77,10 @@ func (c *sshConn) start(ctx context.Context, cmd string, way startWay) (*Process
 
 // startCommand starts cmd by whatever kind of connection.
 func startCommand(ctx context.Context, conn Conn, cmd string, way startWay) (*Process, error) {
-	if own, ok := conn.(*sshConn); ok {
-		return own.start(ctx, cmd, way)
-	}
 	if way.gate != nil {
+		if g, ok := conn.(GatedStarter); ok {
+			return g.StartGated(ctx, cmd, way.tty, way.gate)
+		}
 		if err := way.gate(); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,8 @@ var (
 	_ transport.Forwarder  = (*conn)(nil)
 	_ transport.Sheller    = (*conn)(nil)
 	_ transport.TTYStarter = (*conn)(nil)
+
+	_ transport.GatedStarter = (*conn)(nil)
 )
 
 // conn is a hold on a connection of the server.
@@ -38,20 +40,28 @@ func newConn(d *Dialer, t *transport.Target, c *channel, hold string) *conn {
 	n := &conn{d: d, t: t, c: c, hold: hold}
 	n.files.Name = t.Name
 	n.files.Open = func(ctx context.Context) (io.ReadWriteCloser, error) {
-		return n.op(ctx, request{Op: "subsystem", Text: "sftp"})
+		return n.op(ctx, request{Op: "subsystem", Text: "sftp"}, nil)
 	}
 	return n
 }
 
-// op begins an operation on the connection, and returns when the far side has taken it.
-func (n *conn) op(ctx context.Context, q request) (*channel, error) {
-	q.Hold = n.hold
+// op begins an operation on the connection, and returns when the far side has taken it. A gate is waited for on the way.
+func (n *conn) op(ctx context.Context, q request, gate func() error) (*channel, error) {
+	q.Hold, q.Gated = n.hold, gate != nil
 	c, err := open(n.d.path, q, busyPatience)
 	if err != nil {
 		return nil, fmt.Errorf("connection to %s lost: %w", n.t.Name, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	var l line
+	if gate != nil {
+		if err := gate(); err != nil {
+			stop()
+			_ = c.Close()
+			return nil, err
+		}
+		_ = c.send(line{})
+	}
 	err = c.receive(&l)
 	switch {
 	case !stop():
@@ -96,7 +106,7 @@ func (n *conn) Upload(ctx context.Context, path string, mode fs.FileMode, size i
 }
 
 func (n *conn) Forward(ctx context.Context, addr string) (net.Conn, error) {
-	c, err := n.op(ctx, request{Op: "forward", Text: addr})
+	c, err := n.op(ctx, request{Op: "forward", Text: addr}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,16 +125,21 @@ func (n *conn) Shell(ctx context.Context, s transport.Session) (int, error) {
 
 // Start implements transport.Conn.
 func (n *conn) Start(ctx context.Context, cmd string) (*transport.Process, error) {
-	return n.start(ctx, request{Op: "start", Text: cmd})
+	return n.start(ctx, request{Op: "start", Text: cmd}, nil)
 }
 
 // StartTTY implements transport.TTYStarter.
 func (n *conn) StartTTY(ctx context.Context, cmd string) (*transport.Process, error) {
-	return n.start(ctx, request{Op: "start", Text: cmd, TTY: true})
+	return n.start(ctx, request{Op: "start", Text: cmd, TTY: true}, nil)
 }
 
-func (n *conn) start(ctx context.Context, q request) (*transport.Process, error) {
-	c, err := n.op(ctx, q)
+// StartGated implements transport.GatedStarter.
+func (n *conn) StartGated(ctx context.Context, cmd string, tty bool, gate func() error) (*transport.Process, error) {
+	return n.start(ctx, request{Op: "start", Text: cmd, TTY: tty}, gate)
+}
+
+func (n *conn) start(ctx context.Context, q request, gate func() error) (*transport.Process, error) {
+	c, err := n.op(ctx, q, gate)
 	if err != nil {
 		return nil, err
 	}

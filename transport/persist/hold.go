@@ -137,11 +137,15 @@ func carry(c *channel, rw io.ReadWriteCloser, err error) error {
 
 // start runs a command and carries its streams. It is cut off with the client.
 func (h *hold) start(c *channel, q *request) error {
-	p, err := again(h, func(ctx context.Context, conn transport.Channels) (*transport.Process, error) {
-		if tty, ok := conn.(transport.TTYStarter); ok && q.TTY {
-			return tty.StartTTY(ctx, q.Text)
+	gate := sync.OnceValue(func() error {
+		if !q.Gated {
+			return nil
 		}
-		return conn.Start(ctx, q.Text)
+		var l line
+		return c.receive(&l)
+	})
+	p, err := again(h, func(ctx context.Context, conn transport.Channels) (*transport.Process, error) {
+		return conn.StartGated(ctx, q.Text, q.TTY, gate)
 	})
 	if err != nil {
 		return err

@@ -138,6 +138,43 @@ func TestMasterFirst(t *testing.T) {
 	}
 }
 
+// TestGate: the session is open before its command may be sent, and is given back where it may not.
+func TestGate(t *testing.T) {
+	t.Parallel()
+	dir, target, servers := bed(t, "MaxSessions 1")
+	c := dialled(t, dir, target, transport.Options{})
+	for name, refusal := range map[string]error{"opened": nil, "refused": errors.New("no, thank you")} {
+		released := make(chan error)
+		type outcome struct {
+			p   *transport.Process
+			err error
+		}
+		started := make(chan outcome, 1)
+		go func() {
+			p, err := c.(transport.GatedStarter).StartGated(t.Context(), "echo through", false, func() error { return <-released })
+			started <- outcome{p, err}
+		}()
+		before := servers[1].Connections()
+		eventually(t, name+": another has to log in", func() bool {
+			once(t, dir, target, "true")
+			return servers[1].Connections() > before
+		})
+		released <- refusal
+		if got := <-started; refusal != nil {
+			if !errors.Is(got.err, refusal) {
+				t.Errorf("%s: %v", name, got.err)
+			}
+		} else if got.err != nil {
+			t.Errorf("%s: %v", name, got.err)
+		} else {
+			out, _ := io.ReadAll(got.p.Stdout)
+			if status, err := got.p.Wait(); string(out) != "through\n" || status != 0 || err != nil {
+				t.Errorf("%s: said %q, status %d, %v", name, out, status, err)
+			}
+		}
+	}
+}
+
 // TestInterruptedDial ends at once, on the wire as well.
 func TestInterruptedDial(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ type request struct {
 	Fresh   bool              `json:",omitempty"` // dial
 	Ask     bool              `json:",omitempty"` // run: there is somebody to ask
 	TTY     bool              `json:",omitempty"` // start: on a terminal
+	Gated   bool              `json:",omitempty"` // start: the command waits for a line of the client's
 	Text    string            `json:",omitempty"` // start: the command; forward: the address; subsystem: its name
 	Pattern []string          `json:",omitempty"` // close
 }
