@@ -23,7 +23,7 @@ var connectionVars = []struct {
 	{[]string{"ansible_ssh_host", "ansible_host"}, text(func(c *connection, s string) { c.address = s })},
 	{[]string{"ansible_ssh_port", "ansible_port"}, (*connection).setPort},
 	{[]string{"ansible_ssh_user", "ansible_user"}, text(func(c *connection, s string) { c.ssh.User = s })},
-	{[]string{"ansible_ssh_password", "ansible_ssh_pass", "ansible_password"}, text(func(c *connection, s string) { c.ssh.Password = s })},
+	{[]string{"ansible_ssh_password", "ansible_ssh_pass", "ansible_password"}, text(func(c *connection, s string) { c.ssh.Password = NewSecret(s) })},
 	{[]string{"ansible_ssh_private_key_file", "ansible_private_key_file"}, text(func(c *connection, s string) { c.ssh.IdentityFiles = []string{s} })},
 	{[]string{"ansible_ssh_args"}, (*connection).setArgs},
 	{[]string{"ansible_ssh_common_args"}, (*connection).setArgs},
@@ -34,7 +34,7 @@ var connectionVars = []struct {
 	{[]string{"ansible_become"}, (*connection).setBecome},
 	{[]string{"ansible_sudo_user", "ansible_become_user"}, text(func(c *connection, s string) { c.ssh.BecomeUser = s })},
 	{[]string{"ansible_become_method"}, (*connection).setBecomeMethod},
-	{[]string{"ansible_become_password", "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass"}, text(func(c *connection, s string) { c.ssh.BecomePassword = s })},
+	{[]string{"ansible_become_password", "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass"}, text(func(c *connection, s string) { c.ssh.BecomePassword = NewSecret(s) })},
 	{[]string{"ansible_become_flags", "ansible_sudo_flags"}, text(func(c *connection, s string) { c.ssh.BecomeFlags = strings.Fields(s) })},
 }
 

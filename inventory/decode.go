@@ -150,14 +150,14 @@ func (d *decoder) settings(a hcl.Attributes) SSH {
 		HostKeys:       d.texts(a["host_key"]),
 		HostCAs:        d.texts(a["host_ca"]),
 		Certificates:   d.paths(a["certificate_file"]),
-		Password:       d.text(a["password"]),
+		Password:       NewSecret(d.text(a["password"])),
 		Options:        d.texts(a["options"]),
 		ProxyCommand:   d.text(a["proxy_command"]),
 		ControlPath:    d.text(a["control_path"]),
 		Relay:          d.flag(a["relay"]),
 		Persist:        d.persist(a["persist"]),
 		BecomeMethod:   d.oneOf(a["become_method"], BecomeMethods...),
-		BecomePassword: d.text(a["become_password"]),
+		BecomePassword: NewSecret(d.text(a["become_password"])),
 		BecomeFlags:    d.texts(a["become_flags"]),
 	}
 }

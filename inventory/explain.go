@@ -53,7 +53,7 @@ func (s *SSH) settings() []Setting {
 	add("host_key_alias", s.HostKeyAlias)
 	list("host_key", s.HostKeys)
 	list("host_ca", s.HostCAs)
-	add("password", s.Password)
+	add("password", s.Password.Reveal())
 	if s.ConnectTimeout != 0 {
 		add("connect_timeout", s.ConnectTimeout.String())
 	}
@@ -76,7 +76,7 @@ func (s *SSH) settings() []Setting {
 	}
 	add("become_user", s.BecomeUser)
 	add("become_method", s.BecomeMethod)
-	add("become_password", s.BecomePassword)
+	add("become_password", s.BecomePassword.Reveal())
 	list("become_flags", s.BecomeFlags)
 	for _, o := range s.Options {
 		keyword, value := splitOption(o)

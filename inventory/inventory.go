@@ -55,7 +55,7 @@ type SSH struct {
 	HostKeys       []string // keys or fingerprints that the host may have, in place of known_hosts
 	HostCAs        []string // keys of authorities that may certify it
 	Certificates   []string // files, for the identities
-	Password       string   // for the login; sensitive
+	Password       Secret   // for the login
 	Options        []string // as ssh -o takes them: "Keyword=value"
 	ConfigFile     string   // ssh_config(5) file to look the host up in, in place of the user's
 	ConfigHost     string   // what to look up there; "": the address
@@ -70,7 +70,7 @@ type SSH struct {
 	Become         *bool  // nil: as the play has it
 	BecomeUser     string // in place of the play's
 	BecomeMethod   string // "sudo", "doas" or "su"
-	BecomePassword string // sensitive
+	BecomePassword Secret
 	BecomeFlags    []string
 }
 

@@ -115,7 +115,7 @@ func (r *HostRun) identity(b becoming, in instance, e *evaluation) Identity {
 	id := Identity{
 		User:     said(h.BecomeUser, b.user, "become_user"),
 		Method:   said(h.BecomeMethod, b.method, "become_method"),
-		Password: said(h.BecomePassword, b.password, "become_password"),
+		Password: said(h.BecomePassword.Reveal(), b.password, "become_password"),
 		Flags:    packFlags(h.BecomeFlags),
 	}
 	if id.User == "" {

@@ -116,7 +116,7 @@ type trialKey struct{ method, password string }
 
 // trial is that of the password with which a method is used on a host, nil if there is no password.
 func (c *Connector) trial(method string, id playbooks.Identity, h *inventory.Host) *trial {
-	key, again := trialKey{method: method, password: cmp.Or(id.Password, h.BecomePassword)}, c.Becoming.Again
+	key, again := trialKey{method: method, password: cmp.Or(id.Password, h.BecomePassword.Reveal())}, c.Becoming.Again
 	if key.password != "" {
 		again = nil
 	} else if key.password = c.Becoming.Password; key.password == "" {

@@ -81,7 +81,7 @@ func declared(h *inventory.Host) *transport.Target {
 		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User,
 		IdentityFiles: h.IdentityFiles, IdentitiesOnly: h.IdentitiesOnly, IdentityAgent: h.IdentityAgent,
 		HostKeyAlias: h.HostKeyAlias, KnownHosts: h.KnownHosts, HostKeyPolicy: h.HostKeyPolicy, ConnectTimeout: h.ConnectTimeout,
-		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password,
+		HostKeys: h.HostKeys, HostCAs: h.HostCAs, CertificateFiles: h.Certificates, Password: h.Password.Reveal(),
 		ProxyCommand: h.ProxyCommand, ControlPath: h.ControlPath, Relay: h.Relay, Persist: h.Persist,
 	}
 }

@@ -66,11 +66,13 @@ func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin, as *becomeFl
 
 // passwords reads or asks for the password of the login, with the words of ansible-playbook; that of become, which it is the default
 // of, is asked for later.
-func (a *app) passwords(ctx context.Context, l *ansibleLogin, as *becomeFlags, to *inventory.SSH) (err error) {
-	if to.Password, err = a.password(ctx, l.passFile, l.askPass, "SSH password: "); err != nil {
+func (a *app) passwords(ctx context.Context, l *ansibleLogin, as *becomeFlags, to *inventory.SSH) error {
+	password, err := a.password(ctx, l.passFile, l.askPass, "SSH password: ")
+	if err != nil {
 		return err
 	}
-	if as.fallback = to.Password; l.askPass {
+	to.Password = inventory.NewSecret(password)
+	if as.fallback = password; l.askPass {
 		as.prompt = "BECOME password[defaults to SSH password]: "
 	}
 	return nil

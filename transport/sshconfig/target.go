@@ -80,6 +80,7 @@ func given(t *transport.Target, jump bool) []string {
 	}
 	add("HostKeyAlias", quoted(t.HostKeyAlias))
 	add("ControlPath", quoted(t.ControlPath))
+	add("IdentityAgent", quoted(t.IdentityAgent))
 	switch {
 	case t.ProxyCommand != "":
 		add("ProxyCommand", t.ProxyCommand)
@@ -116,7 +117,9 @@ func (s *Settings) login(t *transport.Target) {
 	fill(s, &t.User, s.User, "user")
 	fill(s, &t.Port, s.Port, "port")
 	fill(s, &t.IdentitiesOnly, s.IdentitiesOnly, "identitiesonly")
-	fill(s, &t.IdentityAgent, s.IdentityAgent, "identityagent")
+	if s.IsSet("identityagent") { // of the inventory too, which may name a variable or have tokens
+		t.IdentityAgent = s.IdentityAgent
+	}
 	fill(s, &t.BatchMode, s.BatchMode, "batchmode")
 	fill(s, &t.PasswordPrompts, s.NumberOfPasswordPrompts, "numberofpasswordprompts")
 	if len(t.IdentityFiles) == 0 {

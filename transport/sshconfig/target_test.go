@@ -169,3 +169,21 @@ func TestTwoFiles(t *testing.T) {
 		t.Errorf("%v %+v", err, target)
 	}
 }
+
+// The agent that the inventory names is read as ssh_config's is.
+func TestIdentityAgentOfTheInventory(t *testing.T) {
+	t.Setenv("MY_AGENT", "/run/agent")
+	t.Setenv("HOME", "/home/alice")
+	c := mustLoad(t, "Host *\nIdentityAgent none\n")
+	for says, want := range map[string]string{
+		"$MY_AGENT": "/run/agent", "${MY_AGENT}.1": "/run/agent.1", "$NO_SUCH_AGENT": "none", "none": "none", "SSH_AUTH_SOCK": "",
+		"/run/%r/%p": "/run/bob/2222", "~/agent": "/home/alice/agent", "": "none",
+	} {
+		target := &transport.Target{Name: "box", Address: "box", User: "bob", Port: 2222, IdentityAgent: says}
+		if err := c.Complete(target, "box", nil, true); err != nil {
+			t.Errorf("%q: %v", says, err)
+		} else if target.IdentityAgent != want {
+			t.Errorf("%q is %q, not %q", says, target.IdentityAgent, want)
+		}
+	}
+}
