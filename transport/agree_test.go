@@ -280,15 +280,15 @@ func muteServer(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// realAgent is OpenSSH's ssh-agent with that key.
-func realAgent(t *testing.T, key string) (socket string) {
+// realAgent is OpenSSH's ssh-agent with that key, and with options.
+func realAgent(t *testing.T, key string, options ...string) (socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "agent") // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket = filepath.Join(dir, "s")
-	agent := exec.Command("ssh-agent", "-D", "-a", socket)
+	agent := exec.Command("ssh-agent", append([]string{"-D", "-a", socket}, options...)...)
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func realAgent(t *testing.T, key string) (socket string) {
 	})
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		add := exec.Command("ssh-add", "-q", key)
-		add.Env = []string{"SSH_AUTH_SOCK=" + socket, "PATH=" + os.Getenv("PATH")}
+		add.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
 		out, err := add.CombinedOutput()
 		if err == nil {
 			return socket

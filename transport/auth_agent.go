@@ -111,13 +111,16 @@ func (p *agentPool) close() {
 // touchWait is how long a security key may take that wants nothing of the user.
 const touchWait = 300 * time.Millisecond
 
+// securityKeys are the types of keys that want a touch, as OpenSSH calls them to the user.
+var securityKeys = map[string]string{ssh.KeyAlgoSKED25519: "ED25519-SK", ssh.KeyAlgoSKECDSA256: "ECDSA-SK"}
+
 // askTouch tells the user to touch a security key that does not sign by itself
 // (the words are those of OpenSSH's sshconnect2.c), until done is called.
 func (a *answers) askTouch(pub ssh.PublicKey) (done func()) {
 	if !isSecurityKey(pub) {
 		return func() {}
 	}
-	text := fmt.Sprintf("Confirm user presence for key %s %s", keyType(pub.Type()), ssh.FingerprintSHA256(plainKey(parsed(pub))))
+	text := fmt.Sprintf("Confirm user presence for key %s %s", securityKeys[keyType(pub.Type())], ssh.FingerprintSHA256(plainKey(parsed(pub))))
 	timer := time.AfterFunc(touchWait, func() {
 		if !a.somebody() {
 			a.pool.opts.Logf("%s: %s", a.target.Name, text)
