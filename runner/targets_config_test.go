@@ -45,3 +45,23 @@ func TestTargetOfItsOwnConfig(t *testing.T) {
 		t.Error("no fault")
 	}
 }
+
+// A hop that ssh_config knows becomes one that may be a relay by a host block of its name, with all else as it is there.
+func TestHostOfSSHConfigAsARelay(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("Host gate\n  HostName 203.0.113.7\n  User carol\n  Port 2200\n  ProxyJump outer\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := sshconfig.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := &inventory.Host{Name: "gate", Address: "gate", SSH: inventory.SSH{Relay: true}}
+	got, err := Targets(&inventory.Inventory{}, config)(gate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.Relay || got.Address != "203.0.113.7" || got.Port != 2200 || got.User != "carol" || got.Via == nil || got.Via.Name != "outer" || got.Via.Relay {
+		t.Errorf("%+v", got)
+	}
+}
