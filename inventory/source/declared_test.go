@@ -140,8 +140,20 @@ func TestVagrant(t *testing.T) {
 		inv, diags := loadBlocks(t, source.Env{}, dir, `source "vagrant" { path = ".vagrant" }
 host "box-a" { address = "192.0.2.4" }`)
 		a := inv.Host("box-a")
-		if diags.HasErrors() || len(inv.Hosts) != 2 || a.Address != "192.0.2.4" || !slices.Equal(a.IdentityFiles, []string{filepath.Join(dir, ".vagrant/machines/box-a/nothing/private_key")}) {
+		if diags.HasErrors() || len(diags) != 1 || diags[0].Summary != "No addresses" || len(inv.Hosts) != 2 || a.Address != "192.0.2.4" || !slices.Equal(a.IdentityFiles, []string{filepath.Join(dir, ".vagrant/machines/box-a/nothing/private_key")}) {
 			t.Errorf("%v %+v", diags, a)
+		}
+	})
+	t.Run("machines beside their Vagrantfile", func(t *testing.T) {
+		env := source.Env{Run: recorded(map[string]string{all: "testdata/vagrant/ssh-config"})}
+		inv, diags := loadBlocks(t, env, dotVagrant(t, "box-a", "box-b", "jump"), `source "vagrant" { path = ".vagrant" }`)
+		if len(diags) > 0 {
+			t.Fatal(diags)
+		}
+		check(t, inv)
+		inv, diags = loadBlocks(t, source.Env{Run: recorded(nil)}, dotVagrant(t, "box-a"), `source "vagrant" { path = ".vagrant" }`)
+		if diags.HasErrors() || len(diags) != 1 || diags[0].Summary != "No addresses" || len(inv.Hosts) != 1 {
+			t.Error(diags, inv.Hosts)
 		}
 	})
 }

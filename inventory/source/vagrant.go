@@ -18,8 +18,8 @@ import (
 	"labctl/inventory"
 )
 
-// Vagrant is the machines of a Vagrantfile: the directory of it, in which "vagrant ssh-config" is run; the directory .vagrant
-// alone, of which only names and keys are taken; or a file with what "vagrant ssh-config" has printed.
+// Vagrant is the machines of a Vagrantfile: the directory of it, in which "vagrant ssh-config" is run; the directory .vagrant in
+// it, of which only names and keys are taken where there is no Vagrant; or a file with what "vagrant ssh-config" has printed.
 type Vagrant struct{ Path string }
 
 // Name returns the path.
@@ -38,6 +38,12 @@ func (v Vagrant) Load(ctx context.Context, env *Env) (*inventory.Found, hcl.Diag
 	}
 	dir := filepath.Clean(v.Path)
 	if filepath.Base(dir) == ".vagrant" {
+		if above := filepath.Dir(dir); env.Run != nil && exists(filepath.Join(above, "Vagrantfile")) {
+			f, diags := Vagrant{above}.Load(ctx, env)
+			if !slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == noVagrant }) {
+				return f, diags
+			}
+		}
 		return f, machinesAlone(dir, f)
 	}
 	machines := vagrantMachines(filepath.Join(dir, ".vagrant"))
@@ -106,7 +112,9 @@ func machinesAlone(dot string, f *inventory.Found) hcl.Diagnostics {
 		}
 		f.Hosts = append(f.Hosts, h)
 	}
-	return nil
+	return hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "No addresses", Detail: fmt.Sprintf(
+		"%s holds names and keys, but no addresses: these hosts are looked up by name unless host blocks say their address. Name the directory of the "+
+			"Vagrantfile, where Vagrant is installed, or a file with what vagrant ssh-config has printed.", dot)}}
 }
 
 // ask runs vagrant ssh-config for all machines. Where it fails, it is run for each: of those that are halted it says nothing and
@@ -156,9 +164,11 @@ func sshConfigOf(ctx context.Context, env *Env, dir string, names []string) ([]b
 	})
 }
 
+const noVagrant = "No Vagrant"
+
 func vagrantFault(err error, dir string) *hcl.Diagnostic {
 	if errors.Is(err, ErrNoProgram) {
-		return fault(hcl.Range{}, "No Vagrant", "%s. Where there is one, save what it says: vagrant ssh-config > vagrant.ssh_config, and name that file.", err)
+		return fault(hcl.Range{}, noVagrant, "%s. Where there is one, save what it says: vagrant ssh-config > vagrant.ssh_config, and name that file.", err)
 	}
 	return fault(hcl.Range{}, "Vagrant failed", "In %s: %s", dir, closed(err))
 }
