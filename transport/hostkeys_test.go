@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -171,5 +172,30 @@ func TestHostCertificate(t *testing.T) {
 		}
 		// Who does not know the authority is shown the plain key.
 		dial(t, newPool(t, transport.Options{}), me.target(t, "a", s.Addr, s.HostKey))
+	}
+}
+
+// The command of the message, typed as it stands, forgets the old key, whatever the name and the file look like.
+func TestRepairOfChangedKey(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	other, _ := transporttest.NewKey(t)
+	name := knownhosts.Normalize(s.Addr)
+	for _, names := range []string{name, knownhosts.HashHostname(name), "x," + name, "*", "[127.0.0.?]:*"} {
+		target := me.target(t, "a", s.Addr, s.HostKey)
+		file := filepath.Join(t.TempDir(), "it's known [hosts]")
+		if err := os.WriteFile(file, []byte("# mine\n"+names+" "+line(other.PublicKey())+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		target.KnownHosts, target.HostKeyPolicy = []string{file}, transport.PolicyAcceptNew
+		_, err := newPool(t, transport.Options{}).Dial(t.Context(), target)
+		_, command, _ := strings.Cut(asError(t, err).Hint, "forget the old key with: ")
+		command, _, _ = strings.Cut(command, "; if not")
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+			t.Errorf("%s: %s: %v, %s", names, command, err, out)
+		}
+		if _, err := newPool(t, transport.Options{}).Dial(t.Context(), target); err != nil {
+			t.Errorf("%s: after %s: %v", names, command, err)
+		}
 	}
 }
