@@ -164,7 +164,7 @@ func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
 	rep.Duration = time.Since(start)
 	if err != nil {
 		rep.Error = s.wireError(ctx, r, err)
-		if !r.Op.Aside() {
+		if !r.Op.Aside() && !r.Tolerant {
 			s.failed = max(s.failed, r.Epoch)
 		}
 	}

@@ -181,3 +181,26 @@ func TestBatchWaitsForWhatFollowsAndDropsBehindAFailure(t *testing.T) {
 		t.Error("the batch was not applied to one copy of the host")
 	}
 }
+
+// A request whose failure is tolerated does not keep what is behind it from being done, in a batch or alone.
+func TestTolerantRequests(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		apply := func(_ context.Context, _ host.Host, c modules.Call) (modules.Result, error) {
+			if string(c.Params) == `"bad"` {
+				return modules.Result{}, errors.New("no")
+			}
+			return modules.Result{}, nil
+		}
+		p := start(t, stub{name: "fw", batch: batch, apply: apply})
+		for id, params := range []string{"{}", `"bad"`, "{}"} {
+			r := request(id+1, 0, "fw", params)
+			r.Request.Follows, r.Request.Tolerant = id < 2, true
+			p.send(r)
+		}
+		for id := 1; id <= 3; id++ {
+			if r := p.read().Reply; r.ID != id || r.Dropped || (r.Error != nil) != (id == 2) {
+				t.Errorf("batch %v: reply %d is %+v", batch, id, r)
+			}
+		}
+	}
+}

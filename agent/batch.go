@@ -61,7 +61,9 @@ func (s *session) applyAll(ctx context.Context, tx *memory.Host, reqs []*wire.Re
 		rep.Result = &res
 		if err != nil {
 			rep.Error = s.wireError(ctx, r, err)
-			failed = r
+			if !r.Tolerant {
+				failed = r
+			}
 		}
 	}
 	return replies, failed

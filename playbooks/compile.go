@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -16,7 +17,8 @@ import (
 // metaArguments are the arguments that every task takes. A module's own argument of the same name comes first (ping has a
 // timeout of its own).
 var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user",
-	"become_method", "become_flags", "become_password", "timeout", "sensitive"}
+	"become_method", "become_flags", "become_password", "timeout", "sensitive",
+	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay"}
 
 // Task is one task block, checked and ready to be evaluated for any host. It is shared by all of them.
 type Task struct {
@@ -26,14 +28,17 @@ type Task struct {
 	Register string    // or ""
 	Range    hcl.Range // the head of the block
 
-	key                                  hcl.Expression
-	keyRange                             hcl.Range
-	name, when, forEach, ensure, timeout hcl.Expression
-	become                               becoming
-	notify, tags                         []string
-	sensitive                            bool
-	node                                 *node
-	deps                                 deps
+	key                                   hcl.Expression
+	keyRange                              hcl.Range
+	when                                  []hcl.Expression // of the blocks around it, then its own
+	name, forEach, ensure, timeout        hcl.Expression
+	ignoreErrors, changedWhen, failedWhen hcl.Expression
+	until, retries, delay                 hcl.Expression
+	become                                becoming
+	notify, tags                          []string
+	sensitive                             bool
+	node                                  *node
+	deps                                  deps
 
 	order int // in the site, from 1; 0: of a handler
 
@@ -79,6 +84,9 @@ type compiler struct {
 	scope   staticScope
 	handler string
 	names   []string // of handlers
+
+	inherited inherited // from the blocks around
+	diverts   bool      // one of them has a rescue or always part
 }
 
 func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
@@ -103,15 +111,7 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	for _, h := range p.handlers {
 		c.names = append(c.names, h.Name)
 	}
-	for _, b := range blocks {
-		if b.Type == "sync" {
-			c.sync(b)
-			continue
-		}
-		if t := c.task(b); t != nil {
-			p.tasks = append(p.tasks, t)
-		}
-	}
+	c.list(&p.program, blocks)
 	s.compileHandlers(p, p.handlers, c)
 }
 
@@ -123,6 +123,9 @@ func registered(blocks []*hclsyntax.Block) map[string]bool {
 	return out
 }
 
+// grouping are the blocks that hold tasks.
+var grouping = []string{"block", "rescue", "always"}
+
 // registrations finds what the tasks register, without judging it.
 func registrations(blocks []*hclsyntax.Block) map[string]hcl.Range {
 	out := map[string]hcl.Range{}
@@ -131,6 +134,9 @@ func registrations(blocks []*hclsyntax.Block) map[string]hcl.Range {
 			if v, diags := a.Expr.Value(nil); !diags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
 				out[v.AsString()] = a.SrcRange
 			}
+		}
+		if slices.Contains(grouping, b.Type) {
+			maps.Copy(out, registrations(b.Body.Blocks))
 		}
 	}
 	return out
@@ -148,11 +154,7 @@ func (s *Site) compileHandlers(p *Play, handlers []*Handler, c *compiler) {
 			s.diags.add(fault(a.NameRange, "Unsupported argument", "A handler holds tasks, and no arguments of its own."))
 		}
 		c.handler = h.Name
-		for _, b := range h.block.Body.Blocks {
-			if t := c.task(b); t != nil {
-				h.tasks = append(h.tasks, t)
-			}
-		}
+		c.list(&h.program, h.block.Body.Blocks)
 		if len(h.block.Body.Blocks) == 0 {
 			s.diags.add(fault(h.Range, "Empty handler", "The handler %q holds no task.", h.Name))
 		}
@@ -174,8 +176,8 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 		return nil
 	}
 	t := &Task{Module: m, Handler: c.handler, Range: b.DefRange()}
-	if m.Ends() && c.handler != "" {
-		c.fault(b.TypeRange, "Two hosts in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it: %s belongs among the tasks of a play.", m.Name())
+	if m.Ends() {
+		c.together(b)
 	}
 	outer := c.scope
 	defer func() { c.scope = outer; c.registered(t, b) }()
@@ -222,33 +224,62 @@ func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
 		c.refs(a.Expr)
 		return a.Expr
 	}
-	t.name, t.when, t.ensure = expr("name"), expr("when"), expr("ensure")
-	t.timeout = expr("timeout")
+	in := c.inherited
+	t.when, t.tags, t.notify, t.sensitive = in.when, slices.Clone(in.tags), slices.Clone(in.notify), in.sensitive
+	t.name, t.ensure = expr("name"), expr("ensure")
+	if x := expr("when"); x != nil {
+		t.when = append(slices.Clone(in.when), x)
+	}
+	t.timeout = either(expr("timeout"), in.timeout)
+	t.ignoreErrors = either(expr("ignore_errors"), in.ignoreErrors)
+	t.retries, t.delay = expr("retries"), expr("delay")
 	if a := c.metaArgument(t, body, "for_each"); a != nil {
 		t.forEach = a.Expr
 		c.site.diags.add(c.site.checkRefs([]hcl.Expression{a.Expr}, outer)...)
 	}
 	t.become = c.site.becoming(func(name string) *hclsyntax.Attribute { return c.metaArgument(t, body, name) })
-	for _, x := range t.become.expressions() {
-		c.refs(x)
-	}
+	c.refs(t.become.expressions()...)
+	t.become = t.become.over(in.become)
 	if a := c.metaArgument(t, body, "sensitive"); a != nil {
 		t.sensitive = c.site.constBool(a)
 	}
 	if a := c.metaArgument(t, body, "tags"); a != nil {
-		t.tags = c.site.constStrings(a)
+		t.tags = append(t.tags, c.site.constStrings(a)...)
 	}
 	if t.Handler == "" {
 		t.tags = append(t.tags, c.play.tags...)
 	}
 	if a := c.metaArgument(t, body, "notify"); a != nil {
-		c.notify(t, a)
+		t.notify = append(t.notify, c.notified(a)...)
 	}
 	if a := c.metaArgument(t, body, "register"); a != nil {
 		t.Register = c.site.constString(a)
 		if t.Register != "" && !hclsyntax.ValidIdentifier(t.Register) {
 			c.fault(a.Expr.Range(), "Wrong name", "A result is registered under a word: letters, digits, _ and -, the first a letter.")
 		}
+	}
+	c.conditions(t, body)
+}
+
+// conditions reads those on the outcome of the task itself, which they know as self and by the name that it is registered under.
+func (c *compiler) conditions(t *Task, body *hclsyntax.Body) {
+	outer := c.scope
+	defer func() { c.scope = outer }()
+	c.scope.self, c.scope.results = true, maps.Clone(c.scope.results)
+	if t.Register != "" && c.scope.results != nil {
+		c.scope.results[t.Register] = true
+	}
+	expr := func(name string) hcl.Expression {
+		a := c.metaArgument(t, body, name)
+		if a == nil {
+			return nil
+		}
+		c.refs(a.Expr)
+		return a.Expr
+	}
+	t.changedWhen, t.failedWhen, t.until = expr("changed_when"), expr("failed_when"), expr("until")
+	if t.delay != nil && !t.retried() {
+		c.fault(t.delay.Range(), "Delay of nothing", "delay is what lies between two tries: it goes with until or retries.")
 	}
 }
 
@@ -259,18 +290,28 @@ func (c *compiler) metaArgument(t *Task, body *hclsyntax.Body, name string) *hcl
 	return body.Attributes[name]
 }
 
-func (c *compiler) notify(t *Task, a *hclsyntax.Attribute) {
+// notified reads the names of handlers.
+func (c *compiler) notified(a *hclsyntax.Attribute) []string {
+	var out []string
 	for _, n := range c.site.constStrings(a) {
-		if !slices.Contains(c.names, n) {
+		switch {
+		case !slices.Contains(c.names, n):
 			c.fault(a.Expr.Range(), "Unknown handler", "No handler %q is declared.%s", n, inventory.DidYouMean(n, c.names))
-			continue
+		case c.handler != "" && slices.Index(c.names, n) <= slices.Index(c.names, c.handler):
+			c.fault(a.Expr.Range(), "Handler out of order", "Handlers run in the order of their declaration: %q has had its turn before %q runs.", n, c.handler)
+		default:
+			out = append(out, n)
 		}
-		if t.Handler != "" && slices.Index(c.names, n) <= slices.Index(c.names, t.Handler) {
-			c.fault(a.Expr.Range(), "Handler out of order", "Handlers run in the order of their declaration: %q has had its turn before %q runs.", n, t.Handler)
-			continue
-		}
-		t.notify = append(t.notify, n)
 	}
+	return out
+}
+
+// either is the first of two that is there.
+func either(a, b hcl.Expression) hcl.Expression {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // registered makes a task's result known to those that come after it.

@@ -44,13 +44,13 @@ func (c *compiler) body(b *schema.Block, body *hclsyntax.Body, rng hcl.Range, wh
 			c.dynamic(n, k, what)
 			continue
 		}
-		c.block(n, k, what, seen)
+		c.nested(n, k, what, seen)
 	}
 	return n
 }
 
 // designed are meta-arguments of the design that are not there yet.
-var designed = []string{"on", "run_once", "retries", "delay", "until", "changed_when", "failed_when", "ignore_errors"}
+var designed = []string{"on", "run_once"}
 
 func (c *compiler) unsupported(a *hclsyntax.Attribute, b *schema.Block, what string, task bool) {
 	if task && slices.Contains(designed, a.Name) {
@@ -93,8 +93,8 @@ func blockNames(b *schema.Block) []string {
 	return out
 }
 
-// block compiles a nested block.
-func (c *compiler) block(n *node, b *hclsyntax.Block, what string, seen map[string]bool) {
+// nested compiles a nested block.
+func (c *compiler) nested(n *node, b *hclsyntax.Block, what string, seen map[string]bool) {
 	attr := n.block.Find(b.Type)
 	if attr == nil || attr.Kind != schema.Object || attr.Computed {
 		n.incomplete = true
@@ -154,11 +154,13 @@ func (c *compiler) dynamic(n *node, b *hclsyntax.Block, what string) {
 
 // dependencies finds what the task's expressions wait for, through the variables of the play too.
 func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
-	exprs := c.site.expressions(b.Body)
-	if t.key != nil {
-		exprs = append(exprs, t.key)
+	exprs := append(c.site.expressions(b.Body), c.inherited.when...)
+	for _, x := range []hcl.Expression{t.key, t.timeout, t.ignoreErrors} {
+		if x != nil {
+			exprs = append(exprs, x)
+		}
 	}
-	exprs = append(exprs, c.play.become.expressions()...)
+	exprs = append(exprs, t.become.over(c.play.become).expressions()...)
 	if t.Module.Name() == "template" { // the text of a template may refer to anything
 		d := deps{facts: true, results: sortedKeys(c.scope.results)}
 		return d

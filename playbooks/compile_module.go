@@ -11,7 +11,7 @@ import (
 )
 
 // laterBlocks are parts of the language that are designed but not there yet.
-var laterBlocks = []string{"block", "rescue", "always", "role", "use", "import"}
+var laterBlocks = []string{"role", "use", "import"}
 
 func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	m, err := c.site.registry.Lookup(b.Type)
@@ -34,6 +34,10 @@ func (c *compiler) notATask(b *hclsyntax.Block) bool {
 	switch h := moduleHabit(b.Type); {
 	case b.Type == "sync":
 		c.fault(b.TypeRange, "Sync in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it.")
+	case b.Type == "flush_handlers":
+		c.fault(b.TypeRange, "Handlers in a handler", "Handlers run one after the other, in the order of their declaration: flush_handlers belongs among the tasks of a play.")
+	case b.Type == "rescue" || b.Type == "always":
+		c.fault(b.TypeRange, "Not in a block", "It belongs at the end of a block: block \"...\" { TASKS  %s { TASKS } }.", b.Type)
 	case b.Type == "play":
 		c.fault(b.TypeRange, "Play in a play", "Plays do not contain each other. Probably a closing brace } is missing above.")
 	case slices.Contains(topNames(), b.Type) && (c.handler != "" || b.Type != "handler"):

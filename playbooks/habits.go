@@ -107,7 +107,6 @@ var nameHabits = map[string]string{
 	"ansible_default_ipv4": "Write facts.default_ipv4.",
 	"hostvars":             "Write hosts[\"NAME\"], and hosts[\"NAME\"].vars for its variables.",
 	"item":                 "Write each.value, in a task with for_each.",
-	"self":                 "Write host.",
 	"data":                 "Results of tasks are result.NAME, what is known of the host is in facts.",
 	"yes":                  "Write true.",
 	"on":                   "Write true.",

@@ -16,8 +16,8 @@ func (s *Step) Label() string {
 // whose steps have been returned, only their outcomes tell whether it ran.
 func (r *HostRun) Waiting() []string {
 	var out []string
-	for i, h := range r.play.handlers {
-		if r.notified[h.Name] && i >= r.handler {
+	for _, h := range r.play.handlers {
+		if r.notified[h.Name] {
 			out = append(out, h.Name)
 		}
 	}

@@ -53,9 +53,16 @@ type Step struct {
 	Home      string          // file of this machine that it brings home, or ""
 	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
 	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
+	Tolerant  bool            // what is behind it is done even if it fails, or is not handed out before its outcome is known
+	Faults    hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
 
-	body *body
+	body   *body
+	at     *frame           // its place
+	ctx    *hcl.EvalContext // in which it was evaluated
+	ignore bool             // its failure
+	tries  int              // at most
+	delay  time.Duration    // between them
 }
 
 // Need is what a blocked HostRun waits for; the first of it may be enough.
@@ -73,17 +80,18 @@ type HostRun struct {
 
 	facts    bool // are known
 	results  map[string]cty.Value
-	next     int // task
-	handler  int // index of the handler that has its turn, once all tasks are evaluated
-	inner    int // task of that handler
-	id       int
+	at       *frame // what has its turn; nil: nothing is left
+	id       int    // of the step last handed out
+	hold     int    // the step whose outcome must be known before another is handed out; 0: none
+	queue    []Step // evaluated, and held back by that
+	changes  []change
+	attempts map[int]int   // made of steps that may be tried again
 	open     map[int]*Step // steps without an outcome
 	register map[string]*registration
 	notified map[string]bool
 	failed   bool
 	diags    hcl.Diagnostics // of variables
 	need     Need
-	synced   int // sync blocks before the tasks up to that one have been handed out
 }
 
 // registration gathers the outcomes of the instances of a task.
@@ -98,11 +106,11 @@ type registration struct {
 func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r := &HostRun{
 		play: p, host: h, env: env, results: map[string]cty.Value{}, open: map[int]*Step{},
-		register: map[string]*registration{}, notified: map[string]bool{},
+		register: map[string]*registration{}, notified: map[string]bool{}, attempts: map[int]int{}, at: &frame{prog: &p.program},
 	}
 	shared := p.scope()
 	r.ctx = shared.NewChild()
-	r.ctx.Variables = map[string]cty.Value{"facts": cty.DynamicVal, "result": cty.DynamicVal}
+	r.ctx.Variables = map[string]cty.Value{"facts": cty.DynamicVal, "result": cty.DynamicVal, "failure": cty.DynamicVal}
 	for k, v := range h.Vars {
 		if !slices.Contains(scopeRoots, k) {
 			r.ctx.Variables[k] = v
@@ -146,29 +154,6 @@ func (r *HostRun) SetFacts(f host.Facts) {
 	if r.play.dynamic {
 		r.setVars(true)
 	}
-}
-
-// SetOutcome tells how a step ended. Steps with Skip or Unknown need no call. A failed step ends the run.
-func (r *HostRun) SetOutcome(id int, o Outcome) {
-	s := r.open[id]
-	if s == nil {
-		return
-	}
-	delete(r.open, id)
-	if o.changed() {
-		for _, n := range s.Notify {
-			r.notified[n] = true
-		}
-	}
-	r.failed = r.failed || o.Failed && !r.env.Verify
-	if s.Task.Register == "" { // nobody will ask for the value, which is costly to make
-		return
-	}
-	v := o.value(s.Task.Module)
-	if s.Sensitive { // what was made of a secret may hold it
-		v = v.Mark(sensitive)
-	}
-	r.record(s, v)
 }
 
 func (r *HostRun) record(s *Step, v cty.Value) {
@@ -228,73 +213,76 @@ func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) {
 	var steps []Step
 	diags := r.diags
 	r.diags, r.need = nil, Need{}
-	for !r.failed && !diags.HasErrors() {
-		if s, ok := r.sync(); ok {
-			steps = append(steps, s)
+	for !diags.HasErrors() {
+		if r.held() {
+			return steps, Blocked, diags
+		}
+		if len(r.queue) > 0 {
+			steps = append(steps, r.unqueue())
 			continue
 		}
-		t, state := r.current()
-		if t == nil {
+		it, state := r.item()
+		if it == nil {
 			return steps, state, diags
 		}
-		more, blocked, taskDiags := r.task(t)
-		diags = append(diags, taskDiags...)
+		more, blocked, faults := r.turn(it)
+		diags = append(diags, faults...)
 		if blocked {
 			return steps, Blocked, diags
 		}
-		if taskDiags.HasErrors() {
-			break
+		if !faults.HasErrors() {
+			steps = append(steps, more...)
 		}
-		steps = append(steps, more...)
-		r.advance()
 	}
-	r.failed = true
+	r.at, r.failed = nil, true
 	return steps, Failed, diags
+}
+
+// turn gives an item its turn, and moves on.
+func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnostics) {
+	switch {
+	case it.sync != nil:
+		if !r.env.Plan { // plans have nothing to wait for; probes do, such as a capture that has to begin before another host makes the traffic
+			steps = []Step{{Name: "sync", Range: *it.sync, Meeting: true}}
+		}
+	case it.flush != nil:
+		r.at = &frame{sweep: true, up: r.at, failed: r.at.failed}
+		return nil, false, nil
+	default:
+		place := r.at
+		steps, blocked, diags = r.task(it.task)
+		if diags.HasErrors() && r.caught(place) {
+			return r.fail(it.task, diags)
+		}
+		if blocked || diags.HasErrors() {
+			return nil, blocked, diags
+		}
+		if it.task.patient() {
+			r.queue, steps = steps, nil
+		}
+	}
+	r.advance()
+	return steps, false, diags
 }
 
 // Need tells what the last Next, if it said Blocked, stopped at.
 func (r *HostRun) Need() Need { return r.need }
 
-// current returns the task that has its turn. nil: the state says whether there may be more.
-func (r *HostRun) current() (*Task, State) {
-	if r.next < len(r.play.tasks) {
-		return r.play.tasks[r.next], Blocked
+// held reports whether nothing may be handed out before an outcome is known.
+func (r *HostRun) held() bool {
+	if r.open[r.hold] == nil {
+		return false
 	}
-	for r.handler < len(r.play.handlers) {
-		h := r.play.handlers[r.handler]
-		if r.notified[h.Name] {
-			return h.tasks[r.inner], Blocked
-		}
-		if ids := r.mayNotify(h.Name); len(ids) > 0 {
-			r.need = Need{Steps: ids}
-			return nil, Blocked
-		}
-		r.handler++
-	}
-	return nil, Done
+	r.need = Need{Steps: []int{r.hold}}
+	return true
 }
 
-// mayNotify lists the steps under way that could still notify a handler.
-func (r *HostRun) mayNotify(name string) []int {
-	var ids []int
-	for id, s := range r.open {
-		if slices.Contains(s.Notify, name) {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-func (r *HostRun) advance() {
-	if r.next < len(r.play.tasks) {
-		r.next++
-		return
-	}
-	r.inner++
-	if r.inner == len(r.play.handlers[r.handler].tasks) {
-		r.handler, r.inner = r.handler+1, 0
-	}
+// unqueue hands out the next step that was held back, and holds back what is behind it.
+func (r *HostRun) unqueue() Step {
+	s := r.queue[0]
+	r.queue = r.queue[1:]
+	r.hold = s.ID
+	return s
 }
 
 // selected applies the start and the tags of the command line, as Ansible does: with its special tags always, never, all, tagged and

@@ -15,7 +15,7 @@ import (
 )
 
 // scopeRoots are the names that mean something of their own in expressions; no variable of a host or play may hide them.
-var scopeRoots = []string{"var", "local", "host", "hosts", "groups", "facts", "result", "each"}
+var scopeRoots = []string{"var", "local", "host", "hosts", "groups", "facts", "result", "each", "self", "failure"}
 
 var hostAttributes = []string{"name", "index", "address", "port", "user", "nic", "vars", "groups"}
 
@@ -29,6 +29,7 @@ type staticScope struct {
 	groups, hosts bool
 	host, facts   bool
 	each          bool
+	self, failure bool            // of the conditions on a task's own outcome, of rescue and always blocks
 	bare          map[string]bool // variables of hosts and plays, iterators
 	results       map[string]bool // registered by an earlier task
 	later         map[string]hcl.Range
@@ -50,6 +51,8 @@ func (sc staticScope) inScope() []string {
 	add(sc.facts, "facts")
 	add(len(sc.results) > 0, "result")
 	add(sc.each, "each")
+	add(sc.self, "self")
+	add(sc.failure, "failure")
 	return append(out, sortedKeys(sc.bare)...)
 }
 
@@ -97,6 +100,16 @@ func (sc staticScope) check(t hcl.Traversal) *hcl.Diagnostic {
 		return sc.allowed(t, sc.each)
 	case "result":
 		return sc.result(t)
+	case "self":
+		if !sc.self && sc.host {
+			return fault(t.SourceRange(), "Not known here", "The name \"self\", a task's own result, is known in its changed_when, failed_when and until.")
+		}
+		return sc.allowed(t, sc.self)
+	case "failure":
+		if !sc.failure && sc.host {
+			return fault(t.SourceRange(), "Not known here", "The name \"failure\" is known in the rescue and always parts of a block.")
+		}
+		return sc.allowed(t, sc.failure)
 	}
 	return sc.unknown(t, root)
 }

@@ -18,31 +18,33 @@ import (
 )
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
-var playArguments = append([]string{"hosts", "become", "vars", "tags"}, becomeArguments...)
+var playArguments = append([]string{"hosts", "become", "vars", "tags", "force_handlers"}, becomeArguments...)
 
 // Play is a list of tasks for the hosts that a pattern names.
 type Play struct {
 	Name  string
 	Range hcl.Range
 
+	program
 	site       *Site
 	pattern    string
 	hostsRange hcl.Range
 	become     becoming
 	vars       []definition
 	dynamic    bool // a variable depends on facts or results
-	tags       []string
-	tasks      []*Task
-	syncs      map[int]hcl.Range // sync blocks, by the index of the task behind
-	handlers   []*Handler
-	once       onceHosts
+
+	forceHandlers bool // handlers that were notified run on a host that has failed, too
+	tags          []string
+	handlers      []*Handler
+	once          onceHosts
 }
 
 // Handler is a list of tasks that run, once and after all others, when a task that changed something notifies it.
 type Handler struct {
 	Name  string
 	Range hcl.Range
-	tasks []*Task
+
+	program
 	block *hclsyntax.Block
 }
 
@@ -145,6 +147,9 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	}
 	if a := attr["tags"]; a != nil {
 		p.tags = s.constStrings(a)
+	}
+	if a := attr["force_handlers"]; a != nil {
+		p.forceHandlers = s.constBool(a)
 	}
 	p.vars = s.playVars(attr["vars"])
 }

@@ -80,13 +80,14 @@ func (r *HostRun) waits(t *Task) bool {
 func (r *HostRun) issue(t *Task, steps []Step) {
 	var reg *registration
 	if t.Register != "" {
+		r.changeResult(t.Register)
 		reg = &registration{task: t, pending: map[int]bool{}, loop: t.forEach != nil, values: map[string]cty.Value{}}
 		r.register[t.Register] = reg
 	}
 	for i := range steps {
 		s := &steps[i]
 		r.id++
-		s.ID = r.id
+		s.ID, s.at = r.id, r.at
 		switch {
 		case s.Unknown && reg != nil && t.forEach != nil && len(s.Unknowns) > 0 && s.Unknowns[0] == "for_each":
 			r.results[t.Register] = cty.DynamicVal
@@ -117,6 +118,7 @@ func (r *HostRun) skipped(t *Task) {
 	if t.forEach != nil {
 		v = cty.EmptyObjectVal
 	}
+	r.changeResult(t.Register)
 	r.results[t.Register] = v
 	r.publish()
 }
@@ -124,9 +126,26 @@ func (r *HostRun) skipped(t *Task) {
 // untaken leaves the result of a task open that only a play takes part in.
 func (r *HostRun) untaken(t *Task) {
 	if t.Register != "" {
+		r.changeResult(t.Register)
 		r.results[t.Register] = cty.DynamicVal
 		r.publish()
 	}
+}
+
+// changeResult notes what is known of a result before that changes.
+func (r *HostRun) changeResult(name string) {
+	v, known := r.results[name]
+	reg := r.register[name]
+	r.change(func() {
+		delete(r.results, name)
+		if known {
+			r.results[name] = v
+		}
+		delete(r.register, name)
+		if reg != nil {
+			r.register[name] = reg
+		}
+	})
 }
 
 // title is the name of a task that says nothing else about itself.
@@ -139,7 +158,7 @@ func (t *Task) title() string {
 
 // step evaluates one instance.
 func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
-	s := Step{Task: t, Key: in.key, Name: t.title(), Range: t.Range, Notify: t.notify}
+	s := Step{Task: t, Key: in.key, Name: t.title(), Range: t.Range, Notify: t.notify, ctx: in.ctx}
 	e := &evaluation{site: r.play.site, task: t, host: r.host, sensitive: t.sensitive}
 	when := r.when(t, in, e)
 	if when == no || e.diags.HasErrors() {
@@ -162,6 +181,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	r.ends(&s, e)
 	s.Become = r.identity(t.become.over(r.play.become), in, e)
 	s.Timeout = r.timeout(t, in, e)
+	r.failures(t, in, &s, e)
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
 	s.Call.Params = marshal(s.body.params)
@@ -192,18 +212,18 @@ const (
 	perhaps
 )
 
+// when is whether the conditions of a task, and of the blocks that it is in, hold.
 func (r *HostRun) when(t *Task, in instance, e *evaluation) answer {
-	if t.when == nil {
-		return yes
-	}
-	v, ok := r.meta(t.when, "when", cty.Bool, in, e)
-	switch {
-	case !ok:
-		return no
-	case !v.IsKnown():
-		return perhaps
-	case v.False():
-		return no
+	for _, x := range t.when {
+		v, ok := r.meta(x, "when", cty.Bool, in, e)
+		switch {
+		case !ok:
+			return no
+		case !v.IsKnown():
+			return perhaps // those behind it may stand on it
+		case v.False():
+			return no
+		}
 	}
 	return yes
 }

@@ -1,34 +1,22 @@
 package playbooks
 
-import (
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-)
+import "github.com/hashicorp/hcl/v2/hclsyntax"
 
-// sync notes that the hosts of the play wait for each other before the task that comes next.
-func (c *compiler) sync(b *hclsyntax.Block) {
-	for _, rng := range b.LabelRanges {
-		c.fault(rng, "Label not expected", "A sync has no label: sync {}.")
-	}
-	for _, a := range sortedAttributes(b.Body.Attributes) {
-		c.fault(a.NameRange, "Unsupported argument", "A sync is empty: all hosts of the play wait for each other there.")
-	}
-	for _, k := range b.Body.Blocks {
-		c.fault(k.TypeRange, "Unsupported block", "A sync is empty: tasks stand before and behind it.")
-	}
-	if c.play.syncs == nil {
-		c.play.syncs = map[int]hcl.Range{}
-	}
-	c.play.syncs[len(c.play.tasks)] = b.DefRange()
+// sync notes that the hosts of the play wait for each other at a place.
+func (c *compiler) sync(p *program, b *hclsyntax.Block) {
+	c.empty(b, "All hosts of the play wait for each other there.")
+	c.together(b)
+	rng := b.DefRange()
+	p.items = append(p.items, item{sync: &rng})
 }
 
-// sync returns the step of a sync block that has its turn. Plans have nothing to wait for; probes do, such as a capture that has to
-// begin before another host makes the traffic.
-func (r *HostRun) sync() (Step, bool) {
-	rng, ok := r.play.syncs[r.next]
-	if !ok || r.synced > r.next {
-		return Step{}, false
+// together refuses what hosts wait for each other at where one on which something fails takes another way: the others would wait
+// for it in vain.
+func (c *compiler) together(b *hclsyntax.Block) {
+	switch {
+	case c.handler != "":
+		c.fault(b.TypeRange, "Two hosts in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it: %s belongs among the tasks of a play.", b.Type)
+	case c.diverts:
+		c.fault(b.TypeRange, "Waiting in a block", "A host on which something fails leaves the block another way, and the others would wait for it in vain: %s belongs before or behind a block with rescue or always.", b.Type)
 	}
-	r.synced = r.next + 1
-	return Step{Name: "sync", Range: rng, Meeting: true}, !r.env.Plan
 }

@@ -41,10 +41,20 @@ type Outcome struct {
 	Skipped bool
 	Failed  bool
 	Error   string // when Failed
+	Changed *bool  // nil: by the action of the result
+	Final   bool   // it is not for the conditions of the task to judge: the run was interrupted, or nothing was done
 }
 
 // changed reports whether handlers are to be told.
-func (o Outcome) changed() bool { return !o.Failed && !o.Skipped && o.Result.Diff.Action.Changes() }
+func (o Outcome) changed() bool {
+	if o.Changed != nil {
+		return *o.Changed && !o.Failed && !o.Skipped
+	}
+	return !o.Failed && !o.Skipped && o.Result.Diff.Action.Changes()
+}
+
+// Changes reports whether the step has changed something, or would.
+func (o Outcome) Changes() bool { return o.changed() }
 
 // value is what register keeps of an outcome: the state of the object by the module's schema, and what happened.
 func (o Outcome) value(m modules.Module) cty.Value {
@@ -64,7 +74,7 @@ func (o Outcome) value(m modules.Module) cty.Value {
 	}
 	out["action"] = cty.StringVal(string(action))
 	out["changed"] = cty.BoolVal(o.changed())
-	if o.Result.Unknown && m.Kind() == modules.Command && !o.Skipped {
+	if o.Changed == nil && o.Result.Unknown && m.Kind() == modules.Command && !o.Skipped {
 		out["changed"] = cty.UnknownVal(cty.Bool)
 	}
 	out["skipped"], out["failed"], out["error"] = cty.BoolVal(o.Skipped), cty.BoolVal(o.Failed), optional(o.Error)

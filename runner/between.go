@@ -94,13 +94,11 @@ func (m *meeting) one(ctx context.Context, all []*guest, near *hostPlay, st play
 
 // judged reports the verdict of a step and says what it means to those who ask for the result.
 func (x *hostPlay) judged(st playbooks.Step, rep *wire.Reply) playbooks.Outcome {
+	var fault *Error
 	if rep.Error != nil {
-		x.report(st, Failed, rep, x.taskError(st, rep.Error))
-		x.failed = x.r.o.Mode != Verify
-		return playbooks.Outcome{Failed: true, Error: rep.Error.Msg}
+		fault = x.taskError(st, rep.Error)
 	}
-	x.report(st, resultStatus(rep.Result), rep, nil)
-	return playbooks.Outcome{Result: *rep.Result}
+	return x.settle(st, rep, fault).Outcome
 }
 
 // farEnd is the far host of a step: one of the guests, or one that is fetched for it.

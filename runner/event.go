@@ -24,7 +24,9 @@ const (
 	Pushing     Kind = "pushing"      // Host, Push: the agent is on its way to it; every second
 	Connected   Kind = "connected"    // Host: the agent has answered; Duration, Message (how)
 	TaskSent    Kind = "task_sent"    // Host, Task: on its way; only with verbosity
-	TaskDone    Kind = "task_done"    // Host, Task, Status, Diff, Result, Error, Duration
+	TaskDone    Kind = "task_done"    // Host, Task, Status, Diff, Result, Error, Duration, Ignored, Rescued
+	TaskRetry   Kind = "task_retry"   // Host, Task, Error, Retries: it will be tried again
+	TaskVoid    Kind = "task_void"    // Host, Task: it was sent, and is not run, since a failure before it is rescued; it may be sent again
 	Unreachable Kind = "unreachable"  // Host, Error: no session, or it was lost
 	HostDone    Kind = "host_done"    // Host: nothing left for it in this play
 	PlayDone    Kind = "play_done"    // Play
@@ -69,6 +71,10 @@ type Event struct {
 	Push     *Push           `json:"push,omitempty"`
 
 	Interrupted bool `json:"interrupted,omitempty"`
+
+	Ignored bool `json:"ignored,omitempty"` // of a failed task: the host goes on as if nothing had happened
+	Rescued bool `json:"rescued,omitempty"` // of a failed task: a rescue block has its turn
+	Retries int  `json:"retries,omitempty"` // of a retry: how many are left
 }
 
 // Run describes the whole run.

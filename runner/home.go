@@ -97,9 +97,5 @@ func (r *Runner) claim(st playbooks.Step, host string) error {
 
 // homeless reports a step whose file has no place to go to.
 func (x *hostPlay) homeless(st playbooks.Step, err error) {
-	x.report(st, Failed, nil, &Error{Kind: wire.KindArgument, Message: err.Error()})
-	x.eval.SetOutcome(st.ID, playbooks.Outcome{Failed: true, Error: err.Error()})
-	if x.failed = x.r.o.Mode != Verify; x.failed {
-		x.notRun()
-	}
+	x.settle(st, nil, &Error{Kind: wire.KindArgument, Message: err.Error()})
 }

@@ -32,12 +32,17 @@ type hostPlay struct {
 	dropped []string           // handlers whose steps were not run
 	parcel  *parcel            // the file that the request under way brings home
 	failed  bool               // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
+
+	epoch     int       // of requests, see package wire: raised when a failure is seen to
+	ends      bool      // eval has no more because something failed before, whatever was done about it since
+	notBefore time.Time // the next step is sent
 }
 
 // flight is a request under way.
 type flight struct {
 	id   int
 	step playbooks.Step
+	void bool // a failure before it is seen to elsewhere: it is dropped, and that is no loss
 }
 
 // run plays until nothing is left for this host. It reports whether the host may take part in later plays.
@@ -71,7 +76,7 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 	idle := len(x.sent) == 0 && len(x.waiting) == 0
 	steps, state, diags := x.eval.Next()
 	x.waiting = append(x.waiting, steps...)
-	x.done = state == playbooks.Done || state == playbooks.Failed
+	x.done, x.ends = state != playbooks.Blocked, state == playbooks.Failed
 	x.diagnose(diags)
 	if state != playbooks.Blocked {
 		return
@@ -110,8 +115,13 @@ func (x *hostPlay) learn() {
 func (x *hostPlay) dispatch(ctx context.Context) {
 	for len(x.waiting) > 0 && !x.failed {
 		x.renew()
+		x.rest(ctx)
 		st := x.waiting[0]
 		switch {
+		case st.Faults != nil:
+			x.waiting = x.waiting[1:]
+			x.unevaluated(st) // nothing is under way before it
+			continue
 		case st.Meeting:
 			if len(x.sent) > 0 {
 				x.flush()
@@ -189,15 +199,13 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 		op = wire.Plan
 	}
 	call := st.Call
-	req := &wire.Request{ID: x.cur.requests, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
-	if x.r.o.Mode == Verify { // what one probe sees is no reason to drop the next
-		req.Epoch = req.ID
-	}
+	req := &wire.Request{ID: x.cur.requests, Epoch: x.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
+	req.Tolerant = st.Tolerant || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
 		return false
 	}
-	x.sent = append(x.sent, flight{x.cur.requests, st})
+	x.sent = append(x.sent, flight{id: x.cur.requests, step: st})
 	x.r.sink.event(Event{Kind: TaskSent, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st)})
 	return true
 }
@@ -277,21 +285,20 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 		x.lost(fmt.Errorf("the agent answered request %d out of turn", rep.ID))
 		return
 	}
-	st := x.sent[0].step
+	f := x.sent[0]
 	x.sent = x.sent[1:]
 	if err := x.unpacked(); err != nil && rep.Error == nil {
-		rep.Error = &wire.Error{Kind: KindController, Msg: fmt.Sprintf("keep %s: %v", st.Home, err)}
+		rep.Error = &wire.Error{Kind: KindController, Msg: fmt.Sprintf("keep %s: %v", f.step.Home, err)}
 	}
 	switch {
+	case f.void:
+		x.voided(f.step)
 	case rep.Dropped:
-		x.report(st, NotRun, nil, nil)
+		x.report(f.step, NotRun, nil, nil)
 	case rep.Error != nil:
-		x.report(st, Failed, rep, x.taskError(st, rep.Error))
-		x.failed = x.r.o.Mode != Verify
-		x.eval.SetOutcome(st.ID, playbooks.Outcome{Failed: true, Error: rep.Error.Msg})
+		x.settle(f.step, rep, x.taskError(f.step, rep.Error))
 	default:
-		x.report(st, resultStatus(rep.Result), rep, nil)
-		x.eval.SetOutcome(st.ID, playbooks.Outcome{Result: *rep.Result})
+		x.settle(f.step, rep, nil)
 	}
 	if len(x.sent) == 0 && x.failed {
 		x.notRun()

@@ -47,20 +47,13 @@ func (x *hostPlay) wait(ctx context.Context, st playbooks.Step, p *modules.Patie
 	switch {
 	case x.failed: // there was no session to begin with, and that is reported
 		x.report(st, NotRun, nil, nil)
-		return
 	case rep.Error != nil:
-		x.report(st, Failed, rep, x.taskError(st, rep.Error))
+		x.settle(st, rep, x.taskError(st, rep.Error))
 	case err != nil:
-		x.report(st, Failed, rep, x.waitError(ctx, st, err))
+		x.settle(st, rep, x.waitError(ctx, st, err))
 	default:
 		rep.Result.State = elapsed(st, rep.Duration)
-		x.report(st, resultStatus(rep.Result), rep, nil)
-		x.eval.SetOutcome(st.ID, playbooks.Outcome{Result: *rep.Result})
-		return
-	}
-	x.eval.SetOutcome(st.ID, playbooks.Outcome{Failed: true})
-	if x.failed = x.r.o.Mode != Verify; x.failed {
-		x.notRun()
+		x.settle(st, rep, nil)
 	}
 }
 
@@ -100,7 +93,7 @@ func (x *hostPlay) echoes(ctx context.Context, st playbooks.Step, p *modules.Pat
 func (x *hostPlay) request(ctx context.Context, st playbooks.Step) (*wire.Reply, error) {
 	x.cur.requests++
 	call := st.Call
-	err := x.cur.send(&wire.Frame{Request: &wire.Request{ID: x.cur.requests, Op: wire.Apply, Call: &call}})
+	err := x.cur.send(&wire.Frame{Request: &wire.Request{ID: x.cur.requests, Epoch: x.epoch, Op: wire.Apply, Call: &call, Tolerant: true}})
 	if err == nil {
 		err = x.cur.flush()
 	}

@@ -41,12 +41,12 @@ func (s *sink) countLocked(e Event) {
 		c.Unreachable++
 	case TaskDone:
 		s.agent[e.Host] += e.Duration
-		c.add(e.Status)
+		c.add(e)
 	}
 }
 
-func (c *Counts) add(s Status) {
-	switch s {
+func (c *Counts) add(e Event) {
+	switch e.Status {
 	case OK:
 		c.OK++
 	case Changed, UnknownYet:
@@ -55,9 +55,22 @@ func (c *Counts) add(s Status) {
 	case Skipped:
 		c.Skipped++
 	case Failed:
-		c.Failed++
+		c.fail(e)
 	case NotRun:
 		c.NotRun++
+	}
+}
+
+// fail counts a failure as Ansible does: one that is ignored as ok, too.
+func (c *Counts) fail(e Event) {
+	switch {
+	case e.Ignored:
+		c.OK++
+		c.Ignored++
+	case e.Rescued:
+		c.Rescued++
+	default:
+		c.Failed++
 	}
 }
 

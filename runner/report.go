@@ -19,17 +19,25 @@ func (x *hostPlay) taskError(st playbooks.Step, e *wire.Error) *Error {
 		out.Source = x.r.source(st.Fault(e.Path, e.Msg))
 	}
 	if st.Sensitive {
-		out.Message = "the task failed; it is sensitive, so no more can be said here"
+		out.Message = sensitiveFailure
 	}
 	return out
 }
+
+const sensitiveFailure = "the task failed; it is sensitive, so no more can be said here"
 
 // report emits what became of a step.
 func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fault *Error) {
 	if status == NotRun && st.Task.Handler != "" {
 		x.dropped = append(x.dropped, st.Task.Handler)
 	}
-	e := Event{Kind: TaskDone, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Status: status, Error: fault}
+	x.emit(st, Event{Status: status, Error: fault}, rep)
+}
+
+// emit completes the event of a step that is done, and emits it with the warnings of the result.
+func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
+	status := e.Status
+	e.Kind, e.Play, e.Host, e.Task = TaskDone, x.play.Display(), x.host.Name, x.task(st)
 	if st.To != nil {
 		e.Peer = st.To.Name
 	}
@@ -80,9 +88,9 @@ func (x *hostPlay) conclude() {
 		return
 	}
 	for _, d := range x.faults {
-		x.failed = true
 		x.fault(d)
 	}
+	x.failed = x.ends || len(x.faults) > 0
 }
 
 func (x *hostPlay) fault(d *hcl.Diagnostic) {

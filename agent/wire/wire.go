@@ -29,7 +29,7 @@ const RelayArgument = "relay"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 4
+const Version = 5
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
@@ -59,6 +59,8 @@ type Request struct {
 	Follows bool          `json:"follows,omitempty"` // another request is right behind: wait for it before committing a batch
 	Timeout time.Duration `json:"timeout,omitempty"` // ns; 0: none
 	Files   []string      `json:"files,omitempty"`   // snapshot: paths to include
+
+	Tolerant bool `json:"tolerant,omitempty"` // its failure is no reason to drop what is behind it
 }
 
 // Op is the kind of a request.

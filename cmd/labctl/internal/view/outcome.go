@@ -42,10 +42,10 @@ func (o *Outcome) Event(e runner.Event) {
 }
 
 func (o *Outcome) task(e runner.Event) {
-	switch e.Status {
-	case runner.Failed:
+	switch {
+	case e.Status == runner.Failed && !e.Ignored && !e.Rescued:
 		o.failed[e.Host] = true
-	case runner.Changed, runner.UnknownYet:
+	case e.Status == runner.Changed, e.Status == runner.UnknownYet:
 		// What cannot be known before apply may change, and a pipeline must not be told that nothing will.
 		o.changes = true
 	}

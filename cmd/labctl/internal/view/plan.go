@@ -150,6 +150,8 @@ func (v *planView) task(e runner.Event) {
 	h := v.host(e.Host)
 	action := actionOf(e)
 	switch {
+	case e.Status == runner.Failed && (e.Ignored || e.Rescued): // a play goes on, as the plan does
+		h.add(v.block(e, "~", seenTo(e)), false)
 	case e.Status == runner.Failed:
 		where := ""
 		if e.Task.File != "" {
@@ -185,6 +187,14 @@ func actionOf(e runner.Event) modules.Action {
 		return modules.Update
 	}
 	return modules.None
+}
+
+// seenTo says of a failure that it does not end the run of its host.
+func seenTo(e runner.Event) string {
+	if e.Ignored {
+		return "fails, which is ignored: " + errorText(e.Error)
+	}
+	return "fails, and is rescued: " + errorText(e.Error)
 }
 
 func describe(a modules.Action) (symbol, verb string) {

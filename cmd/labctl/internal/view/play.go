@@ -47,6 +47,8 @@ func (v *playView) event(e runner.Event) {
 		v.common.event(e)
 	case runner.TaskDone:
 		v.task(e)
+	case runner.TaskRetry:
+		v.retry(e)
 	case runner.Unreachable:
 		v.timeline.note(e.Host, v.p.paint(brightRed, "fatal: ["+clean(e.Host)+"]: UNREACHABLE! => "+unreachableText(e.Error)))
 		v.inPlay(e.Host, false)
@@ -148,11 +150,11 @@ func (v *playView) task(e runner.Event) {
 func (v *playView) account(e runner.Event) {
 	w := v.host(e.Host)
 	w.begun = true
-	switch e.Status {
-	case runner.NotRun:
+	switch {
+	case e.Status == runner.NotRun:
 		w.notRun = append(w.notRun, taskName(*e.Task))
 		return
-	case runner.Failed:
+	case e.Status == runner.Failed && !e.Ignored && !e.Rescued:
 		v.inPlay(e.Host, false)
 	default: // a rescue, or an ignored failure: the host went on
 		v.inPlay(e.Host, true)
@@ -210,10 +212,22 @@ func (v *playView) failure(e runner.Event, host string) string {
 	if v.o.Verbosity >= 1 && e.Result != nil {
 		text += "\n    " + resultJSON(e)
 	}
-	if e.Message != "" { // "...ignoring"
-		text += "\n" + v.p.paint(cyan, clean(e.Message))
+	if e.Ignored {
+		text += "\n" + v.p.paint(cyan, "...ignoring")
 	}
 	return text
+}
+
+// retry says that a task will be tried again, in Ansible's words, and why.
+func (v *playView) retry(e runner.Event) {
+	if e.Task == nil {
+		return
+	}
+	text := fmt.Sprintf("FAILED - RETRYING: [%s]: %s (%d retries left).", clean(e.Host), clean(taskName(*e.Task)), e.Retries)
+	if e.Error != nil && v.o.Verbosity >= 1 {
+		text += " " + indentRest(errorText(e.Error))
+	}
+	v.timeline.again(e.Host, *e.Task, v.p.paint(darkGray, text))
 }
 
 func (v *playView) details(e runner.Event) string {

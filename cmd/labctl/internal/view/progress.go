@@ -42,6 +42,8 @@ func (p *progress) event(e runner.Event) {
 		p.sent(e)
 	case runner.TaskDone:
 		p.taskDone(e)
+	case runner.TaskVoid:
+		p.voided(e)
 	case runner.HostDone, runner.Unreachable:
 		delete(p.hosts, e.Host)
 	case runner.PlayDone, runner.RunDone:
@@ -94,6 +96,13 @@ func (p *progress) taskDone(e runner.Event) {
 	}
 	if len(d.sent) > 0 {
 		d.what = d.sent[0]
+	}
+}
+
+// voided takes the oldest task off its way.
+func (p *progress) voided(e runner.Event) {
+	if d := p.hosts[e.Host]; d != nil && len(d.sent) > 0 {
+		d.sent = d.sent[1:]
 	}
 }
 

@@ -45,6 +45,7 @@ type place struct {
 	active bool
 	open   bool
 	keys   map[string]bool // iterations seen at the present group
+	again  bool            // the task of the present group, or this iteration of it, is tried again
 }
 
 func newTimeline(header func(runner.Task), text func(string)) *timeline {
@@ -81,10 +82,26 @@ func (t *timeline) place(host string) *place {
 func (t *timeline) add(host string, task runner.Task, text string) {
 	pl := t.place(host)
 	g := t.find(pl, task)
+	pl.again = false
 	t.move(pl, g, task.Key)
 	if text != "" {
 		t.put(g, heldLine{text: text})
 	}
+	t.settle()
+}
+
+// again shows text under a task that host is not done with.
+func (t *timeline) again(host string, task runner.Task, text string) {
+	pl := t.place(host)
+	g := t.find(pl, task)
+	t.move(pl, g, task.Key)
+	delete(pl.keys, task.Key)
+	if pl.active && !pl.open {
+		pl.open = true
+		g.open++
+	}
+	pl.again = true
+	t.put(g, heldLine{text: text})
 	t.settle()
 }
 
@@ -129,7 +146,7 @@ func (t *timeline) flush() {
 
 // find returns the group of task at or behind pl. A task that nobody has met before (of a rescue, say) is put right behind pl.
 func (t *timeline) find(pl *place, task runner.Task) *group {
-	if pl.at != &t.root && task.Key != "" && same(pl.at.task, task) && !pl.keys[task.Key] {
+	if pl.at != &t.root && same(pl.at.task, task) && (pl.again || task.Key != "" && !pl.keys[task.Key]) {
 		return pl.at
 	}
 	for g := pl.at.next; g != nil; g = g.next {

@@ -1,0 +1,229 @@
+package playbooks
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// Verdict is what an outcome means for the run of its host.
+type Verdict int
+
+const (
+	// GoesOn means that what was handed out behind the step holds.
+	GoesOn Verdict = iota
+	// Ignored means the same, though the step has failed.
+	Ignored
+	// Rescued means that the step has failed, and a rescue block sees to it. What was handed out behind the step is void.
+	Rescued
+	// Diverted means that the step has failed, and there is something left to do before the host leaves the play: an always
+	// block, handlers. What was handed out behind the step is void.
+	Diverted
+	// Ends means that the step has failed and the host leaves the play.
+	Ends
+	// Again means that the step is to be tried once more, after Delay. Its outcome is still to come.
+	Again
+)
+
+// Judgement is what became of a step, with what its conditions (changed_when, failed_when, until) make of the outcome.
+type Judgement struct {
+	Verdict Verdict
+	Outcome Outcome
+	Delay   time.Duration // before it is tried again
+	Left    int           // of its tries, that one included
+	Diags   hcl.Diagnostics
+}
+
+// SetOutcome tells how a step ended, and returns what that means. Steps with Skip or Unknown need no call.
+func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
+	s := r.open[id]
+	if s == nil {
+		return Judgement{Outcome: o}
+	}
+	j := r.judge(s, o)
+	if j.Verdict == Again {
+		return j
+	}
+	o = j.Outcome
+	if o.changed() {
+		for _, n := range s.Notify {
+			r.notified[n] = true
+		}
+	}
+	delete(r.open, id)
+	if s.Task.Register != "" { // nobody else will ask for the value, which is costly to make
+		r.record(s, r.hidden(s, r.own(s, o)))
+	}
+	switch {
+	case !o.Failed || r.env.Verify:
+	case s.Tolerant && s.ignore:
+		j.Verdict = Ignored
+	default:
+		j.Verdict = r.failing(s, o)
+	}
+	return j
+}
+
+// failing leads the run to where the failure of a step is seen to.
+func (r *HostRun) failing(s *Step, o Outcome) Verdict {
+	if !r.caught(s.at) {
+		r.at, r.failed = nil, true
+		return Ends
+	}
+	r.takeBack(s.ID)
+	r.ctx.Variables["failure"] = r.hidden(s, failureValue(s, r.own(s, o)))
+	rescued, _ := r.raise(s.at, nil)
+	r.passOver(s.at)
+	if rescued {
+		return Rescued
+	}
+	return Diverted
+}
+
+// passOver gives results to the tasks between a failure and where it is seen to.
+func (r *HostRun) passOver(from *frame) {
+	if r.at == nil || r.at.prog != from.prog || r.at.sweep {
+		return
+	}
+	for _, it := range from.prog.items[from.pc+1 : max(r.at.pc, from.pc+1)] {
+		if it.task != nil && r.register[it.task.Register] == nil {
+			r.skipped(it.task)
+		}
+	}
+}
+
+// failureValue is the name "failure" of rescue and always blocks.
+func failureValue(s *Step, own cty.Value) cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{
+		"task": cty.StringVal(s.Name), "module": cty.StringVal(s.Task.Module.Name()), "key": cty.StringVal(s.Key),
+		"error": own.GetAttr("error"), "result": own,
+	})
+}
+
+// hidden marks what was made of a secret, for it may hold it.
+func (r *HostRun) hidden(s *Step, v cty.Value) cty.Value {
+	if s.Sensitive {
+		return v.Mark(sensitive)
+	}
+	return v
+}
+
+// own is the result of a step as its conditions, and those who ask for it by name, see it.
+func (r *HostRun) own(s *Step, o Outcome) cty.Value {
+	v := o.value(s.Task.Module)
+	if !s.Task.retried() {
+		return v
+	}
+	m := v.AsValueMap()
+	m["attempts"] = cty.NumberIntVal(int64(r.attempts[s.ID]))
+	return cty.ObjectVal(m)
+}
+
+// judge applies the conditions of a task to an outcome.
+func (r *HostRun) judge(s *Step, o Outcome) Judgement {
+	t := s.Task
+	j := Judgement{Outcome: o}
+	if !t.judges() || o.Skipped || o.Final {
+		return j
+	}
+	r.attempts[s.ID]++
+	if v, known := r.verdict(s, t.changedWhen, "changed_when", &j); known {
+		j.Outcome.Changed = &v
+	}
+	if !t.patient() { // what is behind the step may be done already
+		j.Diags = harmless(j.Diags)
+	}
+	if v, known := r.verdict(s, t.failedWhen, "failed_when", &j); known {
+		j.Outcome.Failed = v
+		switch {
+		case !v:
+			j.Outcome.Error = ""
+		case !o.Failed:
+			j.Outcome.Error = "the condition failed_when is true"
+		}
+	}
+	done := !j.Outcome.Failed
+	if v, known := r.verdict(s, t.until, "until", &j); known {
+		done = v
+	}
+	if left := s.tries - r.attempts[s.ID]; !done && left > 0 && !j.Diags.HasErrors() {
+		j.Verdict, j.Left, j.Delay = Again, left, s.delay
+		return j
+	}
+	if !done && !j.Outcome.Failed {
+		j.Outcome.Failed, j.Outcome.Error = true, fmt.Sprintf("the condition until is still false, tried %d times", r.attempts[s.ID])
+	}
+	if j.Diags.HasErrors() {
+		d := j.Diags[0]
+		j.Outcome.Failed, j.Outcome.Error = true, d.Summary+": "+d.Detail
+	}
+	return j
+}
+
+// harmless makes warnings of faults.
+func harmless(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		d.Severity = hcl.DiagWarning
+	}
+	return diags
+}
+
+// verdict evaluates a condition of a step on its own outcome. It is not known where there is none, or where a plan does not
+// know what it depends on.
+func (r *HostRun) verdict(s *Step, x hcl.Expression, name string, j *Judgement) (value, known bool) {
+	if x == nil {
+		return false, false
+	}
+	v, diags := x.Value(r.selfContext(s, r.own(s, j.Outcome)))
+	diags = redact(r.play.site.explain(diags, r.host))
+	if !diags.HasErrors() {
+		v, _ = v.Unmark()
+		var err error
+		if v, err = convert.Convert(v, cty.Bool); err != nil {
+			diags = append(diags, fault(x.Range(), "Wrong value", "The argument %q is not as it should be: %s.", name, err))
+		} else if v.IsNull() {
+			diags = append(diags, fault(x.Range(), "Wrong value", "The condition %q is neither true nor false, but null.", name))
+		}
+	}
+	j.Diags = append(j.Diags, diags...)
+	if diags.HasErrors() || !v.IsKnown() {
+		return false, false
+	}
+	return v.True(), true
+}
+
+// selfContext is where the conditions of a step are evaluated: its result is known, as self and by its name.
+func (r *HostRun) selfContext(s *Step, own cty.Value) *hcl.EvalContext {
+	ctx := s.ctx.NewChild()
+	ctx.Variables = map[string]cty.Value{"self": own}
+	if s.Task.Register != "" {
+		all := map[string]cty.Value{}
+		if v := r.ctx.Variables["result"]; v.IsKnown() && v.Type().IsObjectType() {
+			all = v.AsValueMap()
+		}
+		if all == nil {
+			all = map[string]cty.Value{}
+		}
+		all[s.Task.Register] = own
+		ctx.Variables["result"] = cty.ObjectVal(all)
+	}
+	return ctx
+}
+
+// fail hands out a step that stands for a task that cannot be evaluated, once all before it have ended well: it fails, and a
+// block sees to that.
+func (r *HostRun) fail(t *Task, diags hcl.Diagnostics) (steps []Step, blocked bool, warnings hcl.Diagnostics) {
+	if len(r.open) > 0 {
+		for id := range r.open {
+			r.need.Steps = append(r.need.Steps, id)
+		}
+		return nil, true, nil
+	}
+	r.id++
+	s := &Step{ID: r.id, Task: t, Name: t.title(), Range: t.Range, Faults: diags, at: r.at, ctx: r.ctx}
+	r.open[s.ID], r.hold = s, s.ID
+	return []Step{*s}, false, nil
+}

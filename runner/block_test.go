@@ -1,0 +1,275 @@
+package runner
+
+import (
+	"testing"
+)
+
+// blockSite is a play with the given tasks for one host.
+func blockSite(tasks string) string {
+	return "host \"a\" {}\nplay \"p\" {\n  hosts = \"a\"\n" + tasks + "\n}\n"
+}
+
+func TestBlocks(t *testing.T) {
+	for _, c := range []struct {
+		name, tasks string
+		done        []string
+		counts      Counts
+	}{
+		{"nothing fails", `
+block {
+  act "one" {}
+  rescue { act "no" {} }
+  always { act "two" {} }
+}
+act "three" {}`, []string{"one", "two", "three"}, Counts{OK: 3, Changed: 3}},
+		{"rescued", `
+block {
+  act "one" {}
+  act "fail" {}
+  act "no" {}
+  rescue {
+    act "rescue" {}
+    act "more" {}
+  }
+  always { act "always" {} }
+}
+act "after" {}`, []string{"one", "fail", "rescue", "more", "always", "after"}, Counts{OK: 5, Changed: 5, Rescued: 1}},
+		{"always without rescue", `
+block {
+  act "fail" {}
+  always { act "always" {} }
+}
+act "no" {}`, []string{"fail", "always"}, Counts{OK: 1, Changed: 1, Failed: 1}},
+		{"the rescue fails", `
+block {
+  act "fail" {}
+  rescue {
+    act "fail" {}
+    act "no" {}
+  }
+  always { act "always" {} }
+}
+act "no" {}`, []string{"fail", "fail", "always"}, Counts{OK: 1, Changed: 1, Failed: 1, Rescued: 1}},
+		{"the outer one rescues", `
+block {
+  block {
+    act "fail" {}
+    always { act "inner" {} }
+  }
+  act "no" {}
+  rescue { act "outer" {} }
+}
+act "after" {}`, []string{"fail", "inner", "outer", "after"}, Counts{OK: 3, Changed: 3, Failed: 1}},
+		{"nested rescue, last in the body", `
+block {
+  act "one" {}
+  block {
+    act "fail" {}
+    rescue { act "inner" {} }
+  }
+  rescue { act "no" {} }
+  always { act "always" {} }
+}`, []string{"one", "fail", "inner", "always"}, Counts{OK: 3, Changed: 3, Rescued: 1}},
+		{"a block in a rescue", `
+block {
+  act "fail" {}
+  rescue {
+    block {
+      act "fail" {}
+      rescue { act "second" {} }
+    }
+  }
+}
+act "after" {}`, []string{"fail", "fail", "second", "after"}, Counts{OK: 2, Changed: 2, Rescued: 2}},
+		{"in a loop", `
+block {
+  act "x${each.key}" { for_each = ["1", "2"] }
+  act "fail" { for_each = ["1", "2"] }
+  rescue { act "rescue" {} }
+}`, []string{"x1", "x2", "fail", "rescue"}, Counts{OK: 3, Changed: 3, Rescued: 1}},
+		{"conditions of a block", `
+block {
+  when = false
+  act "no" {}
+  act "no" { when = true }
+  rescue { act "no" {} }
+  always { act "no" {} }
+}
+block {
+  when = true
+  act "no" { when = false }
+  act "one" {}
+}`, []string{"one"}, Counts{OK: 1, Changed: 1, Skipped: 4}},
+		{"ignored", `
+act "fail" { ignore_errors = true }
+act "after" {}
+block {
+  ignore_errors = true
+  act "fail" {}
+  act "too" {}
+}`, []string{"fail", "after", "fail", "too"}, Counts{OK: 4, Changed: 2, Ignored: 2}},
+		{"the failure is known", `
+block {
+  act "fail" {
+    say      = "this"
+    register = "r"
+  }
+  act "no" { register = "s" }
+  rescue {
+    act "${failure.module} ${failure.task} ${failure.error == result.r.error} ${result.s.skipped}" {}
+  }
+}`, []string{"fail", "act act : fail true true"}, Counts{OK: 1, Changed: 1, Rescued: 1}},
+		{"an argument that cannot be evaluated", `
+block {
+  act "one" { register = "r" }
+  act "${tonumber(result.r.out)}" {}
+  act "no" {}
+  rescue { act "rescue" {} }
+}`, []string{"one", "rescue"}, Counts{OK: 2, Changed: 2, Rescued: 1}},
+		{"results that a rescue has passed over", `
+block {
+  act "one" { register = "r" }
+  rescue { act "no" { register = "s" } }
+}
+act "last" { when = result.s.skipped && result.r.changed }`, []string{"one", "last"}, Counts{OK: 2, Changed: 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t)
+			all := b.run(bg, blockSite(c.tasks), Options{Mode: Play})
+			want := make([]string, len(c.done))
+			for i, d := range c.done {
+				want[i] = "a/: " + d
+			}
+			equal(t, "done", b.done, want...)
+			if got := recapOf(t, all, "a"); got != c.counts {
+				t.Errorf("recap %+v, want %+v", got, c.counts)
+			}
+		})
+	}
+}
+
+func TestConditionsOnOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		name, tasks string
+		done        []string
+		counts      Counts
+	}{
+		{"changed_when", `
+act "one" {
+  changed_when = self.out == "x"
+  say          = "y"
+  notify       = "h"
+}
+act "two" {
+  changed_when = result.two.out == "x"
+  say          = "x"
+  register     = "two"
+  notify       = "g"
+}
+handler "h" { act "no" {} }
+handler "g" { act "handled" {} }`, []string{"one", "two", "handled"}, Counts{OK: 3, Changed: 2}},
+		{"failed_when true", `
+act "one" {
+  failed_when = self.out == "x"
+  say         = "x"
+}
+act "no" {}`, []string{"one"}, Counts{Failed: 1}},
+		{"failed_when false of a failure", `
+act "fail" {
+  failed_when = self.error != "it went wrong with this"
+  say         = "this"
+}
+act "next" {}`, []string{"fail", "next"}, Counts{OK: 2, Changed: 1}},
+		{"failed_when never", `
+act "fail" { failed_when = false }
+act "next" {}`, []string{"fail", "next"}, Counts{OK: 2, Changed: 1}},
+		{"until, in vain", `
+act "fail" {
+  retries = 2
+  delay   = "1ms"
+}
+act "no" {}`, []string{"fail", "fail", "fail"}, Counts{Failed: 1}},
+		{"until", `
+act "one" {
+  until    = self.attempts == 3
+  delay    = "1ms"
+  register = "r"
+}
+act "tried ${result.r.attempts} times" {}`, []string{"one", "one", "one", "tried 3 times"}, Counts{OK: 2, Changed: 2}},
+		{"retries in a loop", `
+act "${each.key}" {
+  for_each = ["one", "two"]
+  until    = self.attempts == 2
+  retries  = 1
+  delay    = "1ms"
+}`, []string{"one", "one", "two", "two"}, Counts{OK: 2, Changed: 2}},
+		{"a condition at fault", `
+act "one" { failed_when = tobool(self.out) }
+act "no" {}`, []string{"one"}, Counts{Failed: 1}},
+		{"a condition at fault that nothing waits for", `
+act "one" { changed_when = tobool(self.out) }
+act "two" {}`, []string{"one", "two"}, Counts{OK: 2, Changed: 2}},
+		{"rescue of a condition", `
+block {
+  act "one" { failed_when = self.out == "" }
+  act "no" {}
+  rescue { act "rescue" {} }
+}
+act "after" {}`, []string{"one", "rescue", "after"}, Counts{OK: 2, Changed: 2, Rescued: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t)
+			all := b.run(bg, blockSite(c.tasks), Options{Mode: Play})
+			want := make([]string, len(c.done))
+			for i, d := range c.done {
+				want[i] = "a/: " + d
+			}
+			equal(t, "done", b.done, want...)
+			if got := recapOf(t, all, "a"); got != c.counts {
+				t.Errorf("recap %+v, want %+v", got, c.counts)
+			}
+		})
+	}
+}
+
+// A block that nothing fails in costs nothing, nor does an ignored failure, and a rescue one round trip.
+func TestBlocksCostNothing(t *testing.T) {
+	for _, c := range []struct {
+		name, tasks string
+		flights     int64
+	}{
+		{"nothing fails", "block {\n act \"x${each.key}\" { for_each = range(10) }\n rescue { act \"no\" {} }\n always { act \"a\" {} }\n }\n act \"b\" {}", 1},
+		{"ignored", "act \"fail\" { ignore_errors = true }\n act \"x\" {}\n act \"fail\" { failed_when = false }\n act \"y\" { changed_when = self.out == \"\" }\n act \"z\" {}", 1},
+		{"rescued", "block {\n act \"fail\" {}\n act \"no\" {}\n rescue { act \"a\" {} }\n }\n act \"b\" {}\n act \"c\" {}", 2},
+	} {
+		b := newBed(t)
+		b.run(bg, blockSite(c.tasks), Options{Mode: Play})
+		if n := b.writes.Load(); n != c.flights {
+			t.Errorf("%s: %d flights, want %d", c.name, n, c.flights)
+		}
+	}
+}
+
+func TestHandlersOfAFailedHost(t *testing.T) {
+	b := newBed(t)
+	all := b.run(bg, `host "a" {}
+play "p" {
+  hosts          = "a"
+  force_handlers = true
+  act "one" { notify = "h" }
+  flush_handlers {}
+  act "two" { notify = "g" }
+  act "fail" {}
+  act "no" {}
+  handler "h" { act "handled ${host.name}" {} }
+  handler "g" { act "too" {} }
+}
+play "q" {
+  hosts = "a"
+  act "no" {}
+}`, Options{Mode: Play})
+	equal(t, "done", b.done, "a/: one", "a/: handled a", "a/: two", "a/: fail", "a/: too")
+	if got := recapOf(t, all, "a"); got != (Counts{OK: 4, Changed: 4, Failed: 1}) {
+		t.Errorf("recap %+v", got)
+	}
+}

@@ -1,0 +1,128 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"labctl/agent/wire"
+	"labctl/playbooks"
+)
+
+// KindCondition is the kind of the error of a task that its own conditions, failed_when or until, say has failed.
+const KindCondition = "condition"
+
+// settle takes in what became of a step, reports it, and does what follows from it. fault is why it has failed, as far as
+// the agent, or who else has carried it out, can tell.
+func (x *hostPlay) settle(st playbooks.Step, rep *wire.Reply, fault *Error) playbooks.Judgement {
+	o := playbooks.Outcome{Final: fault != nil && (fault.Kind == wire.KindCancelled || fault.Kind == KindInterrupted)}
+	if rep != nil && rep.Result != nil {
+		o.Result = *rep.Result
+	}
+	if fault != nil {
+		o.Failed, o.Error = true, fault.Message
+	}
+	j := playbooks.Judgement{Outcome: o}
+	if x.eval != nil {
+		j = x.eval.SetOutcome(st.ID, o)
+	} else if o.Failed && x.r.o.Mode != Verify {
+		j.Verdict = playbooks.Ends
+	}
+	for _, d := range j.Diags {
+		if d.Severity != hcl.DiagError {
+			x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Message: d.Summary + ": " + d.Detail})
+		}
+	}
+	x.settled(st, rep, x.conditions(st, j, fault), j)
+	x.follow(st, j)
+	return j
+}
+
+// conditions is why a step has failed, with what its conditions say.
+func (x *hostPlay) conditions(st playbooks.Step, j playbooks.Judgement, fault *Error) *Error {
+	switch {
+	case j.Diags.HasErrors():
+		return &Error{Kind: "evaluation", Message: j.Outcome.Error, Source: x.r.source(j.Diags[0])}
+	case !j.Outcome.Failed:
+		return nil
+	case fault == nil && st.Sensitive:
+		return &Error{Kind: KindCondition, Message: sensitiveFailure}
+	case fault == nil:
+		return &Error{Kind: KindCondition, Message: j.Outcome.Error}
+	}
+	return fault
+}
+
+// settled reports a step that has ended, or will be tried again.
+func (x *hostPlay) settled(st playbooks.Step, rep *wire.Reply, fault *Error, j playbooks.Judgement) {
+	e := Event{Error: fault, Ignored: j.Verdict == playbooks.Ignored, Rescued: j.Verdict == playbooks.Rescued}
+	switch {
+	case j.Verdict == playbooks.Again:
+		x.r.sink.event(Event{Kind: TaskRetry, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Retries: j.Left, Error: fault})
+		return
+	case j.Outcome.Failed:
+		e.Status = Failed
+	case rep != nil && rep.Result != nil && j.Outcome.Changes():
+		e.Status = Changed
+	default:
+		e.Status = OK
+	}
+	x.emit(st, e, rep)
+}
+
+// follow does what the verdict on a step says.
+func (x *hostPlay) follow(st playbooks.Step, j playbooks.Judgement) {
+	switch j.Verdict {
+	case playbooks.Ends:
+		x.failed = true
+		if len(x.sent) == 0 {
+			x.notRun()
+		}
+	case playbooks.Rescued, playbooks.Diverted:
+		x.divert()
+	case playbooks.Again:
+		x.notBefore = time.Now().Add(j.Delay)
+		x.waiting = append([]playbooks.Step{st}, x.waiting...)
+	}
+}
+
+// divert forgets what was handed out behind a failure that is seen to: the agent drops what it has of that, and goes on with
+// the next epoch.
+func (x *hostPlay) divert() {
+	x.epoch++
+	for i := range x.sent {
+		x.sent[i].void = true
+	}
+	x.waiting, x.faults, x.done = nil, nil, false
+}
+
+// rest waits until a step may be tried again.
+func (x *hostPlay) rest(ctx context.Context) {
+	d := time.Until(x.notBefore)
+	x.notBefore = time.Time{}
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// voided tells of a step that was sent, and comes to nothing, since a failure before it is seen to elsewhere.
+func (x *hostPlay) voided(st playbooks.Step) {
+	x.r.sink.event(Event{Kind: TaskVoid, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st)})
+}
+
+// unevaluated reports a step that there was nothing to send of, since its arguments are at fault.
+func (x *hostPlay) unevaluated(st playbooks.Step) {
+	for _, d := range st.Faults {
+		if d.Severity == hcl.DiagError {
+			x.settle(st, nil, &Error{Kind: "evaluation", Message: d.Summary + ": " + d.Detail, Source: x.r.source(d)})
+			return
+		}
+	}
+}
