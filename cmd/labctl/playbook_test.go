@@ -54,14 +54,14 @@ skip = slow,flaky
 	if want := []string{filepath.Join(dir, "hosts"), filepath.Join(dir, "more")}; !reflect.DeepEqual(f.inventory, want) {
 		t.Errorf("inventory %q, want %q", f.inventory, want)
 	}
-	if want := []string{"slow", "flaky"}; !reflect.DeepEqual(f.skipTags, want) || !f.as.on || f.as.passwordFile != "~/sudo" {
-		t.Errorf("got tags %q, become %v, its password in %q", f.skipTags, f.as.on, f.as.passwordFile)
+	if want := []string{"slow", "flaky"}; !reflect.DeepEqual(f.skipTags, want) || !f.as.on || f.as.method != "doas" || f.as.passwordFile != "~/sudo" {
+		t.Errorf("got tags %q, become %v by %s, its password in %q", f.skipTags, f.as.on, f.as.method, f.as.passwordFile)
 	}
 	f.as.passwordFile = ""
 	got, err := (&app{}).ansibleSettings(t.Context(), &f.login, &f.as)
 	want := inventory.SSH{
 		User: "someone", IdentityFiles: []string{filepath.Join(dir, "keys/id")}, ConnectTimeout: 11 * time.Second, HostKeyPolicy: "off",
-		BecomeMethod: "doas", Options: []string{"Compression=yes", "ServerAliveInterval=3", "ProxyJump=jump@gate:23"},
+		Options: []string{"Compression=yes", "ServerAliveInterval=3", "ProxyJump=jump@gate:23"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
