@@ -34,8 +34,9 @@ func (a *app) playbook(ctx context.Context, args []string) int {
 // playbookFlags are those of ansible-playbook (lib/ansible/cli/arguments/option_helpers.py).
 type playbookFlags struct {
 	runFlags
-	login             ansibleLogin
-	syntax, listHosts bool
+	login  ansibleLogin
+	syntax bool
+	list   listing
 }
 
 // otherNames are what options were called in Ansible 1, or are called as well.
@@ -92,7 +93,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvvvvv")
 	f.as.register(fs, "become another user where a play does not say whether to", false)
 	fs.BoolVar(&f.syntax, "syntax-check", false, "check the site, and play nothing")
-	fs.BoolVar(&f.listHosts, "list-hosts", false, "list the hosts of each play, and play nothing")
+	f.list.register(fs)
 	f.login.register(fs)
 	registerForeign(fs)
 }
@@ -109,8 +110,8 @@ func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 		}
 		_, err := fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
 		return err
-	case f.listHosts:
-		return a.listHosts(path, &run)
+	case f.list != listing{}:
+		return a.listPlays(path, f.list, &run)
 	}
 	mode := runner.Play
 	if run.check {
@@ -121,26 +122,6 @@ func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 		return err
 	}
 	return exitWith(outcome.PlayExit())
-}
-
-// listHosts prints the hosts of each play as ansible-playbook does.
-func (a *app) listHosts(path string, f *runFlags) error {
-	s, err := a.load(path, &f.siteFlags)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
-	for i, p := range s.Plays() {
-		hosts, diags := p.Hosts(f.limit)
-		if err := a.diagnose(s.Site, diags); err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "\n  play #%d: %s\n    hosts (%d):\n", i+1, p.Display(), len(hosts))
-		for _, h := range hosts {
-			fmt.Fprintf(a.out, "      %s\n", h.Name)
-		}
-	}
-	return nil
 }
 
 func first(words ...string) string {

@@ -17,8 +17,6 @@ var foreign = []struct {
 }{
 	{"step", "", false, true, "labctl plan shows every step first"},
 	{"force-handlers", "", false, true, "handlers of a host that has failed do not run"},
-	{"list-tasks", "", false, true, "labctl plan shows the tasks"},
-	{"list-tags", "", false, true, "labctl plan shows the tasks"},
 	{"task-timeout", "", true, true, "a task has the argument timeout"},
 	{"vault-id", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
 	{"vault-password-file", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},

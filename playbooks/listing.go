@@ -1,0 +1,15 @@
+package playbooks
+
+import "slices"
+
+// Called is what a task is called where it is listed, not played: as it shows, or as it is written if that differs from host to host.
+func (p *Play) Called(t *Task) string {
+	names := p.names(t)
+	return names[len(names)-1]
+}
+
+// Tags are those of the task, with those of its play and blocks.
+func (t *Task) Tags() []string { return slices.Clone(t.tags) }
+
+// Selects says whether the command line leaves a task.
+func (e Env) Selects(t *Task) bool { return e.selected(t) }
