@@ -30,8 +30,6 @@ type KnownKey struct {
 	Line        int    // 0 if it is no line of a file
 	Type        string // empty if only the fingerprint is known
 	Fingerprint string
-
-	pattern bool // the name of the line is one, which ssh-keygen -R leaves alone
 }
 
 func (k KnownKey) place() string {
@@ -67,7 +65,7 @@ func (e *HostKeyError) hint() string {
 	case len(e.Known) > 0 && e.Known[0].Line == 0:
 		return "if the machine was rebuilt, put its new key into host_key; if not, someone stands between"
 	case len(e.Known) > 0:
-		text := fmt.Sprintf("if the machine was rebuilt, or its address given to another, forget the old key with: %s; if not, someone stands between", e.forget())
+		text := fmt.Sprintf("if the machine was rebuilt, or its address given to another, forget the old key with: ssh-keygen -R '%s' -f %s; if not, someone stands between", e.Name, shellWord(e.Known[0].File))
 		if e.private {
 			text += "; if that line is about another machine with the same private address, give this one a host_key_alias"
 		}
@@ -76,15 +74,6 @@ func (e *HostKeyError) hint() string {
 		return ""
 	}
 	return fmt.Sprintf("compare the fingerprint, then add the key with: echo '%s' >> %s; or set host_key_policy = \"accept-new\"", e.Line, shellWord(e.Files[0]))
-}
-
-// forget is the command that takes the line away which has changed.
-func (e *HostKeyError) forget() string {
-	k := e.Known[0]
-	if k.pattern {
-		return fmt.Sprintf("sed -i %dd %s", k.Line, shellWord(k.File))
-	}
-	return fmt.Sprintf("ssh-keygen -R '%s' -f %s", e.Name, shellWord(k.File))
 }
 
 // shellWord quotes a path where a shell would not take it for one word.

@@ -47,7 +47,7 @@ func (k *knownKey) known() KnownKey {
 	if k.key == nil {
 		return KnownKey{File: k.file, Line: k.line, Fingerprint: k.fingerprint}
 	}
-	return KnownKey{File: k.file, Line: k.line, Type: k.key.Type(), Fingerprint: ssh.FingerprintSHA256(k.key), pattern: strings.ContainsAny(k.names, "*?!")}
+	return KnownKey{File: k.file, Line: k.line, Type: k.key.Type(), Fingerprint: ssh.FingerprintSHA256(k.key)}
 }
 
 // knownFile is a parsed file. Lines that cannot be parsed (a key type of the
