@@ -287,7 +287,8 @@ func (c *Config) note(host string, s *Settings) {
 	if c.Logf == nil {
 		return
 	}
-	for keyword, off := range map[string]string{"compression": "no", "pkcs11provider": "none", "verifyhostkeydns": "no", "gssapiauthentication": "no"} {
+	for keyword, off := range map[string]string{"compression": "no", "pkcs11provider": "none", "verifyhostkeydns": "no", "gssapiauthentication": "no",
+		"addkeystoagent": "no"} {
 		if !s.IsSet(keyword) || word(s.r.value(keyword), off) == off {
 			continue
 		}
