@@ -39,8 +39,8 @@ at the beginning of a line ends the connection, and "~?" lists what else there
 is.
 
 The exit code is that of the command; 255 when there is no connection, or a
-signal has ended the command. A signal to labctl itself ends the connection, and is
-not passed on: without a terminal the command sees the end of its input.`,
+signal has ended the command. A signal to labctl itself ends the connection and
+is not passed on: without a terminal the command sees the end of its input.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words := args[1:]
