@@ -120,8 +120,9 @@ func (a *app) validateCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [SITE]",
 		Short: "Check a site without touching any host",
-		Long: "Check a site: its syntax, its names, its patterns and the arguments of its modules. No host is connected to. Programs that\n" +
-			"tell which hosts there are do run, as for a play: those of source blocks, and inventories given with -i.",
+		Long: `Check a site: its syntax, its names, its patterns and the arguments of its
+modules. No host is connected to. Programs that tell which hosts there are do
+run, as for a play: those of source blocks, and inventories given with -i.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if _, err := a.loadValid(sitePath(args), &s, "", (*playbooks.Site).CheckPlays); err != nil {
