@@ -65,7 +65,10 @@ func newHostKeys(p *Pool, t *Target) (*hostKeys, error) {
 		h.known, err = pinnedKeys(t)
 		return h, err
 	}
-	return h, h.lookup()
+	if err := h.lookup(); err != nil {
+		return nil, err
+	}
+	return h, h.ask("ORDER", nil)
 }
 
 func knownFiles(t *Target) []string {
@@ -138,6 +141,9 @@ func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 		return err
 	}
 	if err := h.lookup(); err != nil { // another host with this name may have come first
+		return err
+	}
+	if err := h.ask("HOSTNAME", key); err != nil {
 		return err
 	}
 	verdict := h.judge(key)

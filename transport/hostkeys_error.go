@@ -26,7 +26,7 @@ type HostKeyError struct {
 
 // KnownKey is an entry of a known_hosts file.
 type KnownKey struct {
-	File        string // or "the inventory"
+	File        string // or "the inventory", or "KnownHostsCommand"
 	Line        int    // 0 if it is no line of a file
 	Type        string // empty if only the fingerprint is known
 	Fingerprint string
@@ -62,6 +62,8 @@ func (e *HostKeyError) hint() string {
 	switch {
 	case e.Revoked || e.Refused != "":
 		return ""
+	case len(e.Known) > 0 && e.Known[0].File == knownByCommand:
+		return "if the machine was rebuilt, let KnownHostsCommand print its new key; if not, someone stands between"
 	case len(e.Known) > 0 && e.Known[0].Line == 0:
 		return "if the machine was rebuilt, put its new key into host_key; if not, someone stands between"
 	case len(e.Known) > 0:

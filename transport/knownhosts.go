@@ -78,12 +78,7 @@ func (s *knownStore) lookup(files []string, name string) ([]*knownKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, f.exact[name]...)
-		for _, k := range f.other {
-			if matchNames(k.names, name) {
-				found = append(found, k)
-			}
-		}
+		found = append(found, f.find(name)...)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,6 +88,17 @@ func (s *knownStore) lookup(files []string, name string) ([]*knownKey, error) {
 		}
 	}
 	return found, nil
+}
+
+// find returns the lines of the file that speak of name, in lower case.
+func (f *knownFile) find(name string) []*knownKey {
+	found := f.exact[name]
+	for _, k := range f.other {
+		if matchNames(k.names, name) {
+			found = append(found[:len(found):len(found)], k)
+		}
+	}
+	return found
 }
 
 func (s *knownStore) load(path string) (*knownFile, error) {

@@ -54,6 +54,9 @@ type Target struct {
 	HostKeys, HostCAs []string
 	// RevokedHostKeys is a file of keys that no host may have (ssh_config(5)): one public key a line, or a KRL.
 	RevokedHostKeys string
+	// KnownHostsCommand prints lines that count beside those of the files (ssh_config(5)): a program and its arguments, in
+	// which KnownHostsTokens are put.
+	KnownHostsCommand []string
 	// HashKnownHosts hides names in the lines that are written to known_hosts.
 	HashKnownHosts bool
 

@@ -145,6 +145,9 @@ func hostKeyLines(b *lines, t *transport.Target) {
 		b.paths("UserKnownHostsFile", true, t.KnownHosts)
 		b.add("GlobalKnownHostsFile", "/dev/null")
 	}
+	if pins == nil && len(t.KnownHostsCommand) > 0 {
+		b.add("KnownHostsCommand", t.KnownHostsCommand...)
+	}
 	b.add("StrictHostKeyChecking", policy)
 	if t.RevokedHostKeys != "" {
 		path, err := expandTilde(t.RevokedHostKeys)

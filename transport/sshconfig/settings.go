@@ -30,6 +30,7 @@ type Settings struct {
 	HashKnownHosts                           bool
 	StrictHostKeyChecking                    string // yes, ask, accept-new or no
 	KnownHostsCommand                        string
+	KnownHostsArgs                           []string // the same, as transport.Target has it
 
 	KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, CASignatureAlgorithms []string
 	RequiredRSASize                                                                                  int

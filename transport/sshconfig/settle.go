@@ -1,8 +1,11 @@
 package sshconfig
 
 import (
+	"fmt"
 	"os"
 	"strings"
+
+	"labctl/transport"
 )
 
 // settings turns the lines that were taken into values.
@@ -23,10 +26,7 @@ func (r *resolver) settings() (*Settings, error) {
 	if r.set["preferredauthentications"] != nil {
 		s.PreferredAuthentications = strings.Split(r.value("preferredauthentications"), ",")
 	}
-	if l := r.set["knownhostscommand"]; l != nil && !isNone(l.commandText()) {
-		s.KnownHostsCommand = l.commandText()
-	}
-	for _, part := range []func(*Settings) error{r.identity, r.agent, r.proxy, r.hostKeys, r.control, r.algorithms} {
+	for _, part := range []func(*Settings) error{r.identity, r.agent, r.proxy, r.hostKeys, r.knownHosts, r.control, r.algorithms} {
 		if err := part(s); err != nil {
 			return nil, err
 		}
@@ -41,6 +41,35 @@ func (r *resolver) identity(s *Settings) (err error) {
 	s.NoIdentities = len(r.identities) > 0 && len(s.IdentityFiles) == 0
 	s.CertificateFiles, err = r.keyFiles(r.certificates)
 	return err
+}
+
+// knownHosts takes the command apart, as load_hostkeys_command in OpenSSH's sshconnect.c does: no shell sees it, and its first
+// word has no tokens. Those that only the connection knows stay, with all other percent signs doubled.
+func (r *resolver) knownHosts(s *Settings) error {
+	l := r.set["knownhostscommand"]
+	if l == nil || isNone(l.commandText()) {
+		return nil
+	}
+	s.KnownHostsCommand = l.commandText()
+	args, err := argvSplit(s.KnownHostsCommand)
+	if err != nil {
+		return fmt.Errorf("%s: KnownHostsCommand: %w", l.at(), err)
+	}
+	const late = "\x00" // stands for the percent sign of a token that stays
+	for i := 1; i < len(args); i++ {
+		args[i], err = expand(args[i], tokensHost+transport.KnownHostsTokens, true, func(c byte) (string, error) {
+			if strings.IndexByte(transport.KnownHostsTokens, c) >= 0 {
+				return late + string(c), nil
+			}
+			return r.token(c)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: KnownHostsCommand: %w", l.at(), err)
+		}
+		args[i] = strings.ReplaceAll(percent(args[i]), late, "%")
+	}
+	s.KnownHostsArgs = args
+	return nil
 }
 
 func (r *resolver) keyFiles(lines []*line) ([]string, error) {

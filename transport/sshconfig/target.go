@@ -46,9 +46,6 @@ func (c *Config) complete(t *transport.Target, q Query, options []string, jump b
 	if err != nil {
 		return err
 	}
-	if s.KnownHostsCommand != "" {
-		return fmt.Errorf("resolve %s: labctl does not support KnownHostsCommand: set it to none for this host", q.Host)
-	}
 	if t.Address == q.Host {
 		t.Address = s.HostName
 	}
@@ -174,6 +171,7 @@ func (s *Settings) trust(t *transport.Target) {
 	if len(s.RevokedHostKeys) > 0 {
 		fill(s, &t.RevokedHostKeys, s.RevokedHostKeys[0], "revokedhostkeys")
 	}
+	t.KnownHostsCommand = s.KnownHostsArgs
 	if len(t.KnownHosts) == 0 && (s.IsSet("userknownhostsfile") || s.IsSet("globalknownhostsfile")) {
 		if t.KnownHosts = s.UserKnownHostsFile; len(t.KnownHosts) == 0 { // the first takes new keys, which no system's file may
 			t.KnownHosts = []string{"/dev/null"}
