@@ -32,6 +32,7 @@ type Options struct {
 	Environ    []string         // for LABCTL_VAR_name and env(); as os.Environ
 	Become     bool             // plays that do not say whether to become another user do so
 	BecomeUser string           // the user that plays become which do not say whom; "": root
+	Force      bool             // plays that do not say whether to run handlers on hosts that have failed do so
 	Lenient    bool             // as Ansible: names in patterns that nothing has are passed over, and a play may be for no host
 	Login      inventory.SSH    // how to log in where neither the site nor a source of hosts says
 	AdHoc      *Source          // a play in memory, in place of the plays and handlers of the site
@@ -51,6 +52,7 @@ type Site struct {
 	extra      map[string]cty.Value // -e names that no variable block declares
 	become     bool                 // Options.Become
 	becomeUser string               // Options.BecomeUser
+	forced     bool                 // Options.Force
 	lenient    bool                 // Options.Lenient
 	bare       map[string]bool      // variables of any host or play
 	lacking    bool                 // a source could not be read, so hosts are missing
@@ -225,7 +227,7 @@ func neighbours(name string) string {
 func load(dir string, sources []Source, given givenHosts, o Options, c *collector) (*Site, hcl.Diagnostics) {
 	s := &Site{
 		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
-		contents: newContents(), diags: c, become: o.Become, becomeUser: o.BecomeUser, lenient: o.Lenient,
+		contents: newContents(), diags: c, become: o.Become, becomeUser: o.BecomeUser, forced: o.Force, lenient: o.Lenient,
 	}
 	if s.registry == nil {
 		s.registry = modules.Default

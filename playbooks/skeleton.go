@@ -148,6 +148,7 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	if a := attr["tags"]; a != nil {
 		p.tags = s.constStrings(a)
 	}
+	p.forceHandlers = s.forced
 	if a := attr["force_handlers"]; a != nil {
 		p.forceHandlers = s.constBool(a)
 	}

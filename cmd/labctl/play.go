@@ -54,6 +54,10 @@ func (f *runFlags) registerStart(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.startAt, "start-at-task", "", "leave out the tasks before the one of this name (a pattern: \"install *\")")
 }
 
+func (f *runFlags) registerForce(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.force, "force-handlers", false, "handlers that were notified run on hosts that have failed, too")
+}
+
 // connectFlags say how hosts are reached.
 type connectFlags struct {
 	sandbox    bool
@@ -112,6 +116,7 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 	}
 	f.register(cmd)
 	f.registerStart(cmd)
+	f.registerForce(cmd)
 	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 	return cmd
 }

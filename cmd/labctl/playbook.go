@@ -87,6 +87,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
 	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
 	f.registerStart(cmd)
+	f.registerForce(cmd)
 	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
 	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes")
 	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")

@@ -16,7 +16,6 @@ var foreign = []struct {
 	instead     string
 }{
 	{"step", "", false, true, "labctl plan shows every step first"},
-	{"force-handlers", "", false, true, "handlers of a host that has failed do not run"},
 	{"task-timeout", "", true, true, "a task has the argument timeout"},
 	{"vault-id", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
 	{"vault-password-file", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},

@@ -20,6 +20,7 @@ type siteFlags struct {
 	adHoc     *playbooks.Source // run
 	become    bool              // plays that do not say whether to
 	user      string            // to become, of plays that do not say whom
+	force     bool              // handlers run on hosts that have failed
 	login     inventory.SSH     // of hosts
 	lenient   bool              // labctl-playbook: what nobody is called is passed over
 }
@@ -31,7 +32,7 @@ func (s *siteFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) options(s *siteFlags) playbooks.Options {
-	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Force: s.force, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
 }
 
 // site is a loaded site with what the verbs ask of it.
