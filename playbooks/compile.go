@@ -278,6 +278,9 @@ func (c *compiler) conditions(t *Task, body *hclsyntax.Body) {
 		return a.Expr
 	}
 	t.changedWhen, t.failedWhen, t.until = expr("changed_when"), expr("failed_when"), expr("until")
+	if t.retried() && t.Module.Ends() {
+		c.fault(t.Range, "Tried again", "%s involves two hosts, and cannot be tried again by until or retries: a deadline says how long it tries.", inventory.Article(t.Module.Name()))
+	}
 	if t.delay != nil && !t.retried() {
 		c.fault(t.delay.Range(), "Delay of nothing", "delay is what lies between two tries: it goes with until or retries.")
 	}

@@ -58,8 +58,14 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 		r.record(s, r.hidden(s, r.own(s, o)))
 	}
 	switch {
-	case !o.Failed || r.env.Verify:
-	case s.Tolerant && s.ignore:
+	case !o.Failed:
+	case r.env.Verify: // each probe is for itself
+		if s.Faults != nil {
+			r.advance()
+		}
+	case o.Final: // nobody wants to see it rescued
+		r.at, r.failed, j.Verdict = nil, true, Ends
+	case s.ignore:
 		j.Verdict = Ignored
 	default:
 		j.Verdict = r.failing(s, o)

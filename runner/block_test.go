@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"testing"
 )
 
@@ -271,5 +272,39 @@ play "q" {
 	equal(t, "done", b.done, "a/: one", "a/: handled a", "a/: two", "a/: fail", "a/: too")
 	if got := recapOf(t, all, "a"); got != (Counts{OK: 4, Changed: 4, Failed: 1}) {
 		t.Errorf("recap %+v", got)
+	}
+}
+
+// When probes alone are run, one that cannot be evaluated is no end, wherever it stands.
+func TestVerifyInABlock(t *testing.T) {
+	b := newBed(t)
+	all := b.run(bg, blockSite(`
+block {
+  look "one" { register = "r" }
+  look "${tonumber(result.r.out)}" {}
+  look "bad" {}
+  rescue { look "no" {} }
+  always { look "two" {} }
+}`), Options{Mode: Verify})
+	equal(t, "done", b.done, "a/: look one", "a/: look bad", "a/: look two")
+	if c := recapOf(t, all, "a"); c != (Counts{OK: 2, Failed: 2}) {
+		t.Errorf("recap %+v", c)
+	}
+}
+
+// What the user has interrupted is not rescued.
+func TestInterruptInABlock(t *testing.T) {
+	b := newBed(t)
+	ctx, cancel := context.WithCancel(bg)
+	go func() { <-b.begun; cancel() }()
+	all := b.run(ctx, blockSite(`
+block {
+  act "hang" {}
+  rescue { act "no" {} }
+  always { act "no" {} }
+}`), Options{Mode: Play})
+	equal(t, "done", b.done, "a/: hang")
+	if c := recapOf(t, all, "a"); c.Rescued != 0 || c.Failed != 1 {
+		t.Errorf("recap %+v", c)
 	}
 }
