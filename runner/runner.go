@@ -130,7 +130,7 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 			r.notBegun(p, selected[i])
 			continue
 		}
-		r.play(ctx, i, p, selected[i])
+		r.batches(ctx, i, p, selected[i])
 	}
 	return diags
 }
@@ -162,7 +162,6 @@ func nothingSelected(limit string) *hcl.Diagnostic {
 
 // play runs the play with that index on its hosts, all at the same time but for the bound of forks.
 func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) {
-	hosts = r.stillIn(hosts)
 	r.sink.event(Event{Kind: PlayStarted, Play: p.Display(), Hosts: names(hosts)})
 	forks := r.o.Forks
 	if forks <= 0 {

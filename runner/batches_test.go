@@ -1,0 +1,67 @@
+package runner
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// fleet is a play for the hosts h0 to h9 with the given arguments; a task fails on those named in bad.
+func fleet(arguments, bad string) string {
+	text := ""
+	for i := range 10 {
+		text += fmt.Sprintf("host \"h%d\" {}\n", i)
+	}
+	return text + fmt.Sprintf(`
+play "p" {
+  hosts = "all"
+  %s
+  act "one" {}
+  act "fail" { when = contains([%s], host.name) }
+  act "two" {}
+}
+play "q" {
+  hosts = "all"
+  act "three" {}
+}`, arguments, bad)
+}
+
+func TestBatches(t *testing.T) {
+	for _, c := range []struct {
+		name, arguments, bad string
+		plays                string // numbers of hosts of the plays that were begun
+		stopped              string
+	}{
+		{"one batch", "", "", "10 10", ""},
+		{"a number", "serial = 4", "", "4 4 2 10", ""},
+		{"a share", `serial = "30%"`, "", "3 3 3 1 10", ""},
+		{"less than one", `serial = "1%"`, "", "1 1 1 1 1 1 1 1 1 1 10", ""},
+		{"a list", `serial = [1, 3, "50%"]`, "", "1 3 5 1 10", ""},
+		{"one of a batch fails", "serial = 5", `"h1"`, "5 5 9", ""},
+		{"all of a batch fail", "serial = [1, 9]", `"h0"`, "1 0", "all 1 hosts of the batch have failed; nothing was done on h1, h2"},
+		{"few enough fail", "serial = 5\n max_fail_percentage = 40", `"h0", "h1"`, "5 5 8", ""},
+		{"too many fail", "serial = 5\n max_fail_percentage = 39", `"h0", "h1"`, "5 0", "2 of 5 hosts have failed, and max_fail_percentage is 39; nothing was done on h5"},
+		{"too many fail of all", "max_fail_percentage = 0", `"h0"`, "10 0", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBed(t)
+			all := b.run(bg, fleet(c.arguments, c.bad), Options{Mode: Play})
+			var plays []string
+			said := ""
+			for _, e := range all {
+				switch e.Kind {
+				case PlayStarted:
+					plays = append(plays, fmt.Sprint(len(e.Hosts)))
+				case Warning:
+					said += e.Message
+				}
+			}
+			if got := strings.Join(plays, " "); got != c.plays {
+				t.Errorf("plays for %s hosts, want %s", got, c.plays)
+			}
+			if !strings.Contains(said, c.stopped) || (c.stopped == "") != (said == "") {
+				t.Errorf("warnings %q, want %q", said, c.stopped)
+			}
+		})
+	}
+}
