@@ -18,7 +18,7 @@ import (
 // timeout of its own).
 var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user",
 	"become_method", "become_flags", "become_password", "timeout", "sensitive",
-	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay"}
+	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay", "throttle"}
 
 // Task is one task block, checked and ready to be evaluated for any host. It is shared by all of them.
 type Task struct {
@@ -33,7 +33,7 @@ type Task struct {
 	when                                  []hcl.Expression // of the blocks around it, then its own
 	name, forEach, ensure, timeout        hcl.Expression
 	ignoreErrors, changedWhen, failedWhen hcl.Expression
-	until, retries, delay                 hcl.Expression
+	until, retries, delay, throttle       hcl.Expression
 	become                                becoming
 	notify, tags                          []string
 	sensitive                             bool
@@ -233,6 +233,7 @@ func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
 	t.timeout = either(expr("timeout"), in.timeout)
 	t.ignoreErrors = either(expr("ignore_errors"), in.ignoreErrors)
 	t.retries, t.delay = expr("retries"), expr("delay")
+	t.throttle = either(expr("throttle"), in.throttle)
 	if a := c.metaArgument(t, body, "for_each"); a != nil {
 		t.forEach = a.Expr
 		c.site.diags.add(c.site.checkRefs([]hcl.Expression{a.Expr}, outer)...)

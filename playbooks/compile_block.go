@@ -10,7 +10,7 @@ import (
 )
 
 // blockArguments are the arguments of a block of tasks: what they say counts for every task in it.
-var blockArguments = append([]string{"when", "tags", "notify", "become", "timeout", "ignore_errors", "sensitive"}, becomeArguments...)
+var blockArguments = append([]string{"when", "tags", "notify", "become", "timeout", "ignore_errors", "throttle", "sensitive"}, becomeArguments...)
 
 // inherited is what the blocks around a task say for it. Where a task says so itself, that counts; conditions, tags and
 // handlers are added to.
@@ -19,6 +19,7 @@ type inherited struct {
 	tags, notify          []string
 	become                becoming
 	timeout, ignoreErrors hcl.Expression
+	throttle              hcl.Expression
 	sensitive             bool
 }
 
@@ -126,6 +127,9 @@ func (c *compiler) inherit(b *hclsyntax.Block) {
 		case "ignore_errors":
 			c.refs(a.Expr)
 			in.ignoreErrors = a.Expr
+		case "throttle":
+			c.refs(a.Expr)
+			in.throttle = a.Expr
 		case "sensitive":
 			in.sensitive = c.site.constBool(a)
 		default:

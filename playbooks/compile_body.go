@@ -155,7 +155,7 @@ func (c *compiler) dynamic(n *node, b *hclsyntax.Block, what string) {
 // dependencies finds what the task's expressions wait for, through the variables of the play too.
 func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
 	exprs := append(c.site.expressions(b.Body), c.inherited.when...)
-	for _, x := range []hcl.Expression{t.key, t.timeout, t.ignoreErrors} {
+	for _, x := range []hcl.Expression{t.key, t.timeout, t.ignoreErrors, t.throttle} {
 		if x != nil {
 			exprs = append(exprs, x)
 		}

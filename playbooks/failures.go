@@ -43,6 +43,9 @@ func (r *HostRun) failures(t *Task, in instance, s *Step, e *evaluation) {
 			s.Tolerant, s.ignore = true, true
 		}
 	}
+	if t.throttle != nil {
+		s.Throttle = r.count(t.throttle, "throttle", in, e)
+	}
 	if t.until != nil {
 		s.tries = 1 + defaultRetries
 	}

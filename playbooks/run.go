@@ -54,6 +54,7 @@ type Step struct {
 	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
 	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
 	Tolerant  bool            // what is behind it is done even if it fails, or is not handed out before its outcome is known
+	Throttle  int             // how many hosts may be at the task at the same time; 0: all
 	Faults    hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
 

@@ -18,7 +18,7 @@ import (
 )
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
-var playArguments = append([]string{"hosts", "become", "vars", "tags", "force_handlers", "serial", "max_fail_percentage"}, becomeArguments...)
+var playArguments = append([]string{"hosts", "become", "vars", "tags", "force_handlers", "serial", "max_fail_percentage", "order"}, becomeArguments...)
 
 // Play is a list of tasks for the hosts that a pattern names.
 type Play struct {
@@ -33,6 +33,7 @@ type Play struct {
 	vars       []definition
 	dynamic    bool // a variable depends on facts or results
 
+	order         string // one of hostOrders, or ""
 	serial        []batch
 	failShare     *int // of a hundred hosts of a batch; nil: all but one
 	forceHandlers bool // handlers that were notified run on a host that has failed, too
@@ -149,6 +150,9 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	}
 	if a := attr["tags"]; a != nil {
 		p.tags = s.constStrings(a)
+	}
+	if a := attr["order"]; a != nil {
+		p.order = s.hostOrder(a)
 	}
 	if a := attr["serial"]; a != nil {
 		p.serial = s.serial(a)

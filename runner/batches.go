@@ -11,7 +11,7 @@ import (
 // batches runs a play on its hosts, batch by batch. When too many of a batch fail, the others are left alone, by this play and
 // by those that come: what is wrong shall not spread. A plan changes nothing, and looks at all hosts at the same time.
 func (r *Runner) batches(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) {
-	hosts = r.stillIn(hosts)
+	hosts = p.Ordered(r.stillIn(hosts))
 	all := [][]*inventory.Host{hosts}
 	if !r.o.Mode.planning() && r.o.Mode != Verify {
 		all = p.Batches(hosts)

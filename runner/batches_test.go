@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fleet is a play for the hosts h0 to h9 with the given arguments; a task fails on those named in bad.
@@ -63,5 +64,48 @@ func TestBatches(t *testing.T) {
 				t.Errorf("warnings %q, want %q", said, c.stopped)
 			}
 		})
+	}
+}
+
+func TestOrderOfHosts(t *testing.T) {
+	for order, want := range map[string]string{"inventory": "h0 h1 h2", "reverse_inventory": "h9 h8 h7", "reverse_sorted": "h9 h8 h7"} {
+		b := newBed(t)
+		all := b.run(bg, fleet("order = \""+order+"\"\n serial = 3", ""), Options{Mode: Play})
+		for _, e := range all {
+			if e.Kind == PlayStarted {
+				if got := strings.Join(e.Hosts, " "); got != want {
+					t.Errorf("%s: %s, want %s", order, got, want)
+				}
+				break
+			}
+		}
+	}
+}
+
+// No more hosts are at a task than its throttle says, and what is before and behind it is not held up by that.
+func TestThrottle(t *testing.T) {
+	b := newBed(t)
+	stop := make(chan struct{})
+	for i := range 10 {
+		b.hang[fmt.Sprintf("h%d", i)] = stop
+	}
+	ended := make(chan []Event)
+	go func() {
+		ended <- b.run(bg, strings.Replace(fleet("", ""), `act "one" {}`, `act "zero" {}
+  act "hang" { throttle = 2 }`, 1), Options{Mode: Play})
+	}()
+	<-b.begun
+	<-b.begun
+	select {
+	case host := <-b.begun:
+		t.Errorf("%s is the third", host)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(stop)
+	all := <-ended
+	for i := range 10 {
+		if c := recapOf(t, all, fmt.Sprintf("h%d", i)); c.Failed != 0 || c.OK != 4 {
+			t.Errorf("h%d: %+v", i, c)
+		}
 	}
 }

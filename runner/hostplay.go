@@ -36,6 +36,8 @@ type hostPlay struct {
 	epoch     int       // of requests, see package wire: raised when a failure is seen to
 	ends      bool      // eval has no more because something failed before, whatever was done about it since
 	notBefore time.Time // the next step is sent
+
+	admission chan struct{} // to the step under way, if not all hosts may be at it
 }
 
 // flight is a request under way.
@@ -62,6 +64,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 		x.interrupt()
 	}
 	_ = x.unpacked()
+	x.admit()
 	x.unheard()
 	x.r.sink.event(Event{Kind: HostDone, Play: x.play.Display(), Host: x.host.Name})
 	return !x.failed
@@ -167,6 +170,11 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				return
 			}
 			continue
+		case len(x.sent) > 0 && (st.Throttle > 0 || x.admission != nil):
+			x.flush()
+			return
+		case !x.admitted(ctx, st):
+			return
 		case !x.send(st, x.follows()):
 			return
 		}
@@ -181,7 +189,7 @@ func (x *hostPlay) follows() bool {
 		return false
 	}
 	next := x.waiting[1]
-	return x.waiting[0].Home == "" && !next.Skip && !next.Unknown && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
+	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && !next.Unknown && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {
@@ -300,8 +308,11 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 	default:
 		x.settle(f.step, rep, nil)
 	}
-	if len(x.sent) == 0 && x.failed {
-		x.notRun()
+	if len(x.sent) == 0 {
+		x.admit()
+		if x.failed {
+			x.notRun()
+		}
 	}
 }
 

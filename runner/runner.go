@@ -40,6 +40,7 @@ type Runner struct {
 	planAs map[string]playbooks.Identity // whom each host's session is when nothing is changed: root if any task becomes another user
 
 	downloads downloads
+	throttles throttles
 	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
