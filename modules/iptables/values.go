@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"labctl/modules/host"
@@ -98,8 +99,8 @@ func interfaceMatch(s string) (string, error) {
 	if s == "+" {
 		return "", nil
 	}
-	if s == "" || len(s) > 15 || strings.ContainsAny(s, " \t\n/!\"'\\") || strings.Contains(strings.TrimSuffix(s, "+"), "+") {
-		return "", fmt.Errorf("%q is not the name of an interface: 1 to 15 characters without blanks or slashes, a + only at the end", s)
+	if s == "" || len(s) > 15 || strings.ContainsAny(s, " /!\"'\\") || strings.ContainsFunc(s, unicode.IsControl) || strings.Contains(strings.TrimSuffix(s, "+"), "+") {
+		return "", fmt.Errorf("%q is not the name of an interface: 1 to 15 characters without blanks, slashes or control characters, a + only at the end", s)
 	}
 	return s, nil
 }
