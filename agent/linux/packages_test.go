@@ -113,9 +113,9 @@ func TestPackageLists(t *testing.T) {
 		}
 	}
 	c := benchCall("package", `{"name":"lab-one","version":"1*","update_cache":true}`)
-	for name, on := range map[string]host.Host{"plan": memory.New(h), "play": h} {
+	for i, on := range []host.Host{memory.New(h), h} { // in this order: behind the play, the plan has nothing to do
 		if r, err := m.Apply(t.Context(), on, c); err != nil || r.Diff.Action != modules.Create {
-			t.Errorf("%s: %v, %v", name, r.Diff, err)
+			t.Errorf("%s: %v, %v", []string{"plan", "play"}[i], r.Diff, err)
 		}
 	}
 	got, err := h.Packages().Installed(t.Context(), []string{"lab-one", "lab-two", "lab-any", "lab-none"})
