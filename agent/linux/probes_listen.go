@@ -72,6 +72,9 @@ func (p probes) bound(proto string, sa unix.Sockaddr, family int) (fd int, err e
 	} else {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 	}
+	if proto != "udp" { // connections of a probe before, in TIME_WAIT, are no reason to refuse; another listener is
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
 	if err = unix.Bind(fd, sa); err == nil && proto != "udp" {
 		err = unix.Listen(fd, backlog)
 	}
