@@ -105,9 +105,7 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 		s.diags.add(s.checkRefs([]hcl.Expression{d.expr}, sc)...)
 		p.dynamic = p.dynamic || d.late
 	}
-	for _, x := range p.become.expressions() {
-		c.refs(x)
-	}
+	c.refs(p.become.expressions()...)
 	for _, h := range p.handlers {
 		c.names = append(c.names, h.Name)
 	}
@@ -216,14 +214,7 @@ func (c *compiler) label(t *Task, b *hclsyntax.Block) {
 
 // meta reads the arguments that every task takes. The for_each of a task is outside of its own loop.
 func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
-	expr := func(name string) hcl.Expression {
-		a := c.metaArgument(t, body, name)
-		if a == nil {
-			return nil
-		}
-		c.refs(a.Expr)
-		return a.Expr
-	}
+	expr := func(name string) hcl.Expression { return c.metaExpression(t, body, name) }
 	in := c.inherited
 	t.when, t.tags, t.notify, t.sensitive = in.when, slices.Clone(in.tags), slices.Clone(in.notify), in.sensitive
 	t.name, t.ensure = expr("name"), expr("ensure")
@@ -270,14 +261,7 @@ func (c *compiler) conditions(t *Task, body *hclsyntax.Body) {
 	if t.Register != "" && c.scope.results != nil {
 		c.scope.results[t.Register] = true
 	}
-	expr := func(name string) hcl.Expression {
-		a := c.metaArgument(t, body, name)
-		if a == nil {
-			return nil
-		}
-		c.refs(a.Expr)
-		return a.Expr
-	}
+	expr := func(name string) hcl.Expression { return c.metaExpression(t, body, name) }
 	t.changedWhen, t.failedWhen, t.until = expr("changed_when"), expr("failed_when"), expr("until")
 	if t.retried() && t.Module.Ends() {
 		c.fault(t.Range, "Tried again", "%s involves two hosts, and cannot be tried again by until or retries: a deadline says how long it tries.", inventory.Article(t.Module.Name()))
@@ -285,6 +269,16 @@ func (c *compiler) conditions(t *Task, body *hclsyntax.Body) {
 	if t.delay != nil && !t.retried() {
 		c.fault(t.delay.Range(), "Delay of nothing", "delay is what lies between two tries: it goes with until or retries.")
 	}
+}
+
+// metaExpression is the value of an argument, whose names are checked; nil if it is not given.
+func (c *compiler) metaExpression(t *Task, body *hclsyntax.Body, name string) hcl.Expression {
+	a := c.metaArgument(t, body, name)
+	if a == nil {
+		return nil
+	}
+	c.refs(a.Expr)
+	return a.Expr
 }
 
 func (c *compiler) metaArgument(t *Task, body *hclsyntax.Body, name string) *hclsyntax.Attribute {

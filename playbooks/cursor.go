@@ -101,17 +101,20 @@ func (r *HostRun) advance() {
 			return
 		}
 	}
-	for _, it := range f.prog.items[f.pc+1 : next] { // a rescue that was not needed
-		if it.task != nil {
-			r.skipped(it.task)
-		}
-	}
+	r.passOver(f.prog.items[f.pc+1 : next]) // a rescue that was not needed
 	r.at = f.moved(next)
 }
 
-// raise goes to where a failure at f, outside of a block if one is given, is seen to. rescued: it counts no more; goesOn: there
-// is something left to do before the host leaves the play.
-func (r *HostRun) raise(f *frame, outside *block) (rescued, goesOn bool) {
+// raise goes to where a failure at f, outside of a block if one is given, is seen to, or else out of the play.
+func (r *HostRun) raise(f *frame, outside *block) (rescued bool) {
+	r.at, rescued = r.catcher(f, outside)
+	r.failed = r.failed || r.at == nil
+	return rescued
+}
+
+// catcher is the place where a failure at f, outside of a block if one is given, is seen to; nil: it leads out of the play.
+// rescued: it counts no more.
+func (r *HostRun) catcher(f *frame, outside *block) (at *frame, rescued bool) {
 	forced := f.failed
 	for ; f != nil; f, outside = f.up, nil {
 		if f.sweep {
@@ -126,27 +129,18 @@ func (r *HostRun) raise(f *frame, outside *block) (rescued, goesOn bool) {
 		if !rescued {
 			at.raised = append(at.raised, b)
 		}
-		r.at = at
-		return rescued, true
+		return at, rescued
 	}
 	if r.play.forceHandlers && !forced {
-		r.at = &frame{sweep: true, failed: true}
-		return false, true
+		return &frame{sweep: true, failed: true}, false
 	}
-	r.at, r.failed = nil, true
-	return false, false
+	return nil, false
 }
 
 // caught reports whether a failure at f would lead anywhere but out of the play.
 func (r *HostRun) caught(f *frame) bool {
-	for at := f; at != nil; at = at.up {
-		if !at.sweep {
-			if _, b, _ := at.prog.catch(at.pc, nil); b != nil {
-				return true
-			}
-		}
-	}
-	return r.play.forceHandlers && !f.failed
+	at, _ := r.catcher(f, nil)
+	return at != nil
 }
 
 // change is noted of what is done ahead of the outcomes under way, so that it can be taken back.

@@ -1,12 +1,11 @@
 package playbooks
 
 import (
+	"math/big"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-
-	"labctl/inventory"
 )
 
 // How often and how far apart a task with until is tried that does not say so itself, as with Ansible.
@@ -35,7 +34,7 @@ func never(x hcl.Expression) bool {
 
 // failures evaluates what a task says of its failing.
 func (r *HostRun) failures(t *Task, in instance, s *Step, e *evaluation) {
-	s.Tolerant, s.tries, s.delay = t.failedWhen != nil || t.retried(), 1, defaultDelay
+	s.Tolerant, s.tries = t.failedWhen != nil || t.retried(), 1
 	if t.ignoreErrors != nil {
 		if v, ok := r.meta(t.ignoreErrors, "ignore_errors", cty.Bool, in, e); ok && !v.IsKnown() {
 			e.unknown = append(e.unknown, "ignore_errors")
@@ -52,13 +51,7 @@ func (r *HostRun) failures(t *Task, in instance, s *Step, e *evaluation) {
 	if t.retries != nil {
 		s.tries = 1 + r.count(t.retries, "retries", in, e)
 	}
-	if text := r.text(t.delay, "delay", in, e); text != "" {
-		d, err := inventory.ParseDuration(text)
-		if err != nil {
-			e.fault(t.delay.Range(), "Wrong value", "The argument \"delay\": %s.", err)
-		}
-		s.delay = d
-	}
+	s.delay = r.duration(t.delay, "delay", defaultDelay, in, e)
 }
 
 // count evaluates a meta-argument that is a number of times.
@@ -71,8 +64,8 @@ func (r *HostRun) count(x hcl.Expression, name string, in instance, e *evaluatio
 		e.unknown = append(e.unknown, name)
 		return 0
 	}
-	n, exact := v.AsBigFloat().Int64()
-	if exact != 0 || n < 0 || n > 1e6 {
+	n, accuracy := v.AsBigFloat().Int64()
+	if accuracy != big.Exact || n < 0 || n > 1e6 {
 		e.fault(x.Range(), "Wrong value", "The argument %q is a whole number from 0 on.", name)
 		return 0
 	}

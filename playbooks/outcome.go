@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -48,7 +49,7 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 		return j
 	}
 	o = j.Outcome
-	if o.changed() {
+	if o.Changes() {
 		for _, n := range s.Notify {
 			r.notified[n] = true
 		}
@@ -81,20 +82,19 @@ func (r *HostRun) failing(s *Step, o Outcome) Verdict {
 	}
 	r.takeBack(s.ID)
 	r.ctx.Variables["failure"] = r.hidden(s, failureValue(s, r.own(s, o)))
-	rescued, _ := r.raise(s.at, nil)
-	r.passOver(s.at)
+	rescued := r.raise(s.at, nil)
+	if r.at.prog == s.at.prog {
+		r.passOver(s.at.prog.items[s.at.pc+1 : r.at.pc])
+	}
 	if rescued {
 		return Rescued
 	}
 	return Diverted
 }
 
-// passOver gives results to the tasks between a failure and where it is seen to.
-func (r *HostRun) passOver(from *frame) {
-	if r.at == nil || r.at.prog != from.prog || r.at.sweep {
-		return
-	}
-	for _, it := range from.prog.items[from.pc+1 : max(r.at.pc, from.pc+1)] {
+// passOver gives results to tasks that do not have their turn.
+func (r *HostRun) passOver(items []item) {
+	for _, it := range items {
 		if it.task != nil && r.register[it.task.Register] == nil {
 			r.skipped(it.task)
 		}
@@ -207,11 +207,8 @@ func (r *HostRun) selfContext(s *Step, own cty.Value) *hcl.EvalContext {
 	ctx.Variables = map[string]cty.Value{"self": own}
 	if s.Task.Register != "" {
 		all := map[string]cty.Value{}
-		if v := r.ctx.Variables["result"]; v.IsKnown() && v.Type().IsObjectType() {
-			all = v.AsValueMap()
-		}
-		if all == nil {
-			all = map[string]cty.Value{}
+		if v := r.ctx.Variables["result"]; v.IsKnown() { // some result has been published
+			maps.Copy(all, v.AsValueMap())
 		}
 		all[s.Task.Register] = own
 		ctx.Variables["result"] = cty.ObjectVal(all)

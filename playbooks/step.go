@@ -180,7 +180,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.Home = e.bringsHome(t, s.body)
 	r.ends(&s, e)
 	s.Become = r.identity(t.become.over(r.play.become), in, e)
-	s.Timeout = r.timeout(t, in, e)
+	s.Timeout = r.duration(t.timeout, "timeout", 0, in, e)
 	r.failures(t, in, &s, e)
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
@@ -311,14 +311,15 @@ func (r *HostRun) key(t *Task, in instance, e *evaluation, b *body) {
 	b.params[attr.Name] = p
 }
 
-func (r *HostRun) timeout(t *Task, in instance, e *evaluation) time.Duration {
-	s := r.text(t.timeout, "timeout", in, e)
+// duration evaluates a meta-argument that is a time, or returns without when it is not given.
+func (r *HostRun) duration(x hcl.Expression, name string, without time.Duration, in instance, e *evaluation) time.Duration {
+	s := r.text(x, name, in, e)
 	if s == "" {
-		return 0
+		return without
 	}
 	d, err := inventory.ParseDuration(s)
 	if err != nil {
-		e.fault(t.timeout.Range(), "Wrong value", "The argument \"timeout\": %s.", err)
+		e.fault(x.Range(), "Wrong value", "The argument %q: %s.", name, err)
 	}
 	return d
 }

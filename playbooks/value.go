@@ -45,16 +45,13 @@ type Outcome struct {
 	Final   bool   // it is not for the conditions of the task to judge: the run was interrupted, or nothing was done
 }
 
-// changed reports whether handlers are to be told.
-func (o Outcome) changed() bool {
+// Changes reports whether the step has changed something, or would: what handlers are told.
+func (o Outcome) Changes() bool {
 	if o.Changed != nil {
 		return *o.Changed && !o.Failed && !o.Skipped
 	}
 	return !o.Failed && !o.Skipped && o.Result.Diff.Action.Changes()
 }
-
-// Changes reports whether the step has changed something, or would.
-func (o Outcome) Changes() bool { return o.changed() }
 
 // value is what register keeps of an outcome: the state of the object by the module's schema, and what happened.
 func (o Outcome) value(m modules.Module) cty.Value {
@@ -73,7 +70,7 @@ func (o Outcome) value(m modules.Module) cty.Value {
 		action = modules.None
 	}
 	out["action"] = cty.StringVal(string(action))
-	out["changed"] = cty.BoolVal(o.changed())
+	out["changed"] = cty.BoolVal(o.Changes())
 	if o.Changed == nil && o.Result.Unknown && m.Kind() == modules.Command && !o.Skipped {
 		out["changed"] = cty.UnknownVal(cty.Bool)
 	}

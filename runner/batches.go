@@ -13,7 +13,7 @@ import (
 func (r *Runner) batches(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) {
 	hosts = p.Ordered(r.stillIn(hosts))
 	all := [][]*inventory.Host{hosts}
-	if !r.o.Mode.planning() && r.o.Mode != Verify {
+	if r.o.Mode == Play {
 		all = p.Batches(hosts)
 	}
 	for i, batch := range all {

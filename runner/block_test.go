@@ -10,6 +10,21 @@ func blockSite(tasks string) string {
 	return "host \"a\" {}\nplay \"p\" {\n  hosts = \"a\"\n" + tasks + "\n}\n"
 }
 
+// plays plays tasks on one host, and checks which acts are done, in order, and the recap.
+func plays(t *testing.T, tasks string, done []string, counts Counts) {
+	t.Helper()
+	b := newBed(t)
+	all := b.run(bg, blockSite(tasks), Options{Mode: Play})
+	want := make([]string, len(done))
+	for i, d := range done {
+		want[i] = "a/: " + d
+	}
+	equal(t, "done", b.done, want...)
+	if got := recapOf(t, all, "a"); got != counts {
+		t.Errorf("recap %+v, want %+v", got, counts)
+	}
+}
+
 func TestBlocks(t *testing.T) {
 	for _, c := range []struct {
 		name, tasks string
@@ -134,18 +149,7 @@ block {
 }
 act "last" { when = result.s.skipped && result.r.changed }`, []string{"one", "last"}, Counts{OK: 2, Changed: 2}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBed(t)
-			all := b.run(bg, blockSite(c.tasks), Options{Mode: Play})
-			want := make([]string, len(c.done))
-			for i, d := range c.done {
-				want[i] = "a/: " + d
-			}
-			equal(t, "done", b.done, want...)
-			if got := recapOf(t, all, "a"); got != c.counts {
-				t.Errorf("recap %+v, want %+v", got, c.counts)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { plays(t, c.tasks, c.done, c.counts) })
 	}
 }
 
@@ -218,18 +222,7 @@ block {
 }
 act "after" {}`, []string{"one", "rescue", "after"}, Counts{OK: 2, Changed: 2, Rescued: 1}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBed(t)
-			all := b.run(bg, blockSite(c.tasks), Options{Mode: Play})
-			want := make([]string, len(c.done))
-			for i, d := range c.done {
-				want[i] = "a/: " + d
-			}
-			equal(t, "done", b.done, want...)
-			if got := recapOf(t, all, "a"); got != c.counts {
-				t.Errorf("recap %+v, want %+v", got, c.counts)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { plays(t, c.tasks, c.done, c.counts) })
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"labctl/agent/wire"
 	"labctl/inventory"
-	"labctl/modules"
 	"labctl/playbooks"
 )
 
@@ -119,17 +118,20 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 	for len(x.waiting) > 0 && !x.failed {
 		x.renew()
 		x.rest(ctx)
+		if ctx.Err() != nil { // what was waited for ends with the run
+			return
+		}
 		st := x.waiting[0]
+		if len(x.sent) > 0 && x.alone(st) {
+			x.flush()
+			return
+		}
 		switch {
 		case st.Faults != nil:
 			x.waiting = x.waiting[1:]
-			x.unevaluated(st) // nothing is under way before it
+			x.unevaluated(st)
 			continue
 		case st.Meeting:
-			if len(x.sent) > 0 {
-				x.flush()
-				return
-			}
 			x.waiting = x.waiting[1:]
 			if !x.meet.attend(ctx, x, st) {
 				x.waiting = append([]playbooks.Step{st}, x.waiting...)
@@ -137,42 +139,20 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 			}
 			continue
 		case st.Skip || st.Unknown:
-			if len(x.sent) > 0 {
-				x.flush()
-				return
-			}
 			x.report(st, x.statusOf(st), nil, nil)
 		case x.patience(st) != nil:
-			if len(x.sent) > 0 {
-				x.flush()
-				return
-			}
 			x.waiting = x.waiting[1:]
 			x.wait(ctx, st, x.patience(st))
 			continue
-		case len(x.sent) > 0 && x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
-			x.flush()
-			return
 		case st.Home != "" && x.r.claim(st, x.host.Name) != nil:
-			if len(x.sent) > 0 {
-				x.flush()
-				return
-			}
 			x.waiting = x.waiting[1:]
 			x.homeless(st, x.r.claim(st, x.host.Name))
 			continue
 		case x.cur == nil || x.user(st.Become) != x.become:
-			if len(x.sent) > 0 {
-				x.flush()
-				return
-			}
 			if !x.open(ctx, x.user(st.Become), true) {
 				return
 			}
 			continue
-		case len(x.sent) > 0 && (st.Throttle > 0 || x.admission != nil):
-			x.flush()
-			return
 		case !x.admitted(ctx, st):
 			return
 		case !x.send(st, x.follows()):
@@ -181,6 +161,19 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 		x.waiting = x.waiting[1:]
 	}
 	x.flush()
+}
+
+// alone reports whether all that is under way must have ended before a step has its turn.
+func (x *hostPlay) alone(st playbooks.Step) bool {
+	switch {
+	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown, x.patience(st) != nil, x.user(st.Become) != x.become:
+		return true
+	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
+		return true
+	case st.Throttle > 0, x.admission != nil:
+		return true
+	}
+	return st.Home != "" && x.r.claim(st, x.host.Name) != nil
 }
 
 // follows reports whether the step behind the first is sent with it.
@@ -214,7 +207,7 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 		return false
 	}
 	x.sent = append(x.sent, flight{id: x.cur.requests, step: st})
-	x.r.sink.event(Event{Kind: TaskSent, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st)})
+	x.tell(st, Event{Kind: TaskSent})
 	return true
 }
 
@@ -300,7 +293,7 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 	}
 	switch {
 	case f.void:
-		x.voided(f.step)
+		x.tell(f.step, Event{Kind: TaskVoid})
 	case rep.Dropped:
 		x.report(f.step, NotRun, nil, nil)
 	case rep.Error != nil:
@@ -314,13 +307,6 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 			x.notRun()
 		}
 	}
-}
-
-func resultStatus(r *modules.Result) Status {
-	if r.Diff.Action.Changes() {
-		return Changed
-	}
-	return OK
 }
 
 // interrupt asks the agent to stop and waits, for the grace time, to learn what has been done.

@@ -36,8 +36,7 @@ func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fau
 
 // emit completes the event of a step that is done, and emits it with the warnings of the result.
 func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
-	status := e.Status
-	e.Kind, e.Play, e.Host, e.Task = TaskDone, x.play.Display(), x.host.Name, x.task(st)
+	e.Kind = TaskDone
 	if st.To != nil {
 		e.Peer = st.To.Name
 	}
@@ -48,17 +47,14 @@ func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
 		}
 	}
 	switch {
-	case status == UnknownYet:
+	case e.Status == UnknownYet:
 		e.Message = "known after apply: " + join(st.Unknowns)
 	case st.Unknown: // verifying
 		e.Message = fmt.Sprintf("not verified: %s depends on what only a play knows", join(st.Unknowns))
 	}
-	if st.Sensitive {
-		withhold(&e)
-	}
-	x.r.sink.event(e)
-	if st.Unknown && status == Skipped {
-		x.r.sink.event(Event{Kind: Warning, Play: e.Play, Host: e.Host, Task: e.Task, Message: e.Task.Address + ": " + e.Message})
+	x.tell(st, e)
+	if st.Unknown && e.Status == Skipped {
+		x.tell(st, Event{Kind: Warning, Message: x.task(st).Address + ": " + e.Message})
 	}
 	if rep == nil || rep.Result == nil {
 		return
@@ -67,8 +63,17 @@ func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
 		if st.Sensitive {
 			w = "the task is sensitive, so its warning is not shown"
 		}
-		x.r.sink.event(Event{Kind: Warning, Play: e.Play, Host: e.Host, Task: e.Task, Message: w})
+		x.tell(st, Event{Kind: Warning, Message: w})
 	}
+}
+
+// tell emits an event that is about a step.
+func (x *hostPlay) tell(st playbooks.Step, e Event) {
+	e.Play, e.Host, e.Task = x.play.Display(), x.host.Name, x.task(st)
+	if st.Sensitive {
+		withhold(&e)
+	}
+	x.r.sink.event(e)
 }
 
 // diagnose takes in what the evaluation has to say. Warnings are reported at once, errors when their turn has come.

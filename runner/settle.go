@@ -31,7 +31,7 @@ func (x *hostPlay) settle(st playbooks.Step, rep *wire.Reply, fault *Error) play
 	}
 	for _, d := range j.Diags {
 		if d.Severity != hcl.DiagError {
-			x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Message: d.Summary + ": " + d.Detail})
+			x.tell(st, Event{Kind: Warning, Message: d.Summary + ": " + d.Detail})
 		}
 	}
 	x.settled(st, rep, x.conditions(st, j, fault), j)
@@ -59,11 +59,11 @@ func (x *hostPlay) settled(st playbooks.Step, rep *wire.Reply, fault *Error, j p
 	e := Event{Error: fault, Ignored: j.Verdict == playbooks.Ignored, Rescued: j.Verdict == playbooks.Rescued}
 	switch {
 	case j.Verdict == playbooks.Again:
-		x.r.sink.event(Event{Kind: TaskRetry, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Retries: j.Left, Error: fault})
+		x.tell(st, Event{Kind: TaskRetry, Retries: j.Left, Error: fault})
 		return
 	case j.Outcome.Failed:
 		e.Status = Failed
-	case rep != nil && rep.Result != nil && j.Outcome.Changes():
+	case j.Outcome.Changes():
 		e.Status = Changed
 	default:
 		e.Status = OK
@@ -110,11 +110,6 @@ func (x *hostPlay) rest(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// voided tells of a step that was sent, and comes to nothing, since a failure before it is seen to elsewhere.
-func (x *hostPlay) voided(st playbooks.Step) {
-	x.r.sink.event(Event{Kind: TaskVoid, Play: x.play.Display(), Host: x.host.Name, Task: x.task(st)})
 }
 
 // unevaluated reports a step that there was nothing to send of, since its arguments are at fault.
