@@ -3,7 +3,9 @@ package transport_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -275,21 +277,8 @@ func labctlReaches(t *testing.T, config string, options []string) (bool, error) 
 // muteServer takes connections and says nothing. It returns its port.
 func muteServer(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { _ = c.Close() })
-		}
-	}()
-	return l.Addr().(*net.TCPAddr).Port
+	addr := transporttest.Serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	return int(netip.MustParseAddrPort(addr).Port())
 }
 
 // realAgent is OpenSSH's ssh-agent with that key, and with options.

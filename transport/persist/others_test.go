@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -212,21 +211,7 @@ func TestInterruptedDial(t *testing.T) {
 func TestFirstRunsAtOnce(t *testing.T) {
 	t.Parallel()
 	dir, target, _ := bed(t)
-	var wg sync.WaitGroup
-	for i := range 4 {
-		wg.Go(func() {
-			d := newDialer(dir, transport.Options{})
-			defer d.Close()
-			c, err := d.Dial(t.Context(), target)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			echo(t, c, strings.Repeat(strconv.Itoa(i), 1000))
-		})
-	}
-	wg.Wait()
+	runsAtOnce(t, dir, target, 4, 1000)
 	if n := len(pids(dir)); n != 1 {
 		t.Errorf("%d servers", n)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,25 +96,30 @@ func eventually(t *testing.T, what string, check func() bool) {
 
 // answerer listens, and tells everybody how much they have said until their end.
 func answerer(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
+	return transporttest.Serve(t, func(c net.Conn) {
+		n, _ := io.Copy(io.Discard, c)
+		fmt.Fprintf(c, "%d bytes", n)
+	})
+}
+
+// runsAtOnce has so many runs connect at the same time, and each send size digits of its own and get them back.
+func runsAtOnce(t *testing.T, dir string, target *transport.Target, runs, size int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range runs {
+		wg.Go(func() {
+			d := newDialer(dir, transport.Options{})
+			defer d.Close()
+			c, err := d.Dial(t.Context(), target)
 			if err != nil {
+				t.Error(err)
 				return
 			}
-			go func() {
-				defer c.Close()
-				n, _ := io.Copy(io.Discard, c)
-				fmt.Fprintf(c, "%d bytes", n)
-			}()
-		}
-	}()
-	return l.Addr().String()
+			defer c.Close()
+			echo(t, c, strings.Repeat(strconv.Itoa(i), size))
+		})
+	}
+	wg.Wait()
 }
 
 func echo(t *testing.T, c transport.Conn, text string) {

@@ -147,21 +147,7 @@ func TestRunsAtOnce(t *testing.T) {
 	t.Parallel()
 	dir, target, servers := bed(t)
 	once(t, dir, target, "true")
-	var wg sync.WaitGroup
-	for i := range 6 {
-		wg.Go(func() {
-			d := newDialer(dir, transport.Options{})
-			defer d.Close()
-			c, err := d.Dial(t.Context(), target)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			echo(t, c, strings.Repeat(strconv.Itoa(i), 200_000))
-		})
-	}
-	wg.Wait()
+	runsAtOnce(t, dir, target, 6, 200_000)
 	if n := servers[1].Connections(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
