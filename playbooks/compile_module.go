@@ -21,9 +21,9 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	if c.notATask(b) {
 		return nil
 	}
-	known := c.site.registry.Names()
+	known := append(c.site.registry.Names(), "block")
 	if c.handler == "" {
-		known = append(known, "handler")
+		known = append(known, "handler", "sync", "flush_handlers")
 	}
 	c.fault(b.TypeRange, "Unknown module", "There is no module %q.%s", b.Type, didYouMeanLong(b.Type, known))
 	return nil
