@@ -21,7 +21,7 @@ func (r *Runner) batches(ctx context.Context, index int, p *playbooks.Play, host
 			r.notBegun(p, flat(all[i:]))
 			return
 		}
-		r.play(ctx, index, p, batch)
+		r.play(ctx, index, p, r.stillIn(batch)) // one may have been lost as the far end of another's task
 		why := p.Stops(len(batch)-len(r.stillIn(batch)), len(batch))
 		if why == "" || r.o.Mode != Play {
 			continue

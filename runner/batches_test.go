@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,5 +109,27 @@ func TestThrottle(t *testing.T) {
 		if c := recapOf(t, all, fmt.Sprintf("h%d", i)); c.Failed != 0 || c.OK != 4 {
 			t.Errorf("h%d: %+v", i, c)
 		}
+	}
+}
+
+// A host of a later batch that was lost as the far end of a task is not begun with.
+func TestLostBeforeItsBatch(t *testing.T) {
+	b := newBed(t)
+	b.down["c"] = errors.New("it is down")
+	all := b.run(bg, threeHosts+`play "p" {
+  hosts  = "all"
+  serial = 2
+  pair "x" {
+    from = "a"
+    to   = "c"
+  }
+}`, Options{Mode: Play})
+	for _, e := range all {
+		if e.Kind == PlayStarted && slices.Contains(e.Hosts, "c") {
+			t.Errorf("begun with %v", e.Hosts)
+		}
+	}
+	if c := recapOf(t, all, "c"); c.Unreachable != 1 {
+		t.Errorf("recap %+v", c)
 	}
 }
