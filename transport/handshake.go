@@ -38,7 +38,10 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	if a.ids, err = findIdentities(a.answers); err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
-	if a.keys, err = newHostKeys(l.pool, l.target); err != nil {
+	if a.keys, err = newHostKeys(l.pool, l.target); err == nil {
+		err = a.keys.ask("ORDER", nil)
+	}
+	if err != nil {
 		return nil, a.fail(PhaseSettings, err)
 	}
 	if err = l.target.algorithms(&a.crypto); err != nil {

@@ -65,10 +65,7 @@ func newHostKeys(p *Pool, t *Target) (*hostKeys, error) {
 		h.known, err = pinnedKeys(t)
 		return h, err
 	}
-	if err := h.lookup(); err != nil {
-		return nil, err
-	}
-	return h, h.ask("ORDER", nil)
+	return h, h.lookup()
 }
 
 func knownFiles(t *Target) []string {

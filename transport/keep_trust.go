@@ -48,7 +48,7 @@ func (t *Target) keyFiles() string {
 
 // still is check for a key that was taken before. It writes nothing down.
 func (h *hostKeys) still(key ssh.PublicKey) bool {
-	if h.revoked.check(h, key) != nil {
+	if h.revoked.check(h, key) != nil || h.ask("HOSTNAME", key) != nil {
 		return false
 	}
 	verdict := h.judge(key)

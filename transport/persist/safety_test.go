@@ -174,6 +174,35 @@ func TestManySessions(t *testing.T) {
 	}
 }
 
+// TestHostKeyOfACommand: a key that a command answers for keeps its connection for as long as the command does so, which is asked as for
+// a login, and not for the order of algorithms.
+func TestHostKeyOfACommand(t *testing.T) {
+	t.Parallel()
+	dir, target, servers := bed(t)
+	asked, shut := filepath.Join(t.TempDir(), "asked"), filepath.Join(t.TempDir(), "shut")
+	target.KnownHosts = []string{"/dev/null"}
+	target.KnownHostsCommand = []string{"/bin/sh", "-c", `echo "$1" >>"$2"; test -e "$3" || echo "$4 $5 $6"`, "sh", "%I", asked, shut, "%H", "%t", "%K"}
+	target.HostKeyPolicy = transport.PolicyStrict
+	once(t, dir, target, "true")
+	once(t, dir, target, "true")
+	if n := servers[1].Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	if b, _ := os.ReadFile(asked); string(b) != "ORDER\nHOSTNAME\nHOSTNAME\n" {
+		t.Errorf("asked for %q", b)
+	}
+	if err := os.WriteFile(shut, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := newDialer(dir, transport.Options{})
+	defer d.Close()
+	_, err := d.Dial(t.Context(), target)
+	var key *transport.HostKeyError
+	if !errors.As(err, &key) {
+		t.Errorf("%T %v", err, err)
+	}
+}
+
 // TestHostKeyForgotten: who would be refused a login now gets no warm connection either.
 func TestHostKeyForgotten(t *testing.T) {
 	t.Parallel()
