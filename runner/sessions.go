@@ -59,17 +59,12 @@ func (r *Runner) open(ctx context.Context, h *inventory.Host, become playbooks.I
 			r.sink.event(Event{Kind: Pushing, Host: h.Name, Push: &Push{Done: done, Total: total}})
 		},
 	}
-	l, err := r.o.Opener.open(ctx, h, become, ahead, tell)
+	start := func() (*link, error) { return r.o.Opener.open(ctx, h, become, ahead, tell) }
+	l, err := start()
 	if !transport.NoSession(err) || !r.disconnect(h.Name) {
 		return l, err
 	}
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		l, err = r.o.Opener.open(ctx, h, become, ahead, tell)
-		if !transport.NoSession(err) || pause > 2*time.Second || ctx.Err() != nil {
-			return l, err
-		}
-		time.Sleep(pause)
-	}
+	return transport.InPlace(ctx, start)
 }
 
 // leave ends the sessions of a host and notes what they have cost. A thousand hosts are not kept waiting for the slowest.

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -30,5 +31,32 @@ func TestPushWithOneSession(t *testing.T) {
 				t.Errorf("pushed %d times", len(b.opened))
 			}
 		})
+	}
+}
+
+// A command that outlives its session is counted by sshd until it ends: what comes in its place waits for that.
+func TestSessionInPlace(t *testing.T) {
+	t.Parallel()
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys(), "MaxSessions 1")
+	c := dial(t, newPool(t, transport.Options{}), me.target(t, "box", s.Addr, s.HostKey))
+	p, err := c.Start(t.Context(), "trap '' HUP PIPE; echo there; sleep 0.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(p.Stdout, make([]byte, len("there\n"))); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Close()
+	start := func() (*transport.Process, error) { return c.Start(t.Context(), "true") }
+	if _, err := start(); !transport.NoSession(err) {
+		t.Fatalf("%v; want a refusal: this is what the rest is about", err)
+	}
+	p, err = transport.InPlace(t.Context(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := p.Wait(); status != 0 || err != nil {
+		t.Errorf("status %d, %v", status, err)
 	}
 }

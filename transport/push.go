@@ -173,13 +173,13 @@ func (s *agentStart) run(c *started) {
 	out, missing, err := s.hello(c, now)
 	talk := c.talk
 	if err != nil && !talk.gave() && s.opts.Become.wantsTTY(err) {
-		if c, err = s.exec(s.ctx, "", nil); err == nil {
+		if c, err = s.execInPlace(s.ctx); err == nil {
 			talk = c.talk
 			out, missing, err = s.hello(c, now)
 		}
 	}
 	for err != nil && talk.another(err) {
-		if c, err = s.exec(s.ctx, "", nil); err == nil {
+		if c, err = s.execInPlace(s.ctx); err == nil {
 			talk = c.talk
 			out, missing, err = s.hello(c, now)
 		}
@@ -237,7 +237,7 @@ func (s *agentStart) pushed(m *missingAgent, found *started) (*started, io.Reade
 	if <-there; pushErr != nil {
 		return nil, nil, pushErr
 	}
-	c, err := s.exec(ctx, "", nil)
+	c, err := s.execInPlace(ctx)
 	if err != nil {
 		return nil, nil, &AgentError{Op: "start agent", Err: err}
 	}

@@ -32,6 +32,11 @@ func (s *agentStart) exec(ctx context.Context, more string, gate func() error) (
 	return c, nil
 }
 
+// execInPlace is exec after the end of another command.
+func (s *agentStart) execInPlace(ctx context.Context) (*started, error) {
+	return InPlace(ctx, func() (*started, error) { return s.exec(ctx, "", nil) })
+}
+
 func (s *agentStart) limit() time.Duration {
 	if s.opts.HelloTimeout == 0 {
 		return defaultTimeout

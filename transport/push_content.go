@@ -42,7 +42,7 @@ func (s *agentStart) send(m *missingAgent, hash string, content *pushContent, tu
 		args[4] = fmt.Sprint(content.length)
 	}
 	start := func() (*Process, error) {
-		return turns.push(func() (*Process, error) {
+		return turns.push(s.ctx, func() (*Process, error) {
 			command, err := how.command("labctl-push", pushScript, args...)
 			if err != nil {
 				return nil, err

@@ -16,7 +16,7 @@ func newTurns(found *started) *turns {
 }
 
 // push starts the push. Where there is no session for it, it comes after the end of the first command, and before the third.
-func (t *turns) push(start func() (*Process, error)) (*Process, error) {
+func (t *turns) push(ctx context.Context, start func() (*Process, error)) (*Process, error) {
 	p, err := start()
 	t.err = err
 	close(t.begun)
@@ -25,7 +25,7 @@ func (t *turns) push(start func() (*Process, error)) (*Process, error) {
 	}
 	<-t.early
 	_, _ = t.found.p.Wait()
-	return start()
+	return InPlace(ctx, start)
 }
 
 // gate holds the third command until the push has begun. A session that is open, but has no command, can be given back.

@@ -94,10 +94,3 @@ func startCommand(ctx context.Context, conn Conn, cmd string, way startWay) (*Pr
 	}
 	return t.StartTTY(ctx, cmd)
 }
-
-// NoSession reports whether err says that the machine opens no further session on a connection (MaxSessions in
-// sshd_config(5)).
-func NoSession(err error) bool {
-	var refused *ssh.OpenChannelError
-	return errors.As(err, &refused)
-}
