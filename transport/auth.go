@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -45,12 +44,14 @@ var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_
 
 // findIdentities puts the keys that files name first, whether the file or the
 // agent holds the private half: the right key at the first attempt costs the
-// fewest round trips, and sshd penalises wrong ones.
-func findIdentities(a *answers) (*identities, error) {
+// fewest round trips, and sshd penalises wrong ones. Without any, the machine
+// is dialled all the same, as by ssh: it may let in whoever comes, and if it
+// cannot be reached, that is the news.
+func findIdentities(a *answers) *identities {
 	t := a.target
 	ids := &identities{answers: a}
 	if !slices.Contains(t.authentications(), "publickey") {
-		return ids, nil
+		return ids
 	}
 	var err error
 	if ids.held, err = a.pool.agents.keys(t.IdentityAgent); err != nil {
@@ -63,19 +64,12 @@ func findIdentities(a *answers) (*identities, error) {
 	for _, id := range append(ids.certified(found), found...) {
 		ids.add(id)
 	}
-	other := slices.ContainsFunc(t.authentications(), func(m string) bool { return m != "publickey" }) && a.possible()
-	if len(ids.problems) > 0 && len(t.IdentityFiles) > 0 && len(ids.keys) == 0 && !other {
-		return nil, errors.New(strings.Join(ids.problems, "; "))
-	}
 	if !t.IdentitiesOnly {
 		for _, k := range ids.held {
 			ids.add(k)
 		}
 	}
-	if len(ids.keys) == 0 && !other {
-		return nil, errors.New("no key to offer: " + strings.Join(append(ids.problems, "name one with identity_file, or add it to the ssh-agent"), "; "))
-	}
-	return ids, nil
+	return ids
 }
 
 // files finds the keys that files name; default ones need not exist.

@@ -82,6 +82,8 @@ func (a *attempt) untried() (notes []string) {
 			continue
 		case !slices.Contains(permitted, m):
 			notes = append(notes, m+" is not tried, by PreferredAuthentications")
+		case m == "publickey" && len(a.ids.keys) == 0 && len(a.ids.problems) == 0:
+			notes = append(notes, "no key to offer: name one with identity_file, or add it to the ssh-agent")
 		case m != "publickey" && !a.answers.possible():
 			notes = append(notes, m+" is not tried: "+errNobody.Error())
 		}

@@ -160,8 +160,8 @@ func TestIdentityFiles(t *testing.T) {
 		"missing":                  {files: []string{"/nonexistent/id"}, words: []string{"/nonexistent/id", "no such file"}},
 		"missing, but another":     {files: []string{"/nonexistent/id", open}},
 		"not a key":                {files: []string{notAKey}, words: []string{notAKey, "not a private key"}},
-		"agent that does not live": {files: nil, agent: "/nonexistent/agent", words: []string{"/nonexistent/agent", "no key to offer"}},
-		"nothing at all":           {files: nil, words: []string{"): no key to offer", "identity_file"}},
+		"agent that does not live": {files: nil, agent: "/nonexistent/agent", words: []string{"/nonexistent/agent", "no such file"}},
+		"nothing at all":           {files: nil, words: []string{"the server takes publickey", "no key to offer", "identity_file"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("HOME", t.TempDir())
@@ -178,7 +178,7 @@ func TestIdentityFiles(t *testing.T) {
 				}
 				return
 			}
-			if e := asError(t, err); e.Phase != transport.PhaseSettings {
+			if e := asError(t, err); e.Phase != transport.PhaseAuth {
 				t.Errorf("phase %s", e.Phase)
 			}
 			mention(t, err, c.words...)

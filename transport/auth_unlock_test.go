@@ -106,7 +106,7 @@ func TestKeyThatStaysLocked(t *testing.T) {
 	_, err := newPool(t, transport.Options{Ask: u.ask}).Dial(t.Context(), target)
 	mention(t, asError(t, err), "unlock "+keys[0].file+": no passphrase was given", "unlock "+keys[1].file+": the passphrase is wrong")
 	_, err = newPool(t, transport.Options{}).Dial(t.Context(), target)
-	if e := asError(t, err); e.Phase != transport.PhaseSettings {
+	if e := asError(t, err); e.Phase != transport.PhaseAuth {
 		t.Errorf("phase %s", e.Phase)
 	}
 	mention(t, err, "ssh-add "+keys[0].file, "ssh-add "+keys[1].file)

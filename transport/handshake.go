@@ -34,10 +34,8 @@ func newAttempt(l *link, wanted string) (*attempt, *Error) {
 	a := &attempt{link: l, wanted: wanted}
 	a.answers = &answers{target: l.target, pool: l.pool, unsafe: func() bool { return a.keys.unsafe }}
 	l.keyFiles = l.target.keyFiles()
+	a.ids = findIdentities(a.answers)
 	var err error
-	if a.ids, err = findIdentities(a.answers); err != nil {
-		return nil, a.fail(PhaseSettings, err)
-	}
 	if a.keys, err = newHostKeys(l.pool, l.target); err == nil {
 		err = a.keys.ask("ORDER", nil)
 	}

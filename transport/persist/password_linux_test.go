@@ -104,11 +104,11 @@ func TestPasswords(t *testing.T) {
 				logins   int
 				expected string // of the error
 			}{
-				{what: "cold, nobody there", expected: "no key to offer"},
+				{what: "cold, nobody there", logins: 1, expected: "there is nobody to ask"},
 				{what: "cold", who: &asker{}, asked: test.asked, logins: 1},
 				{what: "warm", who: &asker{}},
 				{what: "warm, nobody there"},
-				{what: "anew, nobody there", fresh: true, expected: "no key to offer"},
+				{what: "anew, nobody there", fresh: true, logins: 1, expected: "there is nobody to ask"},
 				{what: "anew, twice", who: &asker{}, fresh: true, asked: test.asked, logins: 2},
 			} {
 				err := run(step.who, step.fresh)
