@@ -73,7 +73,7 @@ func (a *app) becoming(c *connectFlags) (out runner.Becoming, err error) {
 		return out, nil
 	}
 	if f.password == "" { // labctl-playbook plays several sites
-		if f.password, err = a.password(a.ctx, f.passwordFile, f.ask, first(f.prompt, becomePrompt)); err != nil {
+		if f.password, err = a.password(a.ctx, f.passwordFile, f.ask, first(f.prompt, becomePrompt), "--become-password-file"); err != nil {
 			return out, err
 		}
 		if f.ask {

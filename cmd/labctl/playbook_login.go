@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"labctl/cmd/labctl/internal/prompt"
 	"labctl/inventory"
 	"labctl/inventory/source"
 	"labctl/transport"
@@ -67,7 +69,7 @@ func (a *app) ansibleSettings(ctx context.Context, l *ansibleLogin, as *becomeFl
 // passwords reads or asks for the password of the login, with the words of ansible-playbook; that of become, which it is the default
 // of, is asked for later.
 func (a *app) passwords(ctx context.Context, l *ansibleLogin, as *becomeFlags, to *inventory.SSH) error {
-	password, err := a.password(ctx, l.passFile, l.askPass, "SSH password: ")
+	password, err := a.password(ctx, l.passFile, l.askPass, "SSH password: ", "--connection-password-file")
 	if err != nil {
 		return err
 	}
@@ -78,13 +80,17 @@ func (a *app) passwords(ctx context.Context, l *ansibleLogin, as *becomeFlags, t
 	return nil
 }
 
-// password is what a file holds or, if it can be executed, prints; or else the answer to a question.
-func (a *app) password(ctx context.Context, file string, ask bool, prompt string) (string, error) {
+// password is what a file holds or, if it can be executed, prints; or else the answer to a question. instead is the option that
+// names a file.
+func (a *app) password(ctx context.Context, file string, ask bool, question, instead string) (string, error) {
 	if file == "" {
 		if !ask {
 			return "", nil
 		}
-		answer, err := a.prompter.Ask(ctx, transport.Question{Fields: []transport.Field{{Prompt: prompt}}})
+		answer, err := a.prompter.Ask(ctx, transport.Question{Fields: []transport.Field{{Prompt: question}}})
+		if errors.Is(err, prompt.ErrNoTerminal) {
+			return "", fmt.Errorf("ask for a password: %w; or name a file that holds it with %s", err, instead)
+		}
 		if err != nil {
 			return "", fmt.Errorf("ask for a password: %w", err)
 		}

@@ -246,7 +246,13 @@ func isTerraform(path string) bool {
 		return false
 	}
 	entries := d.entries(d.root)
-	return len(entries) > 0 && !slices.ContainsFunc(entries, func(e entry) bool {
-		return d.field(e.value, "value") == nil || d.field(e.value, "sensitive") == nil || d.field(e.value, "type") == nil
+	return len(entries) > 0 && !slices.ContainsFunc(entries, func(e entry) bool { return !d.isOutput(e.value) })
+}
+
+// isOutput reports whether v is an output as "terraform output -json" has it. Ansible's groups have no "value"; an output that
+// somebody has cut down to it is none of Ansible's groups.
+func (d *document) isOutput(v *yaml.Node) bool {
+	return d.field(v, "value") != nil && !slices.ContainsFunc(d.entries(v), func(e entry) bool {
+		return !slices.Contains([]string{"value", "type", "sensitive"}, e.key)
 	})
 }

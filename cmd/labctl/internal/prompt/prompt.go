@@ -69,6 +69,9 @@ func (p *Prompter) Ask(ctx context.Context, q transport.Question) ([]string, err
 	return way.ask(ctx, cleaned(q))
 }
 
+// ErrNoTerminal says that there is nobody to put a question to.
+var ErrNoTerminal = errors.New("there is no terminal to ask on")
+
 // way is a way to put a question.
 type way interface {
 	ask(ctx context.Context, q transport.Question) ([]string, error)
@@ -98,7 +101,7 @@ func (p *Prompter) choose() (way, error) {
 	if allowed {
 		return program, nil
 	}
-	return nil, fmt.Errorf("there is no terminal to ask on (%w): run labctl on one, or have a program ask by SSH_ASKPASS=PROGRAM and SSH_ASKPASS_REQUIRE=force", noTerminal)
+	return nil, fmt.Errorf("%w (%w): run labctl on one, or have a program ask by SSH_ASKPASS=PROGRAM and SSH_ASKPASS_REQUIRE=force", ErrNoTerminal, noTerminal)
 }
 
 // cleaned is q without what could move a cursor or hide a line.
