@@ -42,6 +42,13 @@ type offer struct {
 // defaultIdentities are OpenSSH's (ssh_config(5), IdentityFile).
 var defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"}
 
+func (t *Target) identityFiles() []string {
+	if len(t.IdentityFiles) == 0 {
+		return defaultIdentities
+	}
+	return t.IdentityFiles
+}
+
 // findIdentities puts the keys that files name first, whether the file or the
 // agent holds the private half: the right key at the first attempt costs the
 // fewest round trips, and sshd penalises wrong ones. Without any, the machine
@@ -74,18 +81,14 @@ func findIdentities(a *answers) *identities {
 
 // files finds the keys that files name; default ones need not exist.
 func (ids *identities) files() (found []identity) {
-	named := ids.answers.target.IdentityFiles
-	files := named
-	if len(files) == 0 {
-		files = defaultIdentities
-	}
-	for _, f := range files {
+	t := ids.answers.target
+	for _, f := range t.identityFiles() {
 		if f == "none" { // ssh_config(5): what the agent holds, and no file
 			continue
 		}
 		id, err := ids.load(expandHome(f))
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && len(named) == 0:
+		case errors.Is(err, fs.ErrNotExist) && len(t.IdentityFiles) == 0:
 		case err != nil:
 			ids.problems = append(ids.problems, err.Error())
 		default:

@@ -25,18 +25,16 @@ func (ids *identities) certified(found []identity) (out []identity) {
 			ids.problems = append(ids.problems, fmt.Sprintf("no identity file and no agent holds the key of certificate %s", path))
 			continue
 		}
-		if id, ok := certified(path, key); ok {
+		if id, ok := certified(cert, path, key); ok {
 			out = append(out, id)
 		}
 	}
 	return out
 }
 
-// certified is a key with the certificate of a file, if that is there and for
-// this key.
-func certified(path string, id identity) (identity, bool) {
-	cert, ok := readPublic(path).(*ssh.Certificate)
-	if !ok || cert.CertType != ssh.UserCert {
+// certified is a key with the certificate of a file, if that is for this key.
+func certified(cert *ssh.Certificate, path string, id identity) (identity, bool) {
+	if cert.CertType != ssh.UserCert {
 		return identity{}, false
 	}
 	if sameKey(cert, id.signer.PublicKey()) { // the agent holds both as one

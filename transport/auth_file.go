@@ -19,8 +19,11 @@ func (ids *identities) load(path string) ([]identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cert, ok := certified(strings.TrimSuffix(path, ".pub")+"-cert.pub", id); ok {
-		return []identity{cert, id}, nil
+	beside := strings.TrimSuffix(path, ".pub") + "-cert.pub"
+	if cert, ok := readPublic(beside).(*ssh.Certificate); ok {
+		if with, ok := certified(cert, beside, id); ok {
+			return []identity{with, id}, nil
+		}
 	}
 	return []identity{id}, nil
 }

@@ -57,7 +57,7 @@ func newHostKeys(p *Pool, t *Target) (*hostKeys, error) {
 	h.files = knownFiles(t)
 	h.accepts = hostKeyAlgorithms(t)
 	var err error
-	if h.revoked, err = readRevoked(t.RevokedHostKeys); err != nil {
+	if h.revoked, err = p.loadRevoked(t.RevokedHostKeys); err != nil {
 		return nil, err
 	}
 	if len(t.HostKeys)+len(t.HostCAs) > 0 {

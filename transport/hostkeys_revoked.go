@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -17,25 +16,29 @@ type revokedKeys struct {
 	krl  *revocationList
 }
 
-// readRevoked reads path. A file that cannot be read refuses every host, as
+// loadRevoked reads path. A file that cannot be read refuses every host, as
 // ssh does: a key may be in it.
-func readRevoked(path string) (*revokedKeys, error) {
+func (p *Pool) loadRevoked(path string) (*revokedKeys, error) {
 	if path == "" || path == "none" {
 		return nil, nil
 	}
 	path = expandHome(path)
-	data, err := os.ReadFile(path)
+	r, err := p.revoked.load(path, func(data []byte) (*revokedKeys, error) { return parseRevoked(path, data) })
 	if err != nil {
 		return nil, fmt.Errorf("read RevokedHostKeys: %w", err)
 	}
-	r := &revokedKeys{path: path}
-	if bytes.HasPrefix(data, []byte(krlMagic)) {
-		if r.krl, err = parseKRL(data); err != nil {
-			return nil, fmt.Errorf("read RevokedHostKeys %s: %w", path, err)
-		}
-		return r, nil
+	return r, nil
+}
+
+func parseRevoked(path string, data []byte) (r *revokedKeys, err error) {
+	r = &revokedKeys{path: path}
+	if !bytes.HasPrefix(data, []byte(krlMagic)) {
+		return r, r.readLines(data)
 	}
-	return r, r.readLines(data)
+	if r.krl, err = parseKRL(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
 }
 
 func (r *revokedKeys) readLines(data []byte) error {
@@ -47,7 +50,7 @@ func (r *revokedKeys) readLines(data []byte) error {
 		}
 		key, _, _, _, err := ssh.ParseAuthorizedKey(line)
 		if err != nil {
-			return fmt.Errorf("read RevokedHostKeys %s:%d: %w", r.path, n, errors.New("it is no public key, and the file no KRL"))
+			return fmt.Errorf("%s:%d: %w", r.path, n, errors.New("it is no public key, and the file no KRL"))
 		}
 		r.keys = append(r.keys, knownKey{file: r.path, line: n, marker: markRevoked, key: key})
 	}

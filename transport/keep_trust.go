@@ -25,17 +25,13 @@ func (p *Pool) distrusts(l *link) string {
 
 // keyFiles tells apart the states of the files that a login takes keys and certificates from.
 func (t *Target) keyFiles() string {
-	files := t.IdentityFiles
-	if len(files) == 0 {
-		files = defaultIdentities
-	}
 	var b strings.Builder
 	state := func(name string) {
 		if info, err := os.Stat(expandHome(name)); err == nil {
 			fmt.Fprintln(&b, name, info.Size(), info.ModTime().UnixNano())
 		}
 	}
-	for _, f := range files {
+	for _, f := range t.identityFiles() {
 		state(f)
 		state(f + ".pub")
 		state(f + "-cert.pub")

@@ -8,11 +8,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -54,17 +53,15 @@ func (k *knownKey) known() KnownKey {
 // future, SSH 1) are passed over, as OpenSSH does: one of them must not make
 // every other host unknown.
 type knownFile struct {
-	stamp time.Time
-	size  int64
 	exact map[string][]*knownKey // by a plain name, lower case
 	other []*knownKey            // hashed names, wildcards, negation: matched one by one
 	all   []*knownKey
 }
 
-// knownStore caches files by path; a file is read again when it has changed.
+// knownStore is what files of known_hosts say, and what was trusted without writing it down.
 type knownStore struct {
+	files     parsedFiles[*knownFile]
 	mu        sync.Mutex
-	files     map[string]*knownFile
 	unwritten []*knownKey // trusted for as long as the store is
 }
 
@@ -102,31 +99,11 @@ func (f *knownFile) find(name string) []*knownKey {
 }
 
 func (s *knownStore) load(path string) (*knownFile, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := s.files.load(path, func(data []byte) (*knownFile, error) { return parseKnown(path, data), nil })
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) { // as with ssh
 		return &knownFile{}, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if f := s.files[path]; f != nil && f.stamp.Equal(info.ModTime()) && f.size == info.Size() {
-		return f, nil
-	}
-	data := []byte(nil)
-	if info.Mode().IsRegular() { // /dev/null is the usual way to say "none"
-		if data, err = os.ReadFile(path); err != nil {
-			return nil, err
-		}
-	}
-	f := parseKnown(path, data)
-	f.stamp, f.size = info.ModTime(), info.Size()
-	if s.files == nil {
-		s.files = map[string]*knownFile{}
-	}
-	s.files[path] = f
-	return f, nil
+	return f, err
 }
 
 func parseKnown(path string, data []byte) *knownFile {

@@ -51,7 +51,7 @@ func (s *knownStore) appendKnown(path, name string, key ssh.PublicKey, hash bool
 	if _, err := f.WriteString(line); err != nil { // one write: readers see all of it or nothing
 		return err
 	}
-	delete(s.files, path)
+	s.files.forget(path)
 	return nil
 }
 

@@ -38,6 +38,7 @@ const hopMemory = 5 * time.Second
 type Pool struct {
 	opts     Options
 	known    knownStore
+	revoked  parsedFiles[*revokedKeys]
 	keys     keyQuestions
 	secrets  secrets
 	unlocked unlocked
