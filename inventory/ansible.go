@@ -106,9 +106,9 @@ func eachConnectionVar(vars map[string]cty.Value, f func(name string, take func(
 
 // take sets what a variable says, when it can be read.
 func (c *connection) take(set func(*connection, cty.Value) error, v cty.Value) error {
-	switch {
-	case v.HasMark(Vault):
-		return errors.New("it is encrypted by ansible-vault, which labctl does not open: give it with -e, or in an ssh block")
+	switch why := UnopenedIn(v.Marks()); {
+	case why != "":
+		return errors.New(string(why))
 	case v.HasMark(Template):
 		return errors.New("it is a template of Jinja that does more than name other variables, which labctl does not evaluate")
 	}
@@ -286,5 +286,18 @@ func ConnectionVars() []string {
 // The marks on values that were found and cannot be used as they are.
 const (
 	Template = Mark("template") // a text with a template of Jinja
-	Vault    = Mark("vault")    // encrypted by ansible-vault
 )
+
+// Unopened is the mark on a value that is encrypted and has not been opened. It says why, as the end of a sentence that begins with
+// the name of the variable.
+type Unopened string
+
+// UnopenedIn returns the mark among marks, or "".
+func UnopenedIn(marks cty.ValueMarks) Unopened {
+	for m := range marks {
+		if u, ok := m.(Unopened); ok {
+			return u
+		}
+	}
+	return ""
+}

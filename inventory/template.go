@@ -63,5 +63,5 @@ func (h *Host) named(name string, depth int) (cty.Value, bool) {
 		v = h.resolved(v, depth+1)
 		ok = !v.HasMark(Template)
 	}
-	return v, ok && !v.HasMark(Vault)
+	return v, ok && UnopenedIn(v.Marks()) == ""
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"labctl/inventory/secrets"
 )
 
 // maxInline is the size, in bytes, up to which text travels inside of the call; larger content goes by its hash.
@@ -43,11 +45,14 @@ func (f FileRef) Open() (io.ReadCloser, error) {
 // fileContent is a file that was read once.
 type fileContent struct {
 	FileRef
-	text *string // nil: too large, or not text
+	text   *string // nil: too large, or not text
+	sealed bool    // it was encrypted, so nobody may see it
+	head   []byte  // of a large one
 }
 
 // contents caches what was read from files, by path: a thousand hosts take the same one.
 type contents struct {
+	keys      *secrets.Keys
 	mu        sync.Mutex
 	files     map[string]fileContent
 	errs      map[string]error
@@ -55,11 +60,12 @@ type contents struct {
 	faults    map[string]hcl.Diagnostics
 	templated map[string]*hcl.File
 	warned    map[string]bool
+	sealed    map[string]bool // templates that were encrypted
 }
 
-func newContents() *contents {
+func newContents(keys *secrets.Keys) *contents {
 	return &contents{
-		files: map[string]fileContent{}, errs: map[string]error{}, parsed: map[string]hcl.Expression{},
+		keys: keys, sealed: map[string]bool{}, files: map[string]fileContent{}, errs: map[string]error{}, parsed: map[string]hcl.Expression{},
 		faults: map[string]hcl.Diagnostics{}, templated: map[string]*hcl.File{},
 		warned: map[string]bool{},
 	}
@@ -80,7 +86,7 @@ func (c *contents) file(path string) (fileContent, error) {
 	if f, ok := c.files[path]; ok {
 		return f, c.errs[path]
 	}
-	f, err := hashFile(path)
+	f, err := c.read(path)
 	c.files[path], c.errs[path] = f, err
 	return f, err
 }
@@ -115,6 +121,9 @@ func hashFile(path string) (fileContent, error) {
 		out.text = &s
 	}
 	out.secret = isPrivateKey(head.String())
+	if n > maxInline {
+		out.head = head.Bytes()[:1<<10]
+	}
 	return out, nil
 }
 
@@ -137,7 +146,7 @@ func (c *contents) template(path string) (hcl.Expression, hcl.Diagnostics) {
 	if e, ok := c.parsed[path]; ok {
 		return e, c.faults[path]
 	}
-	text, err := readFile(path)
+	text, sealed, err := openFile(c.keys, path)
 	var e hcl.Expression
 	var diags hcl.Diagnostics
 	switch {
@@ -147,10 +156,21 @@ func (c *contents) template(path string) (hcl.Expression, hcl.Diagnostics) {
 		diags = hcl.Diagnostics{fault(nowhere, "Cannot read template", "The template %s is not UTF-8 text.", path)}
 	default:
 		e, diags = hclsyntax.ParseTemplate(text, path, hcl.InitialPos)
+		if c.sealed[path] = sealed; sealed {
+			diags = hidden(diags)
+			break
+		}
 		c.templated[path] = &hcl.File{Bytes: text}
 	}
 	c.parsed[path], c.faults[path] = e, diags
 	return e, diags
+}
+
+// isSealed reports whether a template was encrypted.
+func (c *contents) isSealed(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sealed[path]
 }
 
 // foreign warns, once, of a template file in another language, at the place that names it.
@@ -211,6 +231,7 @@ func (e *evaluation) source(t *Task, b *body, ctx *hcl.EvalContext) []FileRef {
 
 // put sets content where it is small text, and hash and size otherwise.
 func (e *evaluation) put(b *body, f fileContent) []FileRef {
+	e.sensitive = e.sensitive || f.sealed
 	if f.text != nil {
 		b.params["content"] = *f.text
 		return nil
@@ -253,6 +274,7 @@ func (e *evaluation) render(path string, b *body, ctx *hcl.EvalContext, rng hcl.
 		return nil
 	}
 	e.diags = append(e.diags, e.site.contents.foreign(path, rng)...)
+	e.sensitive = e.sensitive || e.site.contents.isSealed(path)
 	ctx = ctx.NewChild()
 	ctx.Variables = e.templateVars
 	if ctx.Variables == nil {

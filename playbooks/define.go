@@ -65,12 +65,12 @@ func attributeOf(t hcl.Traversal, root string) string {
 }
 
 // declare evaluates variables, and the locals that need no hosts.
-func (s *Site) declare(byType map[string]hcl.Blocks, extraVars []string) {
+func (s *Site) declare(byType map[string]hcl.Blocks, o Options) {
 	s.static = names{vars: map[string]bool{}, locals: map[string]bool{}}
 	s.scope = &hcl.EvalContext{Functions: s.functions(), Variables: map[string]cty.Value{}}
 	decls := s.variableBlocks(byType["variable"])
 	defs := s.localBlocks(byType["locals"])
-	s.setVariables(decls, extraVars)
+	s.setVariables(decls, o)
 	s.locals = &locals{values: map[string]cty.Value{}}
 	for name := range defs {
 		s.static.locals[name] = true

@@ -53,8 +53,8 @@ func (e *evaluation) value(x hcl.Expression, ctx *hcl.EvalContext) (cty.Value, b
 			e.fault(x.Range(), "Template of Jinja", "A variable that stands here has a template in the inventory of Ansible that does more than name other variables. labctl does not evaluate it; give the value with -e.")
 			return cty.DynamicVal, false
 		}
-		if _, ok := marks[inventory.Vault]; ok {
-			e.fault(x.Range(), "Encrypted variable", "A variable that stands here is encrypted by ansible-vault, which labctl does not open; give the value with -e.")
+		if why := inventory.UnopenedIn(marks); why != "" {
+			e.fault(x.Range(), "Encrypted variable", "A variable that stands here cannot be opened: %s.", why)
 			return cty.DynamicVal, false
 		}
 		e.sensitive = true

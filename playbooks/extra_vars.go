@@ -3,16 +3,13 @@ package playbooks
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	ctyyaml "github.com/zclconf/go-cty-yaml"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"labctl/inventory"
-	"labctl/playbooks/syntax"
 )
 
 // extraVars reads the -e options, the last of which wins.
@@ -96,53 +93,17 @@ func (s *Site) varsJSON(b []byte, from string, out map[string]given) {
 	}
 }
 
-func (s *Site) varsFile(name string, out map[string]given) {
-	b, err := readFile(name)
-	if err != nil {
-		s.diags.fileFault(name, err)
-		return
-	}
-	if !utf8.Valid(b) {
-		s.badVars(name, "The file is not UTF-8.")
-		return
-	}
-	switch filepath.Ext(name) {
-	case ".hcl", ".tfvars":
-		f, diags := syntax.Parse(name, b)
-		s.files[name] = f
-		attrs, more := f.Body.JustAttributes()
-		diags = append(diags, more...)
-		for k, a := range attrs {
-			v, more := a.Expr.Value(nil)
-			diags = append(diags, more...)
-			out[k] = given{value: v, from: name}
-		}
-		s.diags.add(diags...)
-	case ".yaml", ".yml":
-		ty, err := ctyyaml.ImpliedType(b)
-		if err != nil || !ty.IsObjectType() {
-			s.badVars(name, "The file is not a YAML mapping.")
-			return
-		}
-		v, err := ctyyaml.Unmarshal(b, ty)
-		if err != nil {
-			s.badVars(name, "%s.", err)
-			return
-		}
-		for k, e := range v.AsValueMap() {
-			out[k] = given{value: e, from: name}
-		}
-	default:
-		s.varsJSON(b, name, out)
-	}
-}
-
-// checkExtra reports the -e names that nothing in the site knows: most likely they are misspelt.
+// checkExtra reports the names that nothing in the site knows: most likely they are misspelt.
 func (s *Site) checkExtra() {
 	names := append(sortedKeys(s.static.vars), sortedKeys(s.bare)...)
 	for _, n := range sortedKeys(s.extra) {
-		if !s.bare[n] && !inventory.IsAnsible(n) {
-			s.diags.add(fault(nowhere, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, inventory.DidYouMean(n, names)))
+		if s.bare[n] || inventory.IsAnsible(n) {
+			continue
 		}
+		d := fault(nowhere, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, inventory.DidYouMean(n, names))
+		if g := s.said[n][0]; g.file { // one file may serve several sites
+			d.Severity, d.Detail = hcl.DiagWarning, fmt.Sprintf("%s (It is said by %s.)", d.Detail, g.from)
+		}
+		s.diags.add(d)
 	}
 }

@@ -32,24 +32,15 @@ import (
 func (s *Site) functions() map[string]function.Function {
 	f := pureFunctions()
 	f["env"] = textFunction([]string{"name"}, func(a []string) (string, error) { return s.environ[a[0]], nil })
-	f["file"] = textFunction([]string{"path"}, func(a []string) (string, error) {
-		b, err := readFile(s.path(a[0]))
-		if err != nil {
-			return "", fmt.Errorf("read %s: %w", a[0], cause(err))
-		}
+	f["file"] = s.textOf(func(name string, b []byte) (string, error) {
 		if !utf8.Valid(b) {
-			return "", fmt.Errorf("%s is not UTF-8 text; use filebase64, or the src argument of a copy task", a[0])
+			return "", fmt.Errorf("%s is not UTF-8 text; use filebase64, or the src argument of a copy task", name)
 		}
 		return string(b), nil
 	})
-	f["filebase64"] = textFunction([]string{"path"}, func(a []string) (string, error) {
-		b, err := readFile(s.path(a[0]))
-		return base64.StdEncoding.EncodeToString(b), err
-	})
-	f["filesha256"] = textFunction([]string{"path"}, func(a []string) (string, error) {
-		c, err := s.contents.file(s.path(a[0]))
-		return c.SHA256, err
-	})
+	f["filebase64"] = s.textOf(func(_ string, b []byte) (string, error) { return base64.StdEncoding.EncodeToString(b), nil })
+	f["filesha256"] = s.sumFunction()
+	f["decrypt"] = s.decryptFunction()
 	f["fileexists"] = function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:   function.StaticReturnType(cty.Bool),
@@ -166,6 +157,9 @@ func (s *Site) templateFunction() function.Function {
 			v, err := render([]cty.Value{a[0], vars})
 			if err != nil {
 				return cty.NilVal, err
+			}
+			if s.contents.isSealed(s.path(a[0].AsString())) {
+				v = v.Mark(sensitive)
 			}
 			return v.WithMarks(marks), nil
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 	"labctl/inventory/source"
 	"labctl/modules"
 	"labctl/playbooks/syntax"
@@ -28,6 +29,8 @@ type Options struct {
 	Inventory  []string         // -i: HCL, what package source recognises, or "host1,host2," each; they replace inventory.hcl
 	Run        source.Run       // runs the commands that sources need; nil: such sources are a fault
 	SSHHosts   source.SSHHosts  // reads ssh_config for sources; nil: the same
+	Keys       *secrets.Keys    // open what is encrypted; nil: nothing is opened
+	VarFiles   []string         // --var-file: files of variables
 	Vars       []string         // -e: "k=v k2=v2", a JSON object, or @FILE (.json, .yaml, .hcl), each
 	Environ    []string         // for LABCTL_VAR_name and env(); as os.Environ
 	Become     bool             // plays that do not say whether to become another user do so
@@ -44,19 +47,23 @@ type Site struct {
 	Inventory *inventory.Inventory
 	Dir       string // of the site file: relative file names start here
 
+	keys       *secrets.Keys
 	registry   modules.Registry
 	environ    map[string]string
 	files      map[string]*syntax.File
 	found      map[string]*hcl.File // what sources of hosts were read from
 	scope      *hcl.EvalContext     // functions, var, local, groups
-	extra      map[string]cty.Value // -e names that no variable block declares
-	become     bool                 // Options.Become
-	becomeUser string               // Options.BecomeUser
-	forced     bool                 // Options.Force
-	lenient    bool                 // Options.Lenient
-	bare       map[string]bool      // variables of any host or play
-	lacking    bool                 // a source could not be read, so hosts are missing
-	static     names                // what expressions may refer to
+	extra      map[string]cty.Value // -e and --var-file: names that no variable block declares
+	said       map[string][]given   // of each variable, what was said of it from outside, what counts first
+	variables  []*variable
+	become     bool            // Options.Become
+	becomeUser string          // Options.BecomeUser
+	forced     bool            // Options.Force
+	lenient    bool            // Options.Lenient
+	bare       map[string]bool // variables of any host or play
+	lacking    bool            // a source could not be read, so hosts are missing
+	unread     bool            // an encrypted file of variables could not be opened, and all else that is wrong may follow from that
+	static     names           // what expressions may refer to
 	plays      []*Play
 	handlers   []*Handler
 	contents   *contents
@@ -168,6 +175,9 @@ func (c *collector) read(names []string) []Source {
 	var out []Source
 	for _, n := range names {
 		text, err := readFile(n)
+		if err == nil && secrets.KindOf(n, text) != secrets.None {
+			err = fmt.Errorf("it is encrypted by %s; a site is read as it is: encrypt files of variables (--var-file), what file() reads, or single values (decrypt)", secrets.KindOf(n, text))
+		}
 		if err != nil {
 			c.fileFault(n, err)
 			continue
@@ -227,7 +237,7 @@ func neighbours(name string) string {
 func load(dir string, sources []Source, given givenHosts, o Options, c *collector) (*Site, hcl.Diagnostics) {
 	s := &Site{
 		Dir: dir, registry: o.Registry, environ: environment(o.Environ), files: map[string]*syntax.File{},
-		contents: newContents(), diags: c, become: o.Become, becomeUser: o.BecomeUser, forced: o.Force, lenient: o.Lenient,
+		keys: o.Keys, contents: newContents(o.Keys), diags: c, become: o.Become, becomeUser: o.BecomeUser, forced: o.Force, lenient: o.Lenient,
 	}
 	if s.registry == nil {
 		s.registry = modules.Default
@@ -258,8 +268,13 @@ func load(dir string, sources []Source, given givenHosts, o Options, c *collecto
 		})
 	}
 	byType := blocks.ByType()
-	s.declare(byType, o.Vars)
-	s.loadInventory(blocks, given, o.Login, source.Env{Run: o.Run, SSHHosts: o.SSHHosts, Playbook: s.Dir})
+	if s.declare(byType, o); s.unread {
+		s.Inventory, _ = inventory.Decode(inventory.Input{})
+		return s, c.diags()
+	}
+	if s.loadInventory(blocks, given, o.Login, source.Env{Run: o.Run, Keys: o.Keys, SSHHosts: o.SSHHosts, Playbook: s.Dir}); s.unread {
+		return s, c.diags()
+	}
 	s.loadPlays(byType)
 	s.checkExtra()
 	return s, c.diags()

@@ -53,13 +53,13 @@ func (s *Site) loadSources(blocks hcl.Blocks, given []source.Source, env source.
 		}
 	}
 	found, more := source.Load(context.Background(), sources, env)
-	s.found = map[string]*hcl.File{}
 	for _, f := range found {
 		for n, file := range f.Files {
-			s.found[n] = file
+			s.noteFile(n, file.Bytes)
 		}
 	}
 	s.diags.add(more...)
+	s.unread = slices.ContainsFunc(more, func(d *hcl.Diagnostic) bool { return d.Summary == source.Encrypted })
 	return found, !diags.HasErrors() && !more.HasErrors()
 }
 

@@ -46,7 +46,7 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 	}
 	kept.Blocks = slices.DeleteFunc(kept.Blocks, s.unknownTop)
 	for _, a := range sortedAttributes(kept.Attributes) {
-		s.diags.add(fault(a.NameRange, "Argument outside of a block", "%q stands in no block. A site is made of blocks: %s.", a.Name, strings.Join(topNames(), ", ")))
+		s.diags.add(fault(a.NameRange, "Argument outside of a block", "%q stands in no block. A site is made of blocks: %s. (A file of variables, for --var-file, is called .tfvars, or lies in another directory than the site.)", a.Name, strings.Join(topNames(), ", ")))
 	}
 	kept.Attributes = nil
 	content, diags := kept.Content(topSchema)

@@ -96,29 +96,22 @@ type given struct {
 	text  string    // as written, or ""
 	value cty.Value // cty.NilVal: parse text by the variable's type
 	from  string
+	rng   hcl.Range // in a file
+	file  bool      // of --var-file, where names may be for other sites
 }
 
-// setVariables gives every variable its value: -e, then LABCTL_VAR_name, then the default.
-func (s *Site) setVariables(decls []*variable, extraVars []string) {
+// setVariables gives every variable its value: -e, then --var-file, then LABCTL_VAR_name, then the default.
+func (s *Site) setVariables(decls []*variable, o Options) {
 	values := map[string]cty.Value{}
-	extra := s.extraVars(extraVars)
-	for _, v := range decls {
-		g, ok := extra[v.name]
-		delete(extra, v.name)
-		if env, set := s.environ["LABCTL_VAR_"+v.name]; !ok && set {
-			g, ok = given{text: env, from: "the environment variable LABCTL_VAR_" + v.name}, true
-		}
-		values[v.name] = s.variableValue(v, g, ok)
+	if s.gather(decls, o); s.unread {
+		return
 	}
-	s.extra = map[string]cty.Value{}
-	for name, g := range extra {
-		if g.value == cty.NilVal {
-			g.value = cty.StringVal(g.text)
+	for _, v := range decls {
+		g := given{}
+		if len(s.said[v.name]) > 0 {
+			g = s.said[v.name][0]
 		}
-		if inventory.IsSecret(name) {
-			g.value = g.value.Mark(sensitive)
-		}
-		s.extra[name] = g.value
+		values[v.name] = s.variableValue(v, g, len(s.said[v.name]) > 0)
 	}
 	s.scope.Variables["var"] = cty.ObjectVal(values)
 	for _, v := range decls {

@@ -11,6 +11,7 @@ import (
 
 	"labctl/cmd/labctl/internal/prompt"
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 )
 
 // app is one invocation: its streams and what every verb shares.
@@ -18,6 +19,8 @@ type app struct {
 	in       *os.File
 	out, err io.Writer
 	prompter *prompt.Prompter // set by run
+	secrets  *secrets.Keys    // see keys
+	environ  []string         // as it was at the start; nil: as it is
 	ctx      context.Context  // the same: of the invocation, with which programs end that know of hosts
 }
 

@@ -67,6 +67,7 @@ goes to standard output:
 	}
 	s.register(cmd)
 	c.register(cmd)
+	s.keyFlags.batch = &c.batch
 	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
 	cmd.Flags().StringVarP(&write, "write", "w", "", "pcap file to write, - for standard output")
 	cmd.Flags().StringVar(&netns, "netns", "", "network namespace of the device")

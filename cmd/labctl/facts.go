@@ -64,6 +64,7 @@ A host shows all of itself to root only, hence the default of --become. With
 	s.register(cmd)
 	cmd.Flags().StringVarP(&out, "output", "o", "text", "text, or json for a snapshot")
 	c.register(cmd)
+	s.keyFlags.batch = &c.batch
 	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
 	cmd.Flags().StringArrayVar(&files, "file", nil, "file to put into the snapshot (repeatable)")
 	as.register(cmd.Flags(), "look as root, or as --become-user", true)

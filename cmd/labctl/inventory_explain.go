@@ -33,7 +33,7 @@ comes from, and what it hides. Sensitive values are not shown.`,
 			if err != nil {
 				return err
 			}
-			if err := a.explainVariables(st.Inventory.Explain(h)); err != nil {
+			if err := a.explainVariables(st.Explain(h)); err != nil {
 				return err
 			}
 			config, err := sshConfig(&f.connectFlags, a.logf(f.verbose))

@@ -50,6 +50,7 @@ func Main() int {
 	ctx, stop := interruptible()
 	defer stop()
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	a.keepEnvironment()
 	if filepath.Base(os.Args[0]) == playbookName {
 		return a.playbook(ctx, os.Args[1:])
 	}

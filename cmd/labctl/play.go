@@ -40,6 +40,7 @@ type runFlags struct {
 func (f *runFlags) register(cmd *cobra.Command) {
 	f.siteFlags.register(cmd)
 	f.connectFlags.register(cmd)
+	f.keyFlags.batch = &f.connectFlags.batch
 	fs := cmd.Flags()
 	f.as.register(fs, "become another user where a play does not say whether to", false)
 	fs.StringVarP(&f.limit, "limit", "l", "", "only hosts that match this pattern too, or @FILE")

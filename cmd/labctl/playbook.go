@@ -41,7 +41,8 @@ type playbookFlags struct {
 
 // otherNames are what options were called in Ansible 1, or are called as well.
 var otherNames = map[string]string{"inventory-file": "inventory", "sudo": "become", "sudo-user": "become-user",
-	"ask-sudo-pass": "ask-become-pass", "key-file": "private-key"}
+	"ask-sudo-pass": "ask-become-pass", "key-file": "private-key",
+	"vault-pass-file": "vault-password-file", "ask-vault-password": "ask-vault-pass"}
 
 func (a *app) playbookCmd() *cobra.Command {
 	var f playbookFlags

@@ -17,9 +17,6 @@ var foreign = []struct {
 }{
 	{"step", "", false, true, "labctl plan shows every step first"},
 	{"task-timeout", "", true, true, "a task has the argument timeout"},
-	{"vault-id", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
-	{"vault-password-file", "", true, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
-	{"ask-vault-pass", "J", false, false, "labctl opens no ansible-vault; what is encrypted fails where it is used"},
 	{"scp-extra-args", "", true, false, "labctl does not use scp"},
 	{"sftp-extra-args", "", true, false, "labctl does not use sftp(1)"},
 	{"module-path", "M", true, false, "modules are part of labctl"},

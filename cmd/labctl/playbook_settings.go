@@ -39,6 +39,9 @@ var settings = []struct {
 	{"ANSIBLE_BECOME_METHOD", "privilege_escalation", "become_method", text(func(f *playbookFlags) *string { return &f.as.method })},
 	{"ANSIBLE_BECOME_ASK_PASS", "privilege_escalation", "become_ask_pass", truth(func(f *playbookFlags) *bool { return &f.as.ask })},
 	{"ANSIBLE_DIFF_ALWAYS", "diff", "always", truth(func(f *playbookFlags) *bool { return &f.diff })},
+	{"ANSIBLE_VAULT_PASSWORD_FILE", "defaults", "vault_password_file", setVaultFile},
+	{"ANSIBLE_VAULT_IDENTITY_LIST", "defaults", "vault_identity_list", list(func(f *playbookFlags) *[]string { return &f.vaultIDs })},
+	{"ANSIBLE_ASK_VAULT_PASS", "defaults", "ask_vault_pass", truth(func(f *playbookFlags) *bool { return &f.askVault })},
 	{"ANSIBLE_RUN_TAGS", "tags", "run", list(func(f *playbookFlags) *[]string { return &f.tags })},
 	{"ANSIBLE_SKIP_TAGS", "tags", "skip", list(func(f *playbookFlags) *[]string { return &f.skipTags })},
 }
@@ -120,6 +123,13 @@ func setInventory(f *playbookFlags, s said) error {
 	}
 	for _, one := range strings.Split(s.value, ",") {
 		f.inventory = append(f.inventory, within(s.dir, strings.TrimSpace(one)))
+	}
+	return nil
+}
+
+func setVaultFile(f *playbookFlags, s said) error {
+	if len(f.vaultFiles) == 0 {
+		f.vaultFiles = []string{within(s.dir, s.value)}
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type placeFlags struct {
 func (f *placeFlags) register(cmd *cobra.Command) {
 	f.siteFlags.register(cmd)
 	f.connectFlags.register(cmd)
+	f.keyFlags.batch = &f.connectFlags.batch
 	registerPlace(cmd, &f.at)
 }
 

@@ -16,23 +16,27 @@ import (
 // siteFlags say what is loaded.
 type siteFlags struct {
 	inventory []string
+	varFiles  []string
 	vars      []string
-	adHoc     *playbooks.Source // run
-	become    bool              // plays that do not say whether to
-	user      string            // to become, of plays that do not say whom
-	force     bool              // handlers run on hosts that have failed
-	login     inventory.SSH     // of hosts
-	lenient   bool              // labctl-playbook: what nobody is called is passed over
+	keyFlags
+	adHoc   *playbooks.Source // run
+	become  bool              // plays that do not say whether to
+	user    string            // to become, of plays that do not say whom
+	force   bool              // handlers run on hosts that have failed
+	login   inventory.SSH     // of hosts
+	lenient bool              // labctl-playbook: what nobody is called is passed over
 }
 
 func (s *siteFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.inventory, "inventory", "i", nil, "inventory: HCL, Ansible's (file, program or directory), Terraform's output or directory, Vagrant's directory, ssh_config, or \"host1,host2,\" (repeatable)")
 	f.StringArrayVarP(&s.vars, "extra-vars", "e", nil, "variables: \"k=v k2=v2\", a JSON object, or @FILE (repeatable)")
+	f.StringArrayVar(&s.varFiles, "var-file", nil, "file of variables (.hcl, .json, .yaml), which may be encrypted; -e goes before (repeatable)")
+	s.keyFlags.register(f)
 }
 
 func (a *app) options(s *siteFlags) playbooks.Options {
-	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Force: s.force, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, VarFiles: s.varFiles, Keys: a.keys(&s.keyFlags), Environ: a.environ, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Force: s.force, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
 }
 
 // site is a loaded site with what the verbs ask of it.

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 )
 
 // Ansible is an inventory of Ansible: a file in INI, YAML or JSON, a program that prints one, or a directory of all that.
@@ -76,28 +77,29 @@ func ansibleFile(ctx context.Context, env *Env, name string, f *inventory.Found)
 	if executable(name) {
 		return script(ctx, env, name, f)
 	}
-	b, diags := read(name, f)
+	b, sealed, diags := reveal(env.Keys, name, f)
 	if diags.HasErrors() {
 		return diags
 	}
-	if bytes.HasPrefix(b, []byte("$ANSIBLE_VAULT;")) {
-		return hcl.Diagnostics{fault(hcl.Range{}, "Encrypted file", "%s is encrypted by ansible-vault, which labctl does not open: ansible-vault decrypt %s", name, name)}
+	if sealed {
+		return hcl.Diagnostics{fault(hcl.Range{}, "Encrypted file", "%s is an inventory and encrypted as a whole. Names and addresses of hosts are shown all the time, so they are not kept secret: encrypt single values or files of group_vars and host_vars.", name)}
 	}
 	switch form := ansibleForm(name, b); form {
 	case "toml":
 		return hcl.Diagnostics{fault(hcl.Range{}, "Wrong inventory", "%s: labctl does not read TOML. Convert it: ansible-inventory -i %s --list --yaml > hosts.yml", name, name)}
 	case "yaml":
-		return ansibleYAML(name, b, f)
+		return ansibleYAML(env.Keys, name, b, f)
 	default:
 		return parseINI(name, b, f)
 	}
 }
 
-func ansibleYAML(name string, b []byte, f *inventory.Found) hcl.Diagnostics {
+func ansibleYAML(keys *secrets.Keys, name string, b []byte, f *inventory.Found) hcl.Diagnostics {
 	d, err := parseDocument(name, b)
 	if err != nil {
 		return hcl.Diagnostics{fault(hcl.Range{}, "Wrong inventory", "%s: %s.", name, err)}
 	}
+	d.keys = keys
 	if isList(d) {
 		return parseList(d, f, nil)
 	}

@@ -1,7 +1,7 @@
 package source
 
 import (
-	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 )
 
 // varsDir is a directory with host_vars and group_vars.
@@ -21,7 +22,7 @@ type varsDir struct {
 }
 
 // load reads the files that are named after the hosts and groups.
-func (d varsDir) load(hosts, groups []string) (*inventory.Found, hcl.Diagnostics) {
+func (d varsDir) load(keys *secrets.Keys, hosts, groups []string) (*inventory.Found, hcl.Diagnostics) {
 	f := &inventory.Found{}
 	var diags hcl.Diagnostics
 	each := func(sub string, names []string, add func(name string, l inventory.Layer)) {
@@ -34,7 +35,7 @@ func (d varsDir) load(hosts, groups []string) (*inventory.Found, hcl.Diagnostics
 			for _, file := range varsFiles(dir, name, there) {
 				l := inventory.Layer{Place: d.place, Order: d.order, Range: hcl.Range{Filename: file}}
 				var more hcl.Diagnostics
-				l.Vars, more = readVars(file, f)
+				l.Vars, more = readVars(keys, file, f)
 				diags = append(diags, more...)
 				add(name, l)
 			}
@@ -108,17 +109,21 @@ func varsTree(dir string, depth int) []string {
 }
 
 // readVars reads a file of variables.
-func readVars(name string, into *inventory.Found) (map[string]inventory.Var, hcl.Diagnostics) {
-	b, diags := read(name, into)
+func readVars(keys *secrets.Keys, name string, into *inventory.Found) (map[string]inventory.Var, hcl.Diagnostics) {
+	b, sealed, diags := reveal(keys, name, into)
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if bytes.HasPrefix(b, []byte("$ANSIBLE_VAULT;")) {
-		return nil, hcl.Diagnostics{fault(hcl.Range{}, "Encrypted file",
-			"%s is encrypted by ansible-vault, which labctl does not open. Write what it decrypts to another file and hand it over: ansible-vault view %s > vars.yml, then -e @vars.yml, and move %s away.", name, name, name)}
-	}
+	return ParseVars(keys, name, b, sealed)
+}
+
+// ParseVars reads variables from the text of a YAML or JSON file. Those of a sealed one, which was encrypted, are sensitive.
+func ParseVars(keys *secrets.Keys, name string, b []byte, sealed bool) (map[string]inventory.Var, hcl.Diagnostics) {
 	d, err := parseDocument(name, b)
 	if err != nil {
+		if sealed { // the parser may quote
+			err = errors.New("what was encrypted in it is neither YAML nor JSON")
+		}
 		return nil, hcl.Diagnostics{fault(hcl.Range{}, "Wrong variables", "%s: %s.", name, err)}
 	}
 	switch root := d.target(d.root); {
@@ -127,5 +132,13 @@ func readVars(name string, into *inventory.Found) (map[string]inventory.Var, hcl
 	case root.Kind != yaml.MappingNode:
 		return nil, hcl.Diagnostics{fault(d.rangeOf(root), "Wrong variables", "A file of variables is a mapping: name: value.")}
 	}
-	return d.vars(d.root), nil
+	d.keys = keys
+	vars := d.vars(d.root)
+	for k, v := range vars {
+		if sealed {
+			v.Value = v.Value.Mark(inventory.Sensitive)
+			vars[k] = v
+		}
+	}
+	return vars, nil
 }

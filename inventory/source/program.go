@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 )
 
 // Program is a command that prints hosts in JSON: as inventory programs of Ansible do, or a list of them.
@@ -37,6 +38,7 @@ func (p Program) Load(ctx context.Context, env *Env) (*inventory.Found, hcl.Diag
 		return f, hcl.Diagnostics{fault(hcl.Range{}, "Wrong inventory", "What %s prints is not JSON: %s.", p.Name(), err)}
 	}
 	d := newDocument(p.Name(), out, root)
+	d.keys = env.Keys
 	f.ByGroup = root.Kind != yaml.SequenceNode
 	switch at := slices.Index(p.Args, "--list"); {
 	case root.Kind == yaml.SequenceNode:
@@ -47,7 +49,7 @@ func (p Program) Load(ctx context.Context, env *Env) (*inventory.Found, hcl.Diag
 		return f, parseList(d, f, nil)
 	default:
 		return f, parseList(d, f, func(hosts []string) hcl.Diagnostics {
-			return eachHost(hosts, f, func(host string) (string, []byte, error) {
+			return eachHost(env.Keys, hosts, f, func(host string) (string, []byte, error) {
 				args := slices.Concat(p.Args[:at], []string{"--host", host}, p.Args[at+1:])
 				b, err := env.run(ctx, Command{Args: args, Dir: p.Dir, Env: p.Env})
 				return strings.Join(args, " "), b, err
@@ -84,8 +86,10 @@ func script(ctx context.Context, env *Env, name string, f *inventory.Found) hcl.
 	if err != nil {
 		return hcl.Diagnostics{fault(hcl.Range{}, "Wrong inventory", "What %s prints is not JSON: %s.", shown, err)}
 	}
-	return parseList(newDocument(shown, out, root), f, func(hosts []string) hcl.Diagnostics {
-		return eachHost(hosts, f, func(host string) (string, []byte, error) {
+	d := newDocument(shown, out, root)
+	d.keys = env.Keys
+	return parseList(d, f, func(hosts []string) hcl.Diagnostics {
+		return eachHost(env.Keys, hosts, f, func(host string) (string, []byte, error) {
 			b, err := env.run(ctx, Command{Args: []string{path, "--host", host}})
 			return name + " --host " + host, b, err
 		})
@@ -93,7 +97,7 @@ func script(ctx context.Context, env *Env, name string, f *inventory.Found) hcl.
 }
 
 // eachHost asks for the variables of each host, a few at a time. ask returns what messages call the command, too.
-func eachHost(hosts []string, f *inventory.Found, ask func(host string) (string, []byte, error)) hcl.Diagnostics {
+func eachHost(keys *secrets.Keys, hosts []string, f *inventory.Found, ask func(host string) (string, []byte, error)) hcl.Diagnostics {
 	var wait sync.WaitGroup
 	found := make([]inventory.FoundHost, len(hosts))
 	diags := make([]*hcl.Diagnostic, len(hosts))
@@ -112,6 +116,7 @@ func eachHost(hosts []string, f *inventory.Found, ask func(host string) (string,
 				diags[i] = fault(hcl.Range{}, "Wrong inventory", "What %s prints is not JSON: %s.", shown, err)
 				return
 			}
+			d.keys = keys
 			found[i] = inventory.FoundHost{Name: h, Layer: inventory.Layer{Vars: d.vars(d.root), Range: hcl.Range{Filename: shown}}}
 		})
 	}

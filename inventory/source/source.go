@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 )
 
 // Source is one place that knows of hosts.
@@ -35,7 +36,8 @@ type Env struct {
 	SSHHosts SSHHosts // nil: ssh_config is not read
 	Playbook string   // directory beside which Ansible's group_vars and host_vars are looked for; "" for none
 	Hosts    []string
-	Groups   []string // that blocks declare, for which there may be files beside Ansible's inventories too
+	Groups   []string      // that blocks declare, for which there may be files beside Ansible's inventories too
+	Keys     *secrets.Keys // open what is encrypted; nil: nothing is opened
 }
 
 // Command is a program to run.
@@ -138,7 +140,7 @@ func besides(sources []Source, found []*inventory.Found, env Env) ([]*inventory.
 	var out []*inventory.Found
 	var diags hcl.Diagnostics
 	for _, d := range dirs {
-		f, more := d.load(hosts, groups)
+		f, more := d.load(env.Keys, hosts, groups)
 		diags = append(diags, more...)
 		out = append(out, f)
 	}
@@ -208,6 +210,25 @@ func read(name string, into *inventory.Found) ([]byte, hcl.Diagnostics) {
 	}
 	keep(into, name, b)
 	return b, nil
+}
+
+// Encrypted is the summary of the fault that a file cannot be opened.
+const Encrypted = "Encrypted file"
+
+// reveal is read, and decrypts what is encrypted. That is not kept: what messages show of a file would show secrets.
+func reveal(keys *secrets.Keys, name string, into *inventory.Found) (b []byte, sealed bool, diags hcl.Diagnostics) {
+	b, diags = read(name, into)
+	if diags.HasErrors() {
+		return nil, false, diags
+	}
+	b, kind, err := keys.Open(name, b)
+	if kind != secrets.None {
+		delete(into.Files, name)
+	}
+	if err != nil {
+		diags = append(diags, fault(hcl.Range{}, Encrypted, "Cannot open %s: %s.", name, err))
+	}
+	return b, kind != secrets.None, diags
 }
 
 func keep(into *inventory.Found, name string, b []byte) {

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"labctl/inventory"
+	"labctl/inventory/secrets"
 )
 
 // document is a file of YAML or JSON as a tree of YAML's nodes, which know their places.
@@ -26,7 +27,8 @@ type document struct {
 	b     []byte
 	lines []int // where each begins
 	root  *yaml.Node
-	left  int // nodes that may still be visited: aliases could make a small file a large one
+	left  int           // nodes that may still be visited: aliases could make a small file a large one
+	keys  *secrets.Keys // open values of ansible-vault
 }
 
 const maxNodes = 20_000_000
@@ -266,6 +268,9 @@ func (d *document) nested(n *yaml.Node, depth int) cty.Value {
 	case yaml.MappingNode:
 		out := map[string]cty.Value{}
 		for _, e := range d.entries(n) {
+			if e.key == "__ansible_vault" && len(n.Content) == 2 { // as ansible-inventory --list has it
+				return d.opened(d.target(e.value))
+			}
 			out[e.key] = d.nested(e.value, depth+1)
 		}
 		return cty.ObjectVal(out)
@@ -276,7 +281,22 @@ func (d *document) nested(n *yaml.Node, depth int) cty.Value {
 		}
 		return cty.TupleVal(out)
 	}
+	if n.Tag == "!vault" || n.Tag == "!vault-encrypted" {
+		return d.opened(n)
+	}
 	return scalar(n)
+}
+
+// opened is a value that ansible-vault has encrypted. One that cannot be opened is a fault only where it is used, as with Ansible.
+func (d *document) opened(n *yaml.Node) cty.Value {
+	if n == nil {
+		return cty.NullVal(cty.String)
+	}
+	text, err := d.keys.Value(n.Value)
+	if err != nil {
+		return cty.StringVal("").WithMarks(cty.NewValueMarks(inventory.Unopened(err.Error()), inventory.Sensitive))
+	}
+	return cty.StringVal(text).Mark(inventory.Sensitive)
 }
 
 // vars reads a mapping of variables.
@@ -314,8 +334,6 @@ func scalar(n *yaml.Node) cty.Value {
 			return cty.NumberVal(f)
 		}
 		return cty.StringVal(n.Value)
-	case "!vault", "!vault-encrypted":
-		return cty.StringVal("").WithMarks(cty.NewValueMarks(inventory.Vault, inventory.Sensitive))
 	case "!unsafe":
 		return cty.StringVal(n.Value)
 	}
