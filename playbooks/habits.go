@@ -18,7 +18,7 @@ import (
 
 // argumentHabits are arguments of tasks elsewhere. A hint that names another argument counts only where there is one.
 var argumentHabits = map[string]struct{ instead, hint string }{
-	"state":       {"ensure", `Write ensure = "present" or ensure = "absent"; of a service running = true, or in a handler restarted = true.`},
+	"state":       {"ensure", `Write ensure = "present" or ensure = "absent"; of a file type = "directory", "file" or "link"; of a service running = true, or in a handler restarted = true.`},
 	"loop":        {"for_each", "Write for_each = [...]; the element is each.value."},
 	"with_items":  {"for_each", "Write for_each = [...]; the element is each.value."},
 	"with_dict":   {"for_each", "Write for_each = {...}; there are each.key and each.value."},

@@ -21,18 +21,18 @@ func (c *Config) Target(alias string) (*transport.Target, error) {
 }
 
 // Complete fills in what t leaves open with what the configuration says about alias, the host's own options before the
-// files; with jump, the hops before it too. What t says already stands, but for what the command line says.
-func (c *Config) Complete(t *transport.Target, alias string, options []string, jump bool) error {
-	return c.complete(t, Query{Host: alias}, options, jump, nil)
+// files; with hops, the hops before it too. What t says already stands, but for what the command line says.
+func (c *Config) Complete(t *transport.Target, alias string, options []string, hops bool) error {
+	return c.complete(t, Query{Host: alias}, options, hops, []jump{{t.User, alias, t.Port}})
 }
 
 // CompleteHop is Complete for a machine on the way to others: how those are reached on the command line is not how it is.
-func (c *Config) CompleteHop(t *transport.Target, alias string, options []string, jump bool) error {
+func (c *Config) CompleteHop(t *transport.Target, alias string, options []string, hops bool) error {
 	hop := c.with(slices.DeleteFunc(slices.Clone(c.CommandLine), func(o string) bool {
 		key, _ := splitLine(o)
 		return key == "proxyjump" || key == "proxycommand"
 	}))
-	return hop.complete(t, Query{Host: alias}, options, jump, nil)
+	return hop.complete(t, Query{Host: alias}, options, hops, []jump{{t.User, alias, t.Port}})
 }
 
 // with is the same configuration with another command line.
@@ -40,8 +40,8 @@ func (c *Config) with(options []string) *Config {
 	return &Config{CommandLine: options, Logf: c.Logf, files: c.files, store: c.store, shared: c.shared, env: c.env, algos: c.algos}
 }
 
-func (c *Config) complete(t *transport.Target, q Query, options []string, jump bool, seen []string) error {
-	q = layered(q, t, options, jump)
+func (c *Config) complete(t *transport.Target, q Query, options []string, hops bool, seen []jump) error {
+	q = layered(q, t, options, hops)
 	s, err := c.Resolve(q)
 	if err != nil {
 		return err
@@ -219,8 +219,9 @@ func (s *Settings) persist() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// way sets the hops before the target, or the program in place of them.
-func (c *Config) way(t *transport.Target, s *Settings, name string, seen []string) error {
+// way sets the hops before the target, or the program in place of them. seen are the target and those behind it, as they were
+// asked for.
+func (c *Config) way(t *transport.Target, s *Settings, name string, seen []jump) error {
 	if s.layer("proxycommand") == 0 || s.layer("proxyjump") == 0 {
 		t.Via = nil // the command line goes before the inventory
 	}
@@ -238,7 +239,6 @@ func (c *Config) way(t *transport.Target, s *Settings, name string, seen []strin
 	if t.ProxyCommand, err = transport.ExpandProxyCommand(s.proxyCommandRaw, t, name); err != nil {
 		return fmt.Errorf("resolve %s: %w", name, err)
 	}
-	seen = append(seen[:len(seen):len(seen)], name)
 	for i, spec := range s.ProxyJump {
 		j, err := parseJump(spec)
 		if err != nil || !validHop(j) {
@@ -264,11 +264,15 @@ func orElse(err, other error) error {
 
 // hop resolves a hop by its own name. The first of a chain may have hops of its own before it; for later ones the list
 // replaces theirs, as ssh -J does. The options of the command line are the host's.
-func (c *Config) hop(j jump, via *transport.Target, seen []string) (*transport.Target, error) {
-	for _, s := range seen {
-		if s == j.host {
-			return nil, fmt.Errorf("resolve %s: the jump hosts form a loop: %s", seen[0], strings.Join(append(seen, j.host), " via "))
+func (c *Config) hop(j jump, via *transport.Target, seen []jump) (*transport.Target, error) {
+	loop := slices.Contains(seen, j)
+	seen = append(seen[:len(seen):len(seen)], j)
+	if loop {
+		var names []string
+		for _, s := range seen {
+			names = append(names, s.host)
 		}
+		return nil, fmt.Errorf("resolve %s: the jump hosts form a loop: %s", names[0], strings.Join(names, " via "))
 	}
 	t := &transport.Target{Name: j.host, Address: j.host, User: j.user, Port: j.port, Via: via}
 	return t, c.with(nil).complete(t, Query{Host: j.host, User: j.user, Port: j.port}, nil, via == nil, seen)

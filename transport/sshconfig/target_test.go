@@ -74,6 +74,22 @@ Host odd
 	}
 }
 
+// A hop may have the address of the host, on another port: options are the host's, so that this is no loop, unlike the same in a file.
+func TestHopAtTheSameAddress(t *testing.T) {
+	box := func() *transport.Target { return &transport.Target{Name: "box", Address: "127.0.0.1", Port: 2323} }
+	target := box()
+	if err := mustLoad(t, "").Complete(target, "127.0.0.1", []string{"ProxyJump=alice@127.0.0.1:2322"}, true); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := way(target), "box=@127.0.0.1:2323/ 127.0.0.1=alice@127.0.0.1:2322/"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	err := mustLoad(t, "ProxyJump alice@127.0.0.1:2322\n").Complete(box(), "127.0.0.1", nil, true)
+	if err == nil || !strings.Contains(err.Error(), "loop") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // The command line goes before the inventory, that before the host's options, and those before the files.
 func TestPrecedence(t *testing.T) {
 	c := mustLoad(t, "User file\nPort 1\nConnectTimeout 1\nIdentityFile /file\nServerAliveInterval 0\nMatch user inventory\n HostKeyAlias matched\nHost 10.0.0.1\n ProxyJump gw\n")
