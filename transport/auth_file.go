@@ -32,7 +32,7 @@ func (ids *identities) load(path string) ([]identity, error) {
 // public key, of an encrypted private key, or of a file of which only the
 // .pub is here.
 func (ids *identities) loadKey(path string) (identity, error) {
-	data, err := os.ReadFile(path)
+	data, err := ids.answers.pool.readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if id, ok := findHeld(ids.held, readPublic(path+".pub")); ok {
 			return id, nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -103,7 +102,7 @@ func (p *Pool) unlock(path string) (ssh.AlgorithmSigner, error) {
 }
 
 func (p *Pool) askPassphrase(path string) (ssh.AlgorithmSigner, error) {
-	data, err := os.ReadFile(path)
+	data, err := p.readFile(path)
 	if err != nil {
 		return nil, err
 	}

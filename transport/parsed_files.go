@@ -3,6 +3,7 @@ package transport
 import (
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,4 +56,17 @@ func (p *parsedFiles[T]) forget(path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.files, path)
+}
+
+// OnlyHere reports whether path means something in this process alone: what a shell makes for <(command).
+func OnlyHere(path string) bool {
+	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/")
+}
+
+// readFile is os.ReadFile for a file that several hosts may name: what can be read but once is kept until the pool is closed.
+func (p *Pool) readFile(path string) ([]byte, error) {
+	if !OnlyHere(path) {
+		return os.ReadFile(path)
+	}
+	return p.given.load(path, func(data []byte) ([]byte, error) { return data, nil })
 }

@@ -39,6 +39,7 @@ type Pool struct {
 	opts     Options
 	known    knownStore
 	revoked  parsedFiles[*revokedKeys]
+	given    parsedFiles[[]byte] // see OnlyHere
 	keys     keyQuestions
 	secrets  secrets
 	unlocked unlocked

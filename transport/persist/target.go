@@ -23,6 +23,9 @@ func (d *Dialer) portable(t *transport.Target) *transport.Target {
 	if own.Persist < 0 || own.ProxyCommand != "" || mastered(own.ControlPath) {
 		return nil
 	}
+	if slices.ContainsFunc(slices.Concat(own.IdentityFiles, own.CertificateFiles, own.KnownHosts, []string{own.RevokedHostKeys}), transport.OnlyHere) {
+		return nil
+	}
 	own.ControlPath = "" // nobody is there
 	if t.Via != nil {
 		if own.Via = d.portable(t.Via); own.Via == nil {
