@@ -77,6 +77,9 @@ func (m *meeting) one(ctx context.Context, all []*guest, near *hostPlay, st play
 		near.report(st, NotRun, nil, nil)
 		return playbooks.Outcome{Skipped: true}
 	}
+	if fault := near.refusal(st); fault != nil {
+		return near.settle(st, nil, fault).Outcome
+	}
 	far, err := m.farEnd(all, near, st.To)
 	if err == nil {
 		var rep *wire.Reply

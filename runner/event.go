@@ -69,6 +69,7 @@ type Event struct {
 	Counts   *Counts         `json:"counts,omitempty"`
 	Cost     *Cost           `json:"cost,omitempty"`
 	Push     *Push           `json:"push,omitempty"`
+	Call     *modules.Call   `json:"-"` // of a task: for who compares, never for who shows
 
 	Interrupted bool `json:"interrupted,omitempty"`
 
@@ -125,6 +126,9 @@ type Error struct {
 	Source  string `json:"source,omitempty"` // the lines of the playbook at fault, as HCL diagnostics show them
 	Hop     string `json:"hop,omitempty"`    // unreachable: the inventory name of the hop that refused
 }
+
+// KindNotPlanned is the kind of the error of a task that Options.Approve has refused.
+const KindNotPlanned = "not_planned"
 
 // KindInterrupted is the kind of the error of a task that was under way when the run was interrupted, and has not been heard
 // of since: it may or may not be done.

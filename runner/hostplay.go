@@ -140,6 +140,10 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 			continue
 		case st.Skip || st.Unknown:
 			x.report(st, x.statusOf(st), nil, nil)
+		case x.refusal(st) != nil:
+			x.waiting = x.waiting[1:]
+			x.settle(st, nil, x.refusal(st))
+			continue
 		case x.patience(st) != nil:
 			x.waiting = x.waiting[1:]
 			x.wait(ctx, st, x.patience(st))
@@ -166,7 +170,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 // alone reports whether all that is under way must have ended before a step has its turn.
 func (x *hostPlay) alone(st playbooks.Step) bool {
 	switch {
-	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown, x.patience(st) != nil, x.user(st.Become) != x.become:
+	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown, x.patience(st) != nil, x.user(st.Become) != x.become, x.refusal(st) != nil:
 		return true
 	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
 		return true

@@ -69,7 +69,7 @@ func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
 
 // tell emits an event that is about a step.
 func (x *hostPlay) tell(st playbooks.Step, e Event) {
-	e.Play, e.Host, e.Task = x.play.Display(), x.host.Name, x.task(st)
+	e.Play, e.Host, e.Task, e.Call = x.play.Display(), x.host.Name, x.task(st), &st.Call
 	if st.Sensitive {
 		withhold(&e)
 	}

@@ -27,7 +27,8 @@ type Options struct {
 	Verbosity int
 	Sandbox   string // name of the sandbox the hosts are in
 	Opener    Opener
-	Grace     time.Duration // how long an interrupted host may take to finish what it is at; 0: 5 s
+	Approve   func(Event) error // why a task that is about to be sent must not be; nil: none is refused
+	Grace     time.Duration     // how long an interrupted host may take to finish what it is at; 0: 5 s
 }
 
 // Runner plays a site once.

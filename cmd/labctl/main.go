@@ -90,6 +90,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	var code exitError
 	var unreachable *transport.Error
 	var noAgent *transport.AgentError
+	var moved *movedError
 	switch {
 	case err == nil:
 		return exitDone
@@ -100,7 +101,7 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.Is(err, syscall.EPIPE):
 		return exitUser // whoever read has seen enough, and needs no message
-	case errors.As(err, &unreachable), errors.As(err, &noAgent):
+	case errors.As(err, &unreachable), errors.As(err, &noAgent), errors.As(err, &moved) && moved.unreachable:
 		fmt.Fprintln(a.err, "labctl:", err)
 		return exitUnreachable
 	}

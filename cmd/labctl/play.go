@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
+	"labctl/cmd/labctl/internal/planfile"
 	"labctl/cmd/labctl/internal/view"
 	"labctl/playbooks"
 	"labctl/runner"
@@ -35,6 +36,8 @@ type runFlags struct {
 	deadline *time.Duration // verify
 	against  []string       // plan
 	detailed bool           // plan
+	saving   saveFlags      // plan
+	keeping  *keeping       // plan -out, and the play of what that has saved
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -90,11 +93,13 @@ func (f *connectFlags) register(cmd *cobra.Command) {
 func (a *app) playCmd() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "play [SITE]",
+		Use:   "play [SITE|PLAN]",
 		Short: "Bring the hosts to the state that a site describes",
 		Long: `Evaluates the tasks of each play for each of its hosts and has them carried
 out, in order, all hosts at the same time. SITE is a file or a directory
-(default: the working directory).
+(default: the working directory). PLAN is a file that 'labctl plan -out' has
+written: what it says is done, and nothing else. When a host has moved since,
+or the site has changed, nothing is done anywhere.
 
 Ctrl-C interrupts the task that each host is at, waits five seconds at most,
 and says what was done where; a second one ends labctl at once. A play does not
@@ -104,11 +109,19 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 4 some host unreachable, 99 interrupted.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			path := sitePath(args)
+			if planfile.Is(path) {
+				site, err := a.openPlan(cmd, path, &f)
+				if err != nil {
+					return err
+				}
+				path = site
+			}
 			mode := runner.Play
 			if f.check {
 				mode = runner.Check
 			}
-			outcome, err := a.runSiteAs(cmd.Context(), mode, sitePath(args), &f)
+			outcome, err := a.runSiteAs(cmd.Context(), mode, path, &f)
 			if err != nil {
 				return err
 			}
@@ -130,14 +143,22 @@ func (a *app) planCmd() *cobra.Command {
 		Long: `Runs the modules on a copy of each host in memory, so that a task sees what the
 tasks before it would have done. Nothing is changed. With --against FILE, a
 snapshot written by 'labctl facts HOST -o json' stands in for the host; hosts
-without one are left out.
+without one are left out. With -out FILE the plan is saved, for 'labctl show
+FILE' and 'labctl play FILE'.
 
 Exit codes: 0 done, 1 error, 99 interrupted; with --detailed-exitcode 2 if there
 are changes.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			outcome, err := a.runSiteAs(cmd.Context(), runner.Plan, sitePath(args), &f)
+			if err := a.keep(&f); err != nil {
+				return err
+			}
+			path := sitePath(args)
+			outcome, err := a.runSiteAs(cmd.Context(), runner.Plan, path, &f)
 			if err != nil {
+				return err
+			}
+			if err := a.save(cmd, path, &f, outcome.PlanExit(false)); err != nil {
 				return err
 			}
 			return exitWith(outcome.PlanExit(f.detailed))
@@ -145,6 +166,7 @@ are changes.`,
 	}
 	f.register(cmd)
 	f.registerStart(cmd)
+	f.saving.register(cmd)
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit 2 when there are changes")
 	cmd.Flags().StringArrayVar(&f.against, "against", nil, "plan against a snapshot FILE of a host in place of the host (repeatable)")
 	return cmd
@@ -240,14 +262,18 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 		return nil, err
 	}
 	defer done()
+	options := runner.Options{
+		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, From: from, Forks: f.forks, Verbosity: f.verbose,
+		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline,
+	}
+	if err := f.keeping.begin(ctx, s, &options, &r); err != nil {
+		return nil, err
+	}
 	o := a.viewOptions()
 	o.Verbosity, o.Diff, o.JSON, o.AdHoc = f.verbose, f.diff, f.json, f.adHoc != nil
 	v, outcome := view.New(mode, o), &view.Outcome{}
 	a.prompter.Over(v.Pause)
-	r = runner.New(runner.Options{
-		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, From: from, Forks: f.forks, Verbosity: f.verbose,
-		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline,
-	}, func(e runner.Event) { outcome.Event(e); v.Event(e) })
+	r = runner.New(options, func(e runner.Event) { outcome.Event(e); f.keeping.event(e); v.Event(e) })
 	diags := r.Run(ctx)
 	shown := v.Close()
 	if err := a.diagnose(s.Site, diags); err != nil {

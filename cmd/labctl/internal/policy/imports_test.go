@@ -91,6 +91,8 @@ var layers = []layer{
 	{path: internal + "/view", may: []string{internal + "/view", "labctl/runner", "labctl/playbooks", "labctl/inventory", "labctl/modules", "labctl/agent", "labctl/transport"},
 		third: append([]string{"github.com/rogpeppe/go-internal", xterm, "golang.org/x/text", "github.com/mitchellh/go-wordwrap"}, language...),
 		why:   "a view is a fold over events"},
+	{path: internal + "/planfile", may: []string{internal + "/planfile", "labctl/runner", "labctl/playbooks", "labctl/inventory", "labctl/modules", "labctl/agent", "labctl/transport"},
+		why: "a plan that is kept is a list of events"},
 	{path: internal + "/policy", why: "it is tests only"},
 	{path: internal + "/bench", may: []string{internal + "/bench", internal + "/sandbox"}, third: []string{netlink, netns, xsys, xcrypto},
 		why: "what is measured is measured from outside"},

@@ -55,6 +55,9 @@ func jsonNames(t reflect.Type, seen map[reflect.Type]bool) []string {
 	var out []string
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" { // it is in no output
+			continue
+		}
 		out = append(out, name)
 		out = append(out, jsonNames(f.Type, seen)...)
 	}

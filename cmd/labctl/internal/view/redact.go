@@ -13,8 +13,10 @@ import (
 // hidden stands in for a sensitive value.
 const hidden = "(sensitive)"
 
-// redact returns e with every sensitive value masked: changes marked so, and whatever the module's schema calls sensitive in
+// Redact returns e with every sensitive value masked: changes marked so, and whatever the module's schema calls sensitive in
 // values and in the state. What is unset stays unset, so that the kind of change can still be seen.
+func Redact(e runner.Event) runner.Event { return redact(e) }
+
 func redact(e runner.Event) runner.Event {
 	if e.Diff == nil && e.Result == nil {
 		return e

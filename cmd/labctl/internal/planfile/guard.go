@@ -1,0 +1,80 @@
+package planfile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"labctl/runner"
+)
+
+// Guard lets a play do what stands in a plan, and nothing else.
+type Guard struct {
+	key   Key
+	mu    sync.Mutex
+	hosts map[string]*allowance
+}
+
+// allowance is what a host may be asked for.
+type allowance struct {
+	calls  map[place][]string // digests
+	open   map[string]bool    // tasks, by where they stand, of which a part is known after apply only
+	failed bool               // a task has failed: what sees to that could not be foreseen
+}
+
+// NewGuard returns the guard of the plan that the events tell.
+func NewGuard(k Key, events []Event) *Guard {
+	g := &Guard{key: k, hosts: map[string]*allowance{}}
+	for host, list := range done(events) {
+		a := &allowance{calls: map[place][]string{}, open: map[string]bool{}}
+		g.hosts[host] = a
+		for _, e := range list {
+			if e.Task == nil {
+				continue
+			}
+			p := placeOf(e.Event)
+			a.calls[p] = append(a.calls[p], e.Call)
+			if e.Status == runner.UnknownYet {
+				a.open[written(e.Task)] = true
+			}
+		}
+	}
+	return g
+}
+
+func placeOf(e runner.Event) place {
+	return place{play: e.Play, address: e.Task.Address, handler: e.Task.Handler}
+}
+
+func written(t *runner.Task) string { return fmt.Sprintf("%s:%d", t.File, t.Line) }
+
+// Event sees what comes of the tasks.
+func (g *Guard) Event(e runner.Event) {
+	if e.Kind != runner.TaskDone || e.Status != runner.Failed {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a := g.hosts[e.Host]; a != nil {
+		a.failed = true
+	}
+}
+
+// Approve says why a task may not be carried out, or nil.
+func (g *Guard) Approve(e runner.Event) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.hosts[e.Host]
+	if a == nil {
+		return errors.New("the plan says nothing of this host")
+	}
+	calls, there := a.calls[placeOf(e)]
+	switch {
+	case a.open[written(e.Task)], a.failed && !there, slices.Contains(calls, g.key.Digest(e.Call)):
+		return nil
+	case !there:
+		return errors.New("it is not in the plan: nothing was done")
+	}
+	return errors.New("what it is called with is not what was planned: nothing was done")
+}

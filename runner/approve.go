@@ -1,0 +1,15 @@
+package runner
+
+import "labctl/playbooks"
+
+// refusal is why a step may not be sent, or nil.
+func (x *hostPlay) refusal(st playbooks.Step) *Error {
+	if x.r.o.Approve == nil || st.Task == nil || st.Skip || st.Unknown || st.Faults != nil || st.Meeting {
+		return nil
+	}
+	err := x.r.o.Approve(Event{Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Call: &st.Call})
+	if err == nil {
+		return nil
+	}
+	return &Error{Kind: KindNotPlanned, Message: err.Error()}
+}
