@@ -83,7 +83,6 @@ type compiler struct {
 	play    *Play
 	scope   staticScope
 	handler string
-	names   []string // of handlers
 
 	inherited inherited // from the blocks around
 	diverts   bool      // one of them has a rescue or always part
@@ -106,9 +105,6 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 		p.dynamic = p.dynamic || d.late
 	}
 	c.refs(p.become.expressions()...)
-	for _, h := range p.handlers {
-		c.names = append(c.names, h.Name)
-	}
 	c.list(&p.program, blocks)
 	s.compileHandlers(p, p.handlers, c)
 }
@@ -149,7 +145,9 @@ func (s *Site) compileHandlers(p *Play, handlers []*Handler, c *compiler) {
 	}
 	for _, h := range handlers {
 		for _, a := range sortedAttributes(h.block.Body.Attributes) {
-			s.diags.add(fault(a.NameRange, "Unsupported argument", "A handler holds tasks, and no arguments of its own."))
+			if a.Name != "listen" {
+				s.diags.add(fault(a.NameRange, "Unsupported argument", "A handler holds tasks, and no argument of its own but listen."))
+			}
 		}
 		c.handler = h.Name
 		c.list(&h.program, h.block.Body.Blocks)
@@ -288,20 +286,50 @@ func (c *compiler) metaArgument(t *Task, body *hclsyntax.Body, name string) *hcl
 	return body.Attributes[name]
 }
 
-// notified reads the names of handlers.
-func (c *compiler) notified(a *hclsyntax.Attribute) []string {
-	var out []string
+// notified reads the names of handlers, and what handlers listen to. It returns the handlers' own names.
+func (c *compiler) notified(a *hclsyntax.Attribute) (out []string) {
 	for _, n := range c.site.constStrings(a) {
-		switch {
-		case !slices.Contains(c.names, n):
-			c.fault(a.Expr.Range(), "Unknown handler", "No handler %q is declared.%s", n, inventory.DidYouMean(n, c.names))
-		case c.handler != "" && slices.Index(c.names, n) <= slices.Index(c.names, c.handler):
-			c.fault(a.Expr.Range(), "Handler out of order", "Handlers run in the order of their declaration: %q has had its turn before %q runs.", n, c.handler)
-		default:
-			out = append(out, n)
+		found := c.listeners(n)
+		if len(found) == 0 {
+			c.fault(a.Expr.Range(), "Unknown handler", "No handler %q is declared.%s", n, inventory.DidYouMean(n, c.notifiable()))
+		}
+		for _, h := range found {
+			if c.handler != "" && !c.comesLater(h) {
+				c.fault(a.Expr.Range(), "Handler out of order", "Handlers run in the order of their declaration: %q has had its turn before %q runs.", h, c.handler)
+			} else if !slices.Contains(out, h) {
+				out = append(out, h)
+			}
 		}
 	}
 	return out
+}
+
+// listeners are the handlers that a name of notify stands for.
+func (c *compiler) listeners(name string) (out []string) {
+	for _, h := range c.play.handlers {
+		if h.Name == name || slices.Contains(h.Listen, name) {
+			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
+// notifiable are the names that notify may have.
+func (c *compiler) notifiable() (out []string) {
+	for _, h := range c.play.handlers {
+		out = append(out, h.Name)
+		out = append(out, h.Listen...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// comesLater reports whether a handler has its turn after the one whose tasks are being compiled.
+func (c *compiler) comesLater(handler string) bool {
+	at := func(name string) int {
+		return slices.IndexFunc(c.play.handlers, func(h *Handler) bool { return h.Name == name })
+	}
+	return at(handler) > at(c.handler)
 }
 
 // either is the first of two that is there.

@@ -28,7 +28,7 @@ var argumentHabits = map[string]struct{ instead, hint string }{
 	"nexthop":     {"via", "Write via = \"...\"."},
 	"gw":          {"via", "Write via = \"...\"."},
 	"msg":         {"", "debug \"...\" {} is what shows a text; -v shows what each task returned."},
-	"listen":      {"", "A task names the handlers it tells: notify = [\"...\"]."},
+	"listen":      {"", "That is of handlers: a task names those that it tells, or what they listen to: notify = [\"...\"]."},
 	"sudo":        {"become", "Write become = true."},
 	"delegate_to": {"", "A task runs on the hosts of its play; write a play for the other host."},
 	"environment": {"", "Only command takes an environment."},

@@ -44,8 +44,9 @@ type Play struct {
 
 // Handler is a list of tasks that run, once and after all others, when a task that changed something notifies it.
 type Handler struct {
-	Name  string
-	Range hcl.Range
+	Name   string
+	Listen []string // other names by which tasks notify it, maybe several handlers by one
+	Range  hcl.Range
 
 	program
 	block *hclsyntax.Block
@@ -89,6 +90,9 @@ func (s *Site) handlerBlocks(blocks []*hclsyntax.Block) []*Handler {
 			continue
 		}
 		h.Name = b.Labels[0]
+		if a := b.Body.Attributes["listen"]; a != nil {
+			h.Listen = s.constStrings(a)
+		}
 		if i := slices.IndexFunc(out, func(o *Handler) bool { return o.Name == h.Name }); i >= 0 {
 			s.diags.add(fault(h.Range, "Duplicate handler", "A handler %q was declared already at %s.", h.Name, out[i].Range))
 			continue
@@ -117,7 +121,7 @@ func (s *Site) play(b *hcl.Block) *Play {
 	p.handlers = s.handlerBlocks(handlers)
 	for _, h := range s.handlers {
 		if !slices.ContainsFunc(p.handlers, func(own *Handler) bool { return own.Name == h.Name }) {
-			p.handlers = append(p.handlers, &Handler{Name: h.Name, Range: h.Range, block: h.block})
+			p.handlers = append(p.handlers, &Handler{Name: h.Name, Listen: h.Listen, Range: h.Range, block: h.block})
 		}
 	}
 	s.compilePlay(p, tasks)
