@@ -63,8 +63,10 @@ func (r *HostRun) handle(f *frame) (blocked bool) {
 	h := r.play.handlers[f.pc]
 	switch {
 	case r.notified[h.Name]:
-		r.change(func() { r.notified[h.Name] = true })
+		before := r.turns[h.Name]
+		r.change(func() { r.notified[h.Name], r.turns[h.Name] = true, before })
 		delete(r.notified, h.Name)
+		r.turns[h.Name] = r.id
 		r.at = f.enter(&h.program)
 	case len(r.mayNotify(h.Name)) > 0:
 		r.need = Need{Steps: r.mayNotify(h.Name)}

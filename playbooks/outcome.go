@@ -51,7 +51,9 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	o = j.Outcome
 	if o.Changes() {
 		for _, n := range s.Notify {
-			r.notified[n] = true
+			if id > r.turns[n] { // else the handler has its turn behind the step already
+				r.notified[n] = true
+			}
 		}
 	}
 	delete(r.open, id)

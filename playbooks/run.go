@@ -90,6 +90,7 @@ type HostRun struct {
 	open     map[int]*Step // steps without an outcome
 	register map[string]*registration
 	notified map[string]bool
+	turns    map[string]int // of handlers: the step last handed out before
 	failed   bool
 	diags    hcl.Diagnostics // of variables
 	need     Need
@@ -107,7 +108,7 @@ type registration struct {
 func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r := &HostRun{
 		play: p, host: h, env: env, results: map[string]cty.Value{}, open: map[int]*Step{},
-		register: map[string]*registration{}, notified: map[string]bool{}, attempts: map[int]int{}, at: &frame{prog: &p.program},
+		register: map[string]*registration{}, notified: map[string]bool{}, turns: map[string]int{}, attempts: map[int]int{}, at: &frame{prog: &p.program},
 	}
 	shared := p.scope()
 	r.ctx = shared.NewChild()

@@ -268,6 +268,22 @@ play "q" {
 	}
 }
 
+// A handler that has its turn ahead of the outcome of a task that notifies it has heard of that.
+func TestHandlersHaveOneTurn(t *testing.T) {
+	b := newBed(t)
+	b.run(bg, `host "a" {}
+play "p" {
+  hosts = "a"
+  act "one" { notify = "h" }
+  act "patient" { until = true }
+  act "two" { notify = "h" }
+  flush_handlers {}
+  act "three" {}
+  handler "h" { act "handled" {} }
+}`, Options{Mode: Play})
+	equal(t, "done", b.done, "a/: one", "a/: patient", "a/: two", "a/: handled", "a/: three")
+}
+
 // When probes alone are run, one that cannot be evaluated is no end, wherever it stands.
 func TestVerifyInABlock(t *testing.T) {
 	b := newBed(t)
