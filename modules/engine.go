@@ -277,7 +277,7 @@ func (m *module) Diff(ctx context.Context, h host.Host, c Call) (Result, error) 
 	if err != nil {
 		return Result{}, err
 	}
-	return m.warned(want, c, m.result(m.compare(have, want, c.Absent), have)), nil
+	return m.warned(want, c, m.result(m.first(have, want, c), have)), nil
 }
 
 func (m *module) warned(want any, c Call, r Result) Result {
@@ -299,7 +299,7 @@ func (m *module) Apply(ctx context.Context, h host.Host, c Call) (Result, error)
 	if err != nil {
 		return Result{}, err
 	}
-	d := m.compare(have, want, c.Absent)
+	d := m.first(have, want, c)
 	if d.Action == None {
 		return m.warned(want, c, m.result(d, have)), nil
 	}
@@ -351,6 +351,15 @@ func (m *module) compare(have, want any, absent bool) Diff {
 	d := compare(m.block(), have, want)
 	if d.Action == Update && m.fixed != nil {
 		return d.replacing(m.fixed(have, want))
+	}
+	return d
+}
+
+// first is what a call begins with: the difference, or the replacement that is asked for.
+func (m *module) first(have, want any, c Call) Diff {
+	d := m.compare(have, want, c.Absent)
+	if c.Replace && !c.Absent && have != nil {
+		d.Action = Replace
 	}
 	return d
 }

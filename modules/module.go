@@ -64,6 +64,8 @@ type Call struct {
 	Module string          `json:"module"`
 	Params json.RawMessage `json:"params"`
 	Absent bool            `json:"absent,omitempty"` // ensure = "absent"
+	// Replace has an object that is there removed and made again, even if it is as wanted.
+	Replace bool `json:"replace,omitempty"`
 }
 
 // Result is what a call did or would do.

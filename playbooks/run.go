@@ -19,6 +19,8 @@ type Env struct {
 	Tags     []string // only tasks with one of these, and those tagged "always"
 	SkipTags []string // no tasks with one of these
 	From     *Task    // no task before it, whatever its tags; nil: all
+	Targets  *Targets // only these, and what they need; nil: all
+	Replace  *Targets // objects that are removed and made again
 	Deadline string   // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
@@ -290,6 +292,9 @@ func (r *HostRun) unqueue() Step {
 // selected applies the start and the tags of the command line, as Ansible does: with its special tags always, never, all, tagged and
 // untagged.
 func (e Env) selected(t *Task) bool {
+	if !e.Targets.mayHave(t) {
+		return false
+	}
 	if t.Handler != "" {
 		return true
 	}

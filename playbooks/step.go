@@ -42,6 +42,13 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	if unknown && !diags.HasErrors() && r.waits(t) {
 		return nil, true, nil
 	}
+	if !diags.HasErrors() {
+		steps = r.targeted(t, steps)
+	}
+	if len(steps) == 0 && r.env.Targets != nil && !diags.HasErrors() {
+		r.skipped(t)
+		return nil, false, nil
+	}
 	if unknown && !r.env.Plan && !r.env.Verify && !diags.HasErrors() {
 		diags = append(diags, fault(t.Range, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, unknowns(steps)))
 	}

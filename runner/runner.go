@@ -21,9 +21,11 @@ type Options struct {
 	Limit     string   // pattern; "" is no limit
 	Tags      []string // only tasks with one of these; empty: all
 	SkipTags  []string
-	From      *playbooks.Task // no task before it; nil: all
-	Forks     int             // hosts at the same time; 0: all
-	Deadline  *time.Duration  // how long probes that do not say so themselves try; nil: their default
+	From      *playbooks.Task    // no task before it; nil: all
+	Targets   *playbooks.Targets // only these tasks; nil: all
+	Replace   *playbooks.Targets // objects to remove and make again
+	Forks     int                // hosts at the same time; 0: all
+	Deadline  *time.Duration     // how long probes that do not say so themselves try; nil: their default
 	Verbosity int
 	Sandbox   string // name of the sandbox the hosts are in
 	Opener    Opener
@@ -176,7 +178,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace}
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}

@@ -3,7 +3,6 @@ package runner
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -18,10 +17,7 @@ func (x *hostPlay) task(st playbooks.Step) *Task {
 		Name: st.Name, Heading: x.play.Heading(st.Task), Module: st.Task.Module.Name(), Label: st.Label(), Key: st.Key, Absent: st.Call.Absent,
 		Become: st.Become.User, Method: st.Become.Method, Handler: st.Task.Handler != "", File: st.Range.Filename, Line: st.Range.Start.Line, Sensitive: st.Sensitive,
 	}
-	t.Address = t.Module + "." + t.Label
-	if t.Key != "" {
-		t.Address = fmt.Sprintf("%s[%q]", t.Address, t.Key)
-	}
+	t.Address = st.Address()
 	return t
 }
 

@@ -29,6 +29,8 @@ type runFlags struct {
 	tags     []string
 	skipTags []string
 	startAt  string
+	target   []string
+	replace  []string
 	forks    int
 	diff     bool
 	json     bool
@@ -55,6 +57,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 }
 
 func (f *runFlags) registerStart(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.target, "target", nil, "only this task: TYPE.LABEL, HOST:TYPE.LABEL, PLAY/TYPE.LABEL, or its name; and those whose results it needs (repeatable)")
+	cmd.Flags().StringArrayVar(&f.replace, "replace", nil, "remove and make again the object of this task, an address as of --target (repeatable)")
 	cmd.Flags().StringVar(&f.startAt, "start-at-task", "", "leave out the tasks before the one of this name (a pattern: \"install *\")")
 }
 
@@ -237,6 +241,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 		}
 	}
 	var from *playbooks.Task
+	var targets, replace *playbooks.Targets
 	s, err := a.loadValid(path, &f.siteFlags, f.limit, func(s *playbooks.Site) hcl.Diagnostics {
 		tags, skip := f.tags, f.skipTags
 		if f.lenient {
@@ -247,6 +252,9 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 			var more hcl.Diagnostics
 			from, more = s.StartAt(f.startAt, playbooks.Env{Tags: f.tags, SkipTags: f.skipTags})
 			diags = append(diags, more...)
+		}
+		if !diags.HasErrors() {
+			diags = append(diags, f.address(s, mode, &targets, &replace)...)
 		}
 		if mode == runner.Verify && !diags.HasErrors() {
 			diags = append(diags, s.CheckVerify()...)
@@ -264,7 +272,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	defer done()
 	options := runner.Options{
 		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, From: from, Forks: f.forks, Verbosity: f.verbose,
-		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline,
+		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline, Targets: targets, Replace: replace,
 	}
 	if err := f.keeping.begin(ctx, s, &options, &r); err != nil {
 		return nil, err
