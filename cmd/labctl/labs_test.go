@@ -56,6 +56,14 @@ func TestLabs(t *testing.T) {
 	}
 }
 
+// The page for those who come from Ansible says of two playbooks that they are one: they are played here.
+func TestComparedWithAnsible(t *testing.T) {
+	t.Parallel()
+	if canSandbox(t) {
+		labScript(t, abs(t, "../../docs/ansible"))
+	}
+}
+
 // mayBootGuests reports whether hosts of a site may get a kernel of their own, which keeps all processors busy.
 func mayBootGuests(t *testing.T, site string) bool {
 	b, err := os.ReadFile(site)
