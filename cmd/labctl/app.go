@@ -20,6 +20,7 @@ type app struct {
 	out, err io.Writer
 	prompter *prompt.Prompter // set by run
 	secrets  *secrets.Keys    // see keys
+	shown    *viewFlags       // of the run, once there is one
 	environ  []string         // as it was at the start; nil: as it is
 	ctx      context.Context  // the same: of the invocation, with which programs end that know of hosts
 }

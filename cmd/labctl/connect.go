@@ -19,6 +19,9 @@ func (a *app) viewOptions() view.Options {
 	errs, _ := a.err.(*os.File)
 	o := view.Detect(out, errs, os.Getenv)
 	o.Out, o.Err, o.Version = a.out, a.err, version()
+	if a.shown != nil {
+		a.shown.apply(&o)
+	}
 	return o
 }
 

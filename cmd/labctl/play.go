@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,8 +33,7 @@ type runFlags struct {
 	target   []string
 	replace  []string
 	forks    int
-	diff     bool
-	json     bool
+	viewFlags
 	check    bool           // play
 	deadline *time.Duration // verify
 	against  []string       // plan
@@ -52,8 +52,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
 	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
 	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
-	fs.BoolVarP(&f.diff, "diff", "D", false, "show what changes, attribute by attribute and line by line")
-	fs.BoolVar(&f.json, "json", false, "print events as JSON, one a line")
+	f.viewFlags.register(fs)
 }
 
 func (f *runFlags) registerStart(cmd *cobra.Command) {
@@ -235,6 +234,11 @@ func (a *app) runSiteAs(ctx context.Context, mode runner.Mode, path string, f *r
 
 // runSite loads and validates a site and runs it.
 func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *runFlags) (*view.Outcome, error) {
+	a.shown = &f.viewFlags
+	report, err := f.report()
+	if err != nil {
+		return nil, err
+	}
 	if len(f.against) == 0 {
 		if err := f.findKept(a.logf(f.verbose)); err != nil {
 			return nil, err
@@ -278,12 +282,12 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 		return nil, err
 	}
 	o := a.viewOptions()
-	o.Verbosity, o.Diff, o.JSON, o.AdHoc = f.verbose, f.diff, f.json, f.adHoc != nil
+	o.Verbosity, o.AdHoc = f.verbose, f.adHoc != nil
 	v, outcome := view.New(mode, o), &view.Outcome{}
 	a.prompter.Over(v.Pause)
-	r = runner.New(options, func(e runner.Event) { outcome.Event(e); f.keeping.event(e); v.Event(e) })
+	r = runner.New(options, func(e runner.Event) { outcome.Event(e); f.keeping.event(e); report.event(e); v.Event(e) })
 	diags := r.Run(ctx)
-	shown := v.Close()
+	shown := cmp.Or(v.Close(), report.close())
 	if err := a.diagnose(s.Site, diags); err != nil {
 		return nil, err
 	}

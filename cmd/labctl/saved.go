@@ -92,7 +92,7 @@ func (s *site) sources() map[string][]byte {
 
 // ofTheRun are the options that do not say what is done, but how it is shown, and who asks for secrets: they are no part of a
 // saved plan, and can be given with it.
-var ofTheRun = []string{"out", "valid-for", "against", "detailed-exitcode", "check", "json", "diff", "verbose", "forks", "batch", "no-persist",
+var ofTheRun = []string{"out", "valid-for", "against", "detailed-exitcode", "check", "verbose", "forks", "batch", "no-persist",
 	"ask-become-pass", "become-password-file", "identity", "vault-id", "vault-password-file", "ask-vault-pass"}
 
 // chosen are the options of a command line that are part of a plan.
@@ -106,7 +106,7 @@ func chosen(fs *pflag.FlagSet) map[string][]string {
 			out[f.Name] = []string{v.String()}
 		}
 	})
-	for _, name := range ofTheRun[:4] {
+	for _, name := range append(ofTheRun[:4:4], ofTheView...) {
 		delete(out, name)
 	}
 	return out
@@ -134,7 +134,7 @@ func (a *app) openPlan(cmd *cobra.Command, path string, f *runFlags) (string, er
 // unfit is an option of a command line that a saved plan has its own of, or "".
 func unfit(fs *pflag.FlagSet) (name string) {
 	fs.Visit(func(f *pflag.Flag) {
-		if !slices.Contains(ofTheRun, f.Name) {
+		if !slices.Contains(ofTheRun, f.Name) && !slices.Contains(ofTheView, f.Name) {
 			name = f.Name
 		}
 	})
@@ -148,7 +148,7 @@ func restore(cmd *cobra.Command, options map[string][]string) error {
 		if f == nil {
 			return fmt.Errorf("the plan was made with --%s, which play does not have", name)
 		}
-		if f.Changed || slices.Contains([]string{"json", "diff", "verbose"}, name) {
+		if f.Changed || slices.Contains([]string{"verbose"}, name) {
 			continue
 		}
 		if v, ok := f.Value.(pflag.SliceValue); ok {

@@ -12,10 +12,11 @@ type common struct {
 	p      *printer
 	warned map[string]bool
 	pushed map[string]int // quarters that were told of
+	clock  *clock
 }
 
 func newCommon(o Options, p *printer) *common {
-	return &common{o: o, p: p, warned: map[string]bool{}, pushed: map[string]int{}}
+	return &common{o: o, p: p, warned: map[string]bool{}, pushed: map[string]int{}, clock: newClock()}
 }
 
 // event handles the kinds that look the same in every view and ignores the others.

@@ -9,25 +9,39 @@ import (
 )
 
 // Detect fills Options from the two streams and the environment, which getenv reads (os.Getenv). Out is a terminal only if
-// it can move its cursor: TERM=dumb is none. Colour follows Ansible: FORCE_COLOR or ANSIBLE_FORCE_COLOR win over NO_COLOR
-// (no-color.org) and ANSIBLE_NOCOLOR, which win over what the terminal can do. COLUMNS wins over the terminal's width.
+// it can move its cursor: TERM=dumb is none, nor is the pseudo-terminal of a CI system, which says so by CI. LABCTL_LIVE says
+// otherwise, 0 for no terminal, 1 for one in spite of CI. Colour follows Ansible: FORCE_COLOR, CLICOLOR_FORCE or
+// ANSIBLE_FORCE_COLOR win over NO_COLOR (no-color.org), CLICOLOR=0 (bixense.com/clicolors) and ANSIBLE_NOCOLOR, which win over
+// what the terminal can do. COLUMNS wins over the terminal's width.
 func Detect(out, err *os.File, getenv func(string) string) Options {
 	kind := getenv("TERM")
 	tty := isTerminal(out) && kind != "dumb" && kind != ""
 	return Options{
 		Out: out, Err: err,
-		TTY:   tty,
+		TTY:   tty && wantLive(getenv),
 		Width: columns(out, getenv("COLUMNS")),
 		Color: wantColor(tty, getenv),
+
+		GitHub:    getenv("GITHUB_ACTIONS") == "true",
+		Workspace: getenv("GITHUB_WORKSPACE"),
 	}
 }
 
+func wantLive(getenv func(string) string) bool {
+	if live := getenv("LABCTL_LIVE"); live != "" {
+		return truthy(live)
+	}
+	return !isSet(getenv("CI"))
+}
+
+// isSet reads a variable that stands for true unless it says otherwise.
+func isSet(s string) bool { return s != "" && s != "0" && !strings.EqualFold(s, "false") }
+
 func wantColor(tty bool, getenv func(string) string) bool {
-	force := getenv("FORCE_COLOR")
 	switch {
-	case force != "" && force != "0" && !strings.EqualFold(force, "false"), truthy(getenv("ANSIBLE_FORCE_COLOR")):
+	case isSet(getenv("FORCE_COLOR")), isSet(getenv("CLICOLOR_FORCE")), truthy(getenv("ANSIBLE_FORCE_COLOR")):
 		return true
-	case getenv("NO_COLOR") != "", truthy(getenv("ANSIBLE_NOCOLOR")):
+	case getenv("NO_COLOR") != "", getenv("CLICOLOR") == "0", truthy(getenv("ANSIBLE_NOCOLOR")):
 		return false
 	}
 	return tty

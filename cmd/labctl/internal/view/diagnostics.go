@@ -15,6 +15,12 @@ func Diagnostics(o Options, files map[string]*hcl.File, diags hcl.Diagnostics) e
 		if err := w.WriteDiagnostic(d); err != nil {
 			return fmt.Errorf("print diagnostic: %w", err)
 		}
+		if !o.GitHub {
+			continue
+		}
+		if _, err := fmt.Fprintln(o.Err, annotate(o, d)); err != nil {
+			return fmt.Errorf("print diagnostic: %w", err)
+		}
 	}
 	return nil
 }

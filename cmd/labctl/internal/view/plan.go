@@ -45,6 +45,7 @@ func newPlan(o Options, p *printer) *planView {
 }
 
 func (v *planView) event(e runner.Event) {
+	v.clock.event(e)
 	switch e.Kind {
 	case runner.PlayStarted:
 		v.finish()

@@ -39,6 +39,7 @@ func newPlay(o Options, p *printer) *playView {
 
 func (v *playView) event(e runner.Event) {
 	v.timeline.tick(e.Time)
+	v.clock.event(e)
 	switch e.Kind {
 	case runner.PlayStarted:
 		v.playStarted(e)

@@ -32,13 +32,14 @@ type chunk struct {
 // printer collects the text that folds produce, in order, until the owner of the terminal takes it.
 type printer struct {
 	color   bool
+	defuse  bool // see defused
 	width   int
 	pending []chunk
 	size    int // bytes pending
 }
 
 func newPrinter(o Options) *printer {
-	p := &printer{color: o.Color, width: o.Width}
+	p := &printer{color: o.Color, width: o.Width, defuse: o.GitHub}
 	if p.width <= 0 {
 		p.width = 80
 	}
@@ -53,6 +54,16 @@ func (p *printer) take() []chunk {
 }
 
 func (p *printer) add(toErr bool, text string) {
+	if p.defuse {
+		text = defused(text)
+	}
+	p.put(toErr, text)
+}
+
+// command prints a line for the program that reads the output.
+func (p *printer) command(text string) { p.put(false, text+"\n") }
+
+func (p *printer) put(toErr bool, text string) {
 	p.pending = append(p.pending, chunk{toErr, text})
 	p.size += len(text)
 }

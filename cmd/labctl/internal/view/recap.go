@@ -110,12 +110,22 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// cost prints what the host's session cost, and what the connection to its jump host did, which all behind it share.
+// cost prints how long the host was at work, what its session cost, and what the connection to its jump host did, which all
+// behind it share.
 func (c *common) cost(e runner.Event) {
+	var parts []string
+	if spent := c.clock.total[e.Host]; spent > 0 {
+		parts = append(parts, "time "+round(spent).String())
+	}
+	if e.Cost != nil {
+		parts = append(parts, costText(*e.Cost))
+	}
+	if len(parts) > 0 {
+		c.p.line("    " + strings.Join(parts, ", "))
+	}
 	if e.Cost == nil {
 		return
 	}
-	c.p.line("    " + costText(*e.Cost))
 	for via := e.Cost.Via; via != nil; via = via.Via {
 		c.p.line("    shared jump connection: " + costText(*via))
 	}

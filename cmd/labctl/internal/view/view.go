@@ -30,6 +30,9 @@ type Options struct {
 	Diff      bool   // --diff
 	JSON      bool   // --json
 	AdHoc     bool   // a run of one task, whose output is what is wanted
+	Profile   bool   // --profile
+	GitHub    bool   // in a job of GitHub Actions
+	Workspace string // where GitHub has checked the repository out, or ""
 	Version   string // of labctl, shown with -v
 }
 
@@ -61,11 +64,19 @@ func New(mode runner.Mode, o Options) View {
 	return newTerminal(o, p, newFold(mode, o, p))
 }
 
-func newFold(mode runner.Mode, o Options, p *printer) fold {
+func newFold(mode runner.Mode, o Options, p *printer) (f fold) {
 	if mode == runner.Plan {
-		return newPlan(o, p)
+		f = newPlan(o, p)
+	} else {
+		f = newPlay(o, p)
 	}
-	return newPlay(o, p)
+	if o.Profile {
+		f = newProfile(p, f)
+	}
+	if o.GitHub {
+		f = newGitHub(o, p, f)
+	}
+	return f
 }
 
 // jsonView writes one event per line, as it is. The first one, run_started, carries the version of the vocabulary.
