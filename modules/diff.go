@@ -35,6 +35,8 @@ type Change struct {
 	Replace   bool   `json:"replace,omitempty"` // cannot be changed in place
 	Unknown   bool   `json:"unknown,omitempty"` // planning: Before is known after apply only, and nil
 	Text      bool   `json:"text,omitempty"`    // long text: show as a unified diff
+
+	UnknownAfter bool `json:"unknown_after,omitempty"` // planning: After is known after apply only, and nil
 }
 
 // Diff is the difference between what is there and what is wanted.

@@ -7,12 +7,13 @@ import (
 // frame is a place in a program. It is never changed: who moves on has another one, so that a place can be gone back to when
 // what was handed out ahead comes to nothing.
 type frame struct {
-	prog   *program
-	pc     int
-	sweep  bool     // pc counts handlers: those that were notified have their turn
-	raised []*block // the failures that their always parts have put off
-	failed bool     // a failure that nothing has seen to ends the run behind this
-	up     *frame   // the place of what has led here: the sweep of a handler, the flush of a sweep
+	prog    *program
+	pc      int
+	sweep   bool     // pc counts handlers: those that were notified have their turn
+	raised  []*block // the failures that their always parts have put off
+	perhaps bool     // of a plan: only a play knows whether it comes to this
+	failed  bool     // a failure that nothing has seen to ends the run behind this
+	up      *frame   // the place of what has led here: the sweep of a handler, the flush of a sweep
 }
 
 func (f *frame) moved(pc int) *frame {
@@ -22,7 +23,9 @@ func (f *frame) moved(pc int) *frame {
 }
 
 // enter goes into a program from f.
-func (f *frame) enter(p *program) *frame { return &frame{prog: p, up: f, failed: f.failed} }
+func (f *frame) enter(p *program) *frame {
+	return &frame{prog: p, up: f, failed: f.failed, perhaps: f.perhaps}
+}
 
 // item returns what has its turn. nil: the state says whether there may be more.
 func (r *HostRun) item() (*item, State) {
@@ -67,10 +70,16 @@ func (r *HostRun) handle(f *frame) (blocked bool) {
 		r.change(func() { r.notified[h.Name], r.turns[h.Name] = true, before })
 		delete(r.notified, h.Name)
 		r.turns[h.Name] = r.id
+		delete(r.perhaps, h.Name)
 		r.at = f.enter(&h.program)
 	case len(r.mayNotify(h.Name)) > 0:
 		r.need = Need{Steps: r.mayNotify(h.Name)}
 		return true
+	case r.perhaps[h.Name]:
+		r.change(func() { r.perhaps[h.Name] = true })
+		delete(r.perhaps, h.Name)
+		r.at = f.enter(&h.program)
+		r.at.perhaps = true
 	default:
 		r.at = f.moved(f.pc + 1)
 	}

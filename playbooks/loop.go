@@ -22,7 +22,7 @@ func (r *HostRun) instances(t *Task) ([]instance, *evaluation) {
 	if !ok {
 		return nil, e
 	}
-	if !v.IsKnown() {
+	if !v.IsKnown() || !keysKnown(v) {
 		e.unknown = append(e.unknown, "for_each")
 		return nil, e
 	}
@@ -71,6 +71,21 @@ func listOfNames(v cty.Value) bool {
 	for it := v.ElementIterator(); it.Next(); {
 		_, e := it.Element()
 		if e.Type() != cty.String || !e.IsKnown() || e.IsNull() {
+			return false
+		}
+	}
+	return true
+}
+
+// keysKnown reports whether it is known what the elements will be called: those of a set, and the strings of a list, by themselves.
+func keysKnown(v cty.Value) bool {
+	t := v.Type()
+	if v.IsNull() || !t.IsSetType() && !t.IsListType() && !t.IsTupleType() {
+		return true
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if !e.IsKnown() && (e.Type() == cty.String || e.Type() == cty.DynamicPseudoType) {
 			return false
 		}
 	}

@@ -44,17 +44,25 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	if s == nil {
 		return Judgement{Outcome: o}
 	}
+	switch {
+	case o.Unknown:
+		delete(r.open, id)
+		r.notify(s, r.perhaps)
+		r.record(s, cty.DynamicVal)
+		return Judgement{Outcome: o}
+	case s.Partial && !o.Final:
+		return r.foreseen(s, o)
+	}
 	j := r.judge(s, o)
 	if j.Verdict == Again {
 		return j
 	}
 	o = j.Outcome
-	if o.Changes() {
-		for _, n := range s.Notify {
-			if id > r.turns[n] { // else the handler has its turn behind the step already
-				r.notified[n] = true
-			}
-		}
+	switch {
+	case r.env.Plan && s.Task.changedWhen != nil && o.Changed == nil && !o.Failed:
+		r.notify(s, r.perhaps)
+	case o.Changes():
+		r.notify(s, r.notified)
 	}
 	delete(r.open, id)
 	if s.Task.Register != "" { // nobody else will ask for the value, which is costly to make
@@ -170,6 +178,9 @@ func (r *HostRun) judge(s *Step, o Outcome) Judgement {
 	}
 	return j
 }
+
+// Harmless reports whether the task is said to change nothing, whatever comes of it.
+func (t *Task) Harmless() bool { return t.changedWhen != nil && never(t.changedWhen) }
 
 // harmless makes warnings of faults.
 func harmless(diags hcl.Diagnostics) hcl.Diagnostics {

@@ -45,7 +45,9 @@ type Step struct {
 	Call      modules.Call
 	Skip      bool            // when is false: there is nothing to send
 	Unknown   bool            // planning, verifying: it depends on results that only a play has; nothing to send
-	Unknowns  []string        // the arguments that are not known, or "when", "for_each"
+	Unknowns  []string        // the arguments that are not known, or "when", "for_each", "notify"
+	Partial   bool            // of an Unknown one, planning: it is sent with what is known; Open is not
+	Open      []string        // paths of attributes
 	Become    Identity        // whom it runs as
 	Timeout   time.Duration   // 0: none
 	Notify    []string        // handlers to run if it changed something
@@ -92,7 +94,8 @@ type HostRun struct {
 	open     map[int]*Step // steps without an outcome
 	register map[string]*registration
 	notified map[string]bool
-	turns    map[string]int // of handlers: the step last handed out before
+	perhaps  map[string]bool // handlers that may be notified, which only a play knows
+	turns    map[string]int  // of handlers: the step last handed out before
 	failed   bool
 	diags    hcl.Diagnostics // of variables
 	need     Need
@@ -110,7 +113,7 @@ type registration struct {
 func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r := &HostRun{
 		play: p, host: h, env: env, results: map[string]cty.Value{}, open: map[int]*Step{},
-		register: map[string]*registration{}, notified: map[string]bool{}, turns: map[string]int{}, attempts: map[int]int{}, at: &frame{prog: &p.program},
+		register: map[string]*registration{}, notified: map[string]bool{}, perhaps: map[string]bool{}, turns: map[string]int{}, attempts: map[int]int{}, at: &frame{prog: &p.program},
 	}
 	shared := p.scope()
 	r.ctx = shared.NewChild()

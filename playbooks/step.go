@@ -36,6 +36,7 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	for _, in := range instances {
 		s, faults := r.step(t, in)
 		diags = append(diags, faults...)
+		r.doubted(&s)
 		unknown = unknown || s.Unknown
 		steps = append(steps, s)
 	}
@@ -95,7 +96,13 @@ func (r *HostRun) issue(t *Task, steps []Step) {
 		s := &steps[i]
 		r.id++
 		s.ID, s.at = r.id, r.at
+		if s.Unknown && !s.Partial {
+			r.mayBe(s)
+		}
 		switch {
+		case s.Partial:
+			r.open[s.ID] = s
+			r.record(s, cty.DynamicVal)
 		case s.Unknown && reg != nil && t.forEach != nil && len(s.Unknowns) > 0 && s.Unknowns[0] == "for_each":
 			r.results[t.Register] = cty.DynamicVal
 			r.publish()
@@ -179,10 +186,14 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	}
 	s.Call.Module = t.Module.Name()
 	s.Call.Absent = r.absent(t, in, e)
+	before := len(e.unknown)
 	s.body = e.node(t.node, in.ctx, "")
+	open := e.unknown[before:len(e.unknown):len(e.unknown)]
 	r.key(t, in, e, s.body)
 	r.deadline(t, s.body)
+	known := len(e.unknown)
 	s.Files = append(e.source(t, s.body, in.ctx), t.remote(s.body)...)
+	open = append(open, e.unknown[known:]...)
 	e.warnOfKey(t, s.body, s.Files)
 	s.Home = e.bringsHome(t, s.body)
 	r.ends(&s, e)
@@ -192,6 +203,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
 	s.Call.Params = marshal(s.body.params)
+	r.partial(&s, open)
 	if !e.diags.HasErrors() && !s.Unknown {
 		if err := r.check(t, s.Call); err != nil {
 			e.diags = append(e.diags, r.argumentFault(&s, err))

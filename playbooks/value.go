@@ -41,6 +41,7 @@ type Outcome struct {
 	Skipped bool
 	Failed  bool
 	Error   string // when Failed
+	Unknown bool   // planning: only a play can tell
 	Changed *bool  // nil: by the action of the result
 	Final   bool   // it is not for the conditions of the task to judge: the run was interrupted, or nothing was done
 }

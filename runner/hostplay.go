@@ -36,14 +36,17 @@ type hostPlay struct {
 	ends      bool      // eval has no more because something failed before, whatever was done about it since
 	notBefore time.Time // the next step is sent
 
+	again []playbooks.Step // see flight
+
 	admission chan struct{} // to the step under way, if not all hosts may be at it
 }
 
 // flight is a request under way.
 type flight struct {
-	id   int
-	step playbooks.Step
-	void bool // a failure before it is seen to elsewhere: it is dropped, and that is no loss
+	id    int
+	step  playbooks.Step
+	again bool // it was behind what a plan could not tell: it is dropped, and sent once more
+	void  bool // a failure before it is seen to elsewhere: it is dropped, and that is no loss
 }
 
 // run plays until nothing is left for this host. It reports whether the host may take part in later plays.
@@ -115,7 +118,7 @@ func (x *hostPlay) learn() {
 // dispatch sends waiting steps, in order, as far as they are for the current session, in one flight. A step for another
 // session waits until this one is idle, so that the order of tasks on a host holds whatever users they become.
 func (x *hostPlay) dispatch(ctx context.Context) {
-	for len(x.waiting) > 0 && !x.failed {
+	for len(x.waiting) > 0 && !x.failed && !x.replays() {
 		x.renew()
 		x.rest(ctx)
 		if ctx.Err() != nil { // what was waited for ends with the run
@@ -138,7 +141,8 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				return
 			}
 			continue
-		case st.Skip || st.Unknown:
+		case st.Skip || st.Unknown && !x.partial(st):
+			x.hide(st)
 			x.report(st, x.statusOf(st), nil, nil)
 		case x.refusal(st) != nil:
 			x.waiting = x.waiting[1:]
@@ -170,7 +174,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 // alone reports whether all that is under way must have ended before a step has its turn.
 func (x *hostPlay) alone(st playbooks.Step) bool {
 	switch {
-	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown, x.patience(st) != nil, x.user(st.Become) != x.become, x.refusal(st) != nil:
+	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown && !x.partial(st), x.patience(st) != nil, x.user(st.Become) != x.become, x.refusal(st) != nil:
 		return true
 	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
 		return true
@@ -186,7 +190,7 @@ func (x *hostPlay) follows() bool {
 		return false
 	}
 	next := x.waiting[1]
-	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && !next.Unknown && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
+	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {
@@ -205,13 +209,14 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	}
 	call := st.Call
 	req := &wire.Request{ID: x.cur.requests, Epoch: x.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
-	req.Tolerant = st.Tolerant || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
+	req.Tolerant = st.Tolerant || x.partial(st) || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
 		return false
 	}
 	x.sent = append(x.sent, flight{id: x.cur.requests, step: st})
 	x.tell(st, Event{Kind: TaskSent})
+	x.blinds(st)
 	return true
 }
 
@@ -298,14 +303,21 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 	switch {
 	case f.void:
 		x.tell(f.step, Event{Kind: TaskVoid})
+	case f.again:
+		x.again = append(x.again, f.step)
+	case x.partial(f.step):
+		x.foreseen(f.step, rep)
 	case rep.Dropped:
 		x.report(f.step, NotRun, nil, nil)
+	case x.excused(rep):
+		x.excuse(f.step, rep)
 	case rep.Error != nil:
 		x.settle(f.step, rep, x.taskError(f.step, rep.Error))
 	default:
 		x.settle(f.step, rep, nil)
 	}
 	if len(x.sent) == 0 {
+		x.waiting, x.again = append(x.again, x.waiting...), nil
 		x.admit()
 		if x.failed {
 			x.notRun()

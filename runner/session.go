@@ -34,6 +34,8 @@ type session struct {
 	start  time.Time   // when it began to be opened
 	hello  *wire.Hello // nil until the agent has spoken; set by who takes in the frames
 
+	blind string // planning: the first task that the model of the host does not know what has come of, or ""
+
 	requests int // sent so far: the last one's ID
 
 	mu  sync.Mutex

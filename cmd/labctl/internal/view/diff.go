@@ -69,8 +69,15 @@ func (d differ) attribute(c modules.Change, pad int) []string {
 	return out
 }
 
+// knownAfter stands for a value that a plan cannot know.
+const knownAfter = "(known after apply)"
+
 func symbolOf(c modules.Change) string {
 	switch {
+	case c.UnknownAfter && c.Before == nil && !c.Unknown:
+		return "+"
+	case c.UnknownAfter:
+		return "~"
 	case c.Unknown && c.After == nil:
 		return "-"
 	case c.Unknown:
@@ -93,8 +100,14 @@ func (d differ) value(c modules.Change, used int) (first string, rest []row, las
 	switch {
 	case c.Sensitive:
 		return hidden, nil, ""
+	case c.UnknownAfter && c.Before == nil:
+		return knownAfter, nil, ""
+	case c.UnknownAfter && isText(c):
+		return fmt.Sprintf("(%d bytes) ", len(text(c.Before))) + arrow + " " + knownAfter, nil, ""
+	case c.UnknownAfter:
+		return literal(c.Before) + " " + arrow + " " + knownAfter, nil, ""
 	case c.Unknown:
-		return "(known after apply) " + arrow + " " + literal(c.After), nil, ""
+		return knownAfter + " " + arrow + " " + literal(c.After), nil, ""
 	case isText(c):
 		return "<<EOT", textRows(text(c.Before), text(c.After)), "EOT"
 	case (listBefore || c.Before == nil) && (listAfter || c.After == nil) && d.spread(c, used):

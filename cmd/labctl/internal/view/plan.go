@@ -160,7 +160,7 @@ func (v *planView) task(e runner.Event) {
 		}
 		h.add(v.problem(e.Host+": "+e.Task.Address, errorText(e.Error), source(e.Error), where), false)
 		v.fail(e.Host)
-	case e.Status == runner.UnknownYet:
+	case e.Status == runner.UnknownYet && !action.Changes():
 		h.counts.unknown++
 		h.add(v.block(e, "?", "depends on what is known after apply"), false)
 	case e.Status == runner.Skipped, e.Status == runner.NotRun, !action.Changes() && action != modules.Read:
@@ -264,7 +264,7 @@ func as(t *runner.Task) (text string) {
 func (v *planView) body(e runner.Event) []string {
 	switch {
 	case e.Status == runner.UnknownYet && (e.Diff == nil || len(e.Diff.Changes) == 0):
-		return []string{"        (known after apply)"}
+		return v.unknown(e)
 	case e.Task.Sensitive:
 		return []string{"        " + hidden}
 	case e.Diff == nil:
@@ -272,6 +272,19 @@ func (v *planView) body(e runner.Event) []string {
 	}
 	d := differ{p: v.p, sep: " = ", align: true, full: v.o.Verbosity >= 1, nest: "      "}
 	return d.attributes(e.Diff.Changes)
+}
+
+// unknown is the body of a task of which nothing is known, with the reason if there is more to it than which arguments it is.
+func (v *planView) unknown(e runner.Event) []string {
+	_, why, told := strings.Cut(e.Message, "known after apply: only ")
+	if !told {
+		return []string{"        " + knownAfter}
+	}
+	out := []string{"        " + knownAfter}
+	for row := range strings.Lines(wrap("only "+clean(why), v.p.width-12)) {
+		out = append(out, "        # "+strings.TrimRight(row, "\n"))
+	}
+	return out
 }
 
 // problem is an error in the form of an HCL diagnostic.
