@@ -57,7 +57,7 @@ on them but sshd.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetHelpCommand(helpCmd(root))
 	root.AddCommand(a.playCmd(), a.planCmd(), a.showCmd(), a.runCmd(), a.verifyCmd(), a.validateCmd(), a.factsCmd(), a.captureCmd(), a.pingCmd(), a.sshCmd(), a.proxyCmd(), a.tunnelCmd(), a.sandboxCmd(), a.inventoryCmd(), a.docCmd(), a.versionCmd())
-	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd())
+	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
 	return root
 }
 

@@ -24,6 +24,7 @@ const (
 	exitUser        = 1 // what the user wrote is at fault; nothing was touched
 	exitFailed      = 2 // a task failed on some host
 	exitUsage       = 2 // labctl-playbook: there is no such flag, as Python's argparse says it
+	exitUnformatted = 3 // fmt -check: a file would change
 	exitUnreachable = 4 // some host could not be reached
 	exitInterrupted = 99
 )

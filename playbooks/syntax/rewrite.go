@@ -27,6 +27,8 @@ type rewriter struct {
 	edits  []edit
 	labels []label
 	faults hcl.Diagnostics
+
+	between []int // where items begin that are not the first on their line, of those of their body
 }
 
 func (rw *rewriter) rewrite() []byte {
@@ -83,6 +85,9 @@ func (rw *rewriter) body(depth int) bool {
 		}
 		rw.comma()
 		if !rw.endsLine() {
+			if rw.peek() == hclsyntax.TokenIdent {
+				rw.between = append(rw.between, rw.toks[rw.i].Range.Start.Byte)
+			}
 			rw.newline()
 		}
 	}
@@ -232,6 +237,9 @@ func (rw *rewriter) label() bool {
 
 func (rw *rewriter) keep(content hcl.Range) {
 	at := content.Start.Byte
+	if bytes.ContainsAny(rw.src[at:content.End.Byte], "\r\n") {
+		rw.fault(content, "Label on two lines", "A label is written on one line.")
+	}
 	rw.edits = append(rw.edits, edit{at: at, old: content.End.Byte - at, text: mark + strconv.Itoa(len(rw.labels))})
 	rw.labels = append(rw.labels, label{rng: content, start: at})
 }

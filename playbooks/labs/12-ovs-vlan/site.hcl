@@ -68,7 +68,7 @@ play "containers, each with one end of a wire" {
     for_each   = webs
     netns      = "${local.inside}${each.key}"
     peer       = "${each.key}_veth1"
-    peer_netns = "" # the machine's own
+    peer_netns = ""             # the machine's own
     address    = each.value.mac # always the same: a container that has come back is where its neighbours still look for it
   }
   address "${each.key}_veth0" {
