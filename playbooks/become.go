@@ -94,7 +94,7 @@ func (b becoming) yes() bool { return b.on != nil && *b.on }
 // Become is whom the play becomes on this host when its tasks do not say otherwise. It is that user's session that brings the
 // facts.
 func (r *HostRun) Become() Identity {
-	return r.identity(r.play.become, instance{ctx: r.ctx}, &evaluation{site: r.play.site, host: r.host})
+	return r.identity(r.play.become, instance{ctx: r.ctx, scope: r.root}, &evaluation{site: r.play.site, host: r.host})
 }
 
 // identity is whom to become, and how. What the inventory says of a host goes before plays and tasks, as variables do in Ansible.
@@ -168,7 +168,7 @@ func packFlags(flags []string) string {
 // Becomes is how the play comes to another user on a host, if it or one of its tasks, a handler's included, becomes one: what the
 // first of them says that does, as far as it is known before the play.
 func (p *Play) Becomes(h *inventory.Host) (Identity, bool) {
-	says, yes := p.becomesFirst()
+	says, yes, t := p.becomesFirst()
 	if h.Become != nil {
 		yes = *h.Become
 	}
@@ -177,24 +177,32 @@ func (p *Play) Becomes(h *inventory.Host) (Identity, bool) {
 	}
 	says.on = &yes
 	e := &evaluation{site: p.site, host: h}
-	r := &HostRun{play: p, host: h}
-	if len(says.expressions()) > 0 {
-		r = p.Start(h, Env{Plan: true})
+	if len(says.expressions()) == 0 {
+		return (&HostRun{play: p, host: h}).identity(says, instance{}, e), true
 	}
-	return r.identity(says, instance{ctx: r.ctx}, e), true
+	r := p.Start(h, Env{Plan: true})
+	at := r.root
+	if t != nil && t.role != "" {
+		r.walk(func(o *Task, sc *scope) {
+			if o == t && at == r.root {
+				at = sc
+			}
+		})
+	}
+	return r.identity(says, instance{ctx: at.ctx, scope: at}, e), true
 }
 
 // becomesFirst is what the play says of whom to become, or else the first of its tasks that becomes anybody.
-func (p *Play) becomesFirst() (becoming, bool) {
+func (p *Play) becomesFirst() (becoming, bool, *Task) {
 	if p.become.yes() {
-		return p.become, true
+		return p.become, true, nil
 	}
 	for _, tasks := range p.lists() {
 		for _, t := range tasks {
 			if b := t.become.over(p.become); b.yes() {
-				return b, true
+				return b, true, t
 			}
 		}
 	}
-	return p.become, false
+	return p.become, false, nil
 }

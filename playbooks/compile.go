@@ -35,7 +35,10 @@ type Task struct {
 	ignoreErrors, changedWhen, failedWhen hcl.Expression
 	until, retries, delay, throttle       hcl.Expression
 	become                                becoming
-	notify, tags                          []string
+	notify                                []target
+	tags                                  []string
+	role                                  string   // that it is shown under, or ""
+	dirs                                  []string // where its files are looked for, too
 	sensitive                             bool
 	node                                  *node
 	deps                                  deps
@@ -44,12 +47,6 @@ type Task struct {
 
 	headed  sync.Once // guards heading
 	heading string    // see Play.Heading
-}
-
-// deps are what the expressions of a task wait for.
-type deps struct {
-	facts   bool
-	results []string
 }
 
 // node is the body of a task, or of a nested block in it, against the schema.
@@ -82,10 +79,23 @@ type compiler struct {
 	site    *Site
 	play    *Play
 	scope   staticScope
-	handler string
+	handler string   // that the tasks belong to, or ""
+	current *Handler // of own, or nil
+	own     []*Handler
+
+	outer   *compiler        // of what uses the role; nil: of the play
+	role    *role            // nil: the play
+	depth   int              // how many roles it is in
+	path    []string         // the roles and files around
+	calls   []*call          // that lead here from the play
+	vars    []definition     // of the files around, in the same role
+	around  []hcl.Expression // the for_each of these
+	dirs    []string         // where files are looked for, too
+	roleDir string           // the directory of the role, or ""
 
 	inherited inherited // from the blocks around
 	diverts   bool      // one of them has a rescue or always part
+	uneven    bool      // one host may come by here more often than another
 }
 
 func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
@@ -96,25 +106,18 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	}
 	c := &compiler{site: s, play: p, scope: staticScope{
 		names: s.static, groups: true, hosts: true, host: true, facts: true, bare: bare,
-		results: map[string]bool{}, later: registrations(blocks), where: "the tasks of this play",
+		results: map[string]bool{}, outputs: map[string][]string{}, later: registrations(blocks), where: "the tasks of this play",
 	}}
 	for _, d := range p.vars {
-		sc := c.scope
-		sc.results = registered(blocks)
-		s.diags.add(s.checkRefs([]hcl.Expression{d.expr}, sc)...)
 		p.dynamic = p.dynamic || d.late
 	}
 	c.refs(p.become.expressions()...)
+	c.own, p.registers = p.handlers, c.scope.results
 	c.list(&p.program, blocks)
-	s.compileHandlers(p, p.handlers, c)
-}
-
-func registered(blocks []*hclsyntax.Block) map[string]bool {
-	out := map[string]bool{}
-	for n := range registrations(blocks) {
-		out[n] = true
+	for _, d := range p.vars {
+		c.refs(d.expr)
 	}
-	return out
+	s.compileHandlers(p, p.handlers, c)
 }
 
 // grouping are the blocks that hold tasks.
@@ -149,7 +152,7 @@ func (s *Site) compileHandlers(p *Play, handlers []*Handler, c *compiler) {
 				s.diags.add(fault(a.NameRange, "Unsupported argument", "A handler holds tasks, and no argument of its own but listen."))
 			}
 		}
-		c.handler = h.Name
+		c.handler, c.current = h.Name, h
 		c.list(&h.program, h.block.Body.Blocks)
 		if len(h.block.Body.Blocks) == 0 {
 			s.diags.add(fault(h.Range, "Empty handler", "The handler %q holds no task.", h.Name))
@@ -171,7 +174,10 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 	if m == nil {
 		return nil
 	}
-	t := &Task{Module: m, Handler: c.handler, Range: b.DefRange()}
+	t := &Task{Module: m, Handler: c.handler, Range: b.DefRange(), dirs: c.dirs}
+	if c.role != nil {
+		t.role = c.role.name
+	}
 	if m.Ends() {
 		c.together(b)
 	}
@@ -286,52 +292,6 @@ func (c *compiler) metaArgument(t *Task, body *hclsyntax.Body, name string) *hcl
 	return body.Attributes[name]
 }
 
-// notified reads the names of handlers, and what handlers listen to. It returns the handlers' own names.
-func (c *compiler) notified(a *hclsyntax.Attribute) (out []string) {
-	for _, n := range c.site.constStrings(a) {
-		found := c.listeners(n)
-		if len(found) == 0 {
-			c.fault(a.Expr.Range(), "Unknown handler", "No handler %q is declared.%s", n, inventory.DidYouMean(n, c.notifiable()))
-		}
-		for _, h := range found {
-			if c.handler != "" && !c.comesLater(h) {
-				c.fault(a.Expr.Range(), "Handler out of order", "Handlers run in the order of their declaration: %q has had its turn before %q runs.", h, c.handler)
-			} else if !slices.Contains(out, h) {
-				out = append(out, h)
-			}
-		}
-	}
-	return out
-}
-
-// listeners are the handlers that a name of notify stands for.
-func (c *compiler) listeners(name string) (out []string) {
-	for _, h := range c.play.handlers {
-		if h.Name == name || slices.Contains(h.Listen, name) {
-			out = append(out, h.Name)
-		}
-	}
-	return out
-}
-
-// notifiable are the names that notify may have.
-func (c *compiler) notifiable() (out []string) {
-	for _, h := range c.play.handlers {
-		out = append(out, h.Name)
-		out = append(out, h.Listen...)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// comesLater reports whether a handler has its turn after the one whose tasks are being compiled.
-func (c *compiler) comesLater(handler string) bool {
-	at := func(name string) int {
-		return slices.IndexFunc(c.play.handlers, func(h *Handler) bool { return h.Name == name })
-	}
-	return at(handler) > at(c.handler)
-}
-
 // either is the first of two that is there.
 func either(a, b hcl.Expression) hcl.Expression {
 	if a != nil {
@@ -345,9 +305,13 @@ func (c *compiler) registered(t *Task, b *hclsyntax.Block) {
 	if t == nil || t.Register == "" {
 		return
 	}
-	if c.scope.results[t.Register] {
-		c.fault(b.Body.Attributes["register"].SrcRange, "Duplicate result", "An earlier task registers %q already. Choose another name.", t.Register)
+	c.registers(t.Register, b)
+}
+
+func (c *compiler) registers(name string, b *hclsyntax.Block) {
+	if c.scope.results[name] {
+		c.fault(b.Body.Attributes["register"].SrcRange, "Duplicate result", "An earlier task registers %q already. Choose another name.", name)
 	}
-	c.scope.results[t.Register] = true
-	delete(c.scope.later, t.Register)
+	c.scope.results[name] = true
+	delete(c.scope.later, name)
 }

@@ -16,7 +16,8 @@ var blockArguments = append([]string{"when", "tags", "notify", "become", "timeou
 // handlers are added to.
 type inherited struct {
 	when                  []hcl.Expression
-	tags, notify          []string
+	tags                  []string
+	notify                []target
 	become                becoming
 	timeout, ignoreErrors hcl.Expression
 	throttle              hcl.Expression
@@ -35,6 +36,10 @@ func (c *compiler) list(p *program, blocks []*hclsyntax.Block) {
 			p.items = append(p.items, item{flush: &rng})
 		case b.Type == "block":
 			c.block(p, b)
+		case b.Type == "use":
+			c.use(p, b)
+		case b.Type == "include":
+			c.include(p, b)
 		default:
 			if t := c.task(b); t != nil {
 				p.add(t)

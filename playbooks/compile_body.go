@@ -151,38 +151,3 @@ func (c *compiler) dynamic(n *node, b *hclsyntax.Block, what string) {
 	c.scope = outer
 	n.blocks = append(n.blocks, k)
 }
-
-// dependencies finds what the task's expressions wait for, through the variables of the play too.
-func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
-	exprs := append(c.site.expressions(b.Body), c.inherited.when...)
-	for _, x := range []hcl.Expression{t.key, t.timeout, t.ignoreErrors, t.throttle} {
-		if x != nil {
-			exprs = append(exprs, x)
-		}
-	}
-	exprs = append(exprs, t.become.over(c.play.become).expressions()...)
-	if t.Module.Name() == "template" { // the text of a template may refer to anything
-		d := deps{facts: true, results: sortedKeys(c.scope.results)}
-		return d
-	}
-	var d deps
-	seen := map[string]bool{}
-	var walk func(exprs []hcl.Expression)
-	walk = func(exprs []hcl.Expression) {
-		for _, e := range exprs {
-			for _, tr := range e.Variables() {
-				root := tr.RootName()
-				d.facts = d.facts || root == "facts"
-				if name := attributeOf(tr, "result"); name != "" && !slices.Contains(d.results, name) {
-					d.results = append(d.results, name)
-				}
-				if i := slices.IndexFunc(c.play.vars, func(v definition) bool { return v.name == root }); i >= 0 && !seen[root] {
-					seen[root] = true
-					walk([]hcl.Expression{c.play.vars[i].expr})
-				}
-			}
-		}
-	}
-	walk(exprs)
-	return d
-}

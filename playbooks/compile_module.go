@@ -10,9 +10,6 @@ import (
 	"labctl/modules"
 )
 
-// laterBlocks are parts of the language that are designed but not there yet.
-var laterBlocks = []string{"role", "use", "import"}
-
 func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	m, err := c.site.registry.Lookup(b.Type)
 	if err == nil {
@@ -21,7 +18,7 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	if c.notATask(b) {
 		return nil
 	}
-	known := append(c.site.registry.Names(), "block")
+	known := append(c.site.registry.Names(), "block", "use", "include")
 	if c.handler == "" {
 		known = append(known, "handler", "sync", "flush_handlers")
 	}
@@ -44,8 +41,6 @@ func (c *compiler) notATask(b *hclsyntax.Block) bool {
 		c.fault(b.TypeRange, "Unknown module", "A %s is declared outside of plays. Or is a closing brace } missing above?", b.Type)
 	case slices.Contains(playArguments, b.Type):
 		c.fault(b.TypeRange, "Unsupported block", "%q is an argument, not a block: %s", b.Type, argumentForm(b.Type))
-	case slices.Contains(laterBlocks, b.Type):
-		c.fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type)
 	case h != "":
 		c.fault(b.TypeRange, "Unknown module", "%s", h)
 	default:

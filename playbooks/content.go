@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -213,7 +214,7 @@ func (e *evaluation) source(t *Task, b *body, ctx *hcl.EvalContext) []FileRef {
 		e.fault(rng, "Given twice", "The content comes from src or from content, not from both.")
 		return nil
 	}
-	path, tried := e.site.find(src, rng.Filename, map[bool]string{true: "templates", false: "files"}[t.rendered()])
+	path, tried := e.site.find(src, rng.Filename, map[bool]string{true: "templates", false: "files"}[t.rendered()], t.dirs)
 	if path == "" {
 		e.fault(rng, "No such file", "There is no file %s.%s Looked for %s.", src, neighbours(tried[0]), strings.Join(tried, ", "))
 		return nil
@@ -250,13 +251,18 @@ func (n *node) argument(name string) hcl.Range {
 	return n.rng
 }
 
-// find looks for a file beside the one that names it, and in its files or templates directory.
-func (s *Site) find(name, from, sub string) (path string, tried []string) {
+// find looks for a file beside the one that names it, and in its files or templates directory, and then likewise in dirs.
+func (s *Site) find(name, from, sub string, dirs []string) (path string, tried []string) {
 	if filepath.IsAbs(name) || strings.HasPrefix(name, "~/") {
 		tried = []string{s.path(name)}
 	} else {
-		dir := filepath.Dir(from)
-		tried = []string{filepath.Join(dir, name), filepath.Join(dir, sub, name)}
+		for _, dir := range append([]string{filepath.Dir(from)}, dirs...) {
+			for _, p := range []string{filepath.Join(dir, name), filepath.Join(dir, sub, name)} {
+				if !slices.Contains(tried, p) {
+					tried = append(tried, p)
+				}
+			}
+		}
 	}
 	for _, p := range tried {
 		if _, err := os.Stat(p); err == nil {

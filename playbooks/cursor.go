@@ -9,7 +9,12 @@ import (
 type frame struct {
 	prog    *program
 	pc      int
+	scope   *scope   // where its tasks are evaluated
+	rest    []*scope // turns of the call that are still to come
 	sweep   bool     // pc counts handlers: those that were notified have their turn
+	whose   int      // of a sweep: how many roles have had theirs
+	own     *scope   // of a sweep: it is of this role alone
+	swept   bool     // the handlers of the role that ends here have had their turn
 	raised  []*block // the failures that their always parts have put off
 	perhaps bool     // of a plan: only a play knows whether it comes to this
 	failed  bool     // a failure that nothing has seen to ends the run behind this
@@ -23,8 +28,35 @@ func (f *frame) moved(pc int) *frame {
 }
 
 // enter goes into a program from f.
-func (f *frame) enter(p *program) *frame {
-	return &frame{prog: p, up: f, failed: f.failed, perhaps: f.perhaps}
+func (f *frame) enter(p *program, sc *scope) *frame {
+	return &frame{prog: p, scope: sc, up: f, failed: f.failed, perhaps: f.perhaps}
+}
+
+// notice is what a task that changed something leaves for the handlers of its play, or of its turn of a role.
+type notice struct {
+	of      *scope
+	handler *Handler
+}
+
+// sweeps returns the handlers that a sweep goes through at present, and whose they are.
+func (r *HostRun) sweeps(f *frame) (*scope, []*Handler) {
+	switch {
+	case f.own != nil:
+		return f.own, f.own.call.role.handlers
+	case f.whose < len(r.called):
+		sc := r.called[f.whose]
+		return sc, sc.call.role.handlers
+	}
+	return r.root, r.play.handlers
+}
+
+// ended reports whether nothing is left at f.
+func (r *HostRun) ended(f *frame) bool {
+	if f.sweep {
+		_, list := r.sweeps(f)
+		return f.pc == len(list)
+	}
+	return f.pc == len(f.prog.items)
 }
 
 // item returns what has its turn. nil: the state says whether there may be more.
@@ -32,7 +64,7 @@ func (r *HostRun) item() (*item, State) {
 	for r.at != nil {
 		f := r.at
 		switch {
-		case f.sweep && f.pc == len(r.play.handlers), !f.sweep && f.pc == len(f.prog.items):
+		case r.ended(f):
 			r.leaves(f)
 		case !f.sweep:
 			return &f.prog.items[f.pc], Blocked
@@ -48,9 +80,23 @@ func (r *HostRun) item() (*item, State) {
 	return nil, Done
 }
 
-// leaves goes on where f was entered from. Behind the tasks of the play the handlers have their turn.
+// leaves goes on where f was entered from. Behind the tasks of the play the handlers have their turn: those of roles, and then
+// its own. A role that a handler uses has its own handlers run at its end.
 func (r *HostRun) leaves(f *frame) {
 	switch {
+	case f.own != nil:
+		r.at = f.up
+	case f.sweep && f.whose < len(r.called):
+		to := f.moved(0)
+		to.whose++
+		r.at = to
+	case !f.sweep && !f.swept && f.scope.sweepsItself(f):
+		to := *f
+		to.swept = true
+		r.at = &frame{sweep: true, own: f.scope, up: &to, failed: f.failed}
+	case len(f.rest) > 0:
+		r.at = f.up.enter(f.rest[0].prog, f.rest[0])
+		r.at.rest, r.at.perhaps = f.rest[1:], f.perhaps
 	case f.up != nil:
 		r.at = f.up
 		r.advance()
@@ -63,22 +109,23 @@ func (r *HostRun) leaves(f *frame) {
 
 // handle gives a handler its turn if it was notified. blocked: a task under way may still notify it.
 func (r *HostRun) handle(f *frame) (blocked bool) {
-	h := r.play.handlers[f.pc]
+	sc, list := r.sweeps(f)
+	n := notice{sc, list[f.pc]}
 	switch {
-	case r.notified[h.Name]:
-		before := r.turns[h.Name]
-		r.change(func() { r.notified[h.Name], r.turns[h.Name] = true, before })
-		delete(r.notified, h.Name)
-		r.turns[h.Name] = r.id
-		delete(r.perhaps, h.Name)
-		r.at = f.enter(&h.program)
-	case len(r.mayNotify(h.Name)) > 0:
-		r.need = Need{Steps: r.mayNotify(h.Name)}
+	case r.notified[n]:
+		before := r.taken[n]
+		r.change(func() { r.notified[n], r.taken[n] = true, before })
+		delete(r.notified, n)
+		r.taken[n] = r.id
+		delete(r.perhaps, n)
+		r.at = f.enter(&n.handler.program, sc)
+	case len(r.mayNotify(n)) > 0:
+		r.need = Need{Steps: r.mayNotify(n)}
 		return true
-	case r.perhaps[h.Name]:
-		r.change(func() { r.perhaps[h.Name] = true })
-		delete(r.perhaps, h.Name)
-		r.at = f.enter(&h.program)
+	case r.perhaps[n]:
+		r.change(func() { r.perhaps[n] = true })
+		delete(r.perhaps, n)
+		r.at = f.enter(&n.handler.program, sc)
 		r.at.perhaps = true
 	default:
 		r.at = f.moved(f.pc + 1)
@@ -87,10 +134,10 @@ func (r *HostRun) handle(f *frame) (blocked bool) {
 }
 
 // mayNotify lists the steps under way that could still notify a handler.
-func (r *HostRun) mayNotify(name string) []int {
+func (r *HostRun) mayNotify(n notice) []int {
 	var ids []int
 	for id, s := range r.open {
-		if slices.Contains(s.Notify, name) {
+		if slices.Contains(s.notices(), n) {
 			ids = append(ids, id)
 		}
 	}
@@ -112,7 +159,7 @@ func (r *HostRun) advance() {
 			return
 		}
 	}
-	r.passOver(f.prog.items[f.pc+1 : next]) // a rescue that was not needed
+	r.passOver(f.scope, f.prog.items[f.pc+1:next]) // a rescue that was not needed
 	r.at = f.moved(next)
 }
 
@@ -175,13 +222,13 @@ func (r *HostRun) takeBack(id int) {
 		}
 	}
 	r.changes = nil
-	clear(r.open)
-	r.queue = nil
-	for _, reg := range r.register { // instances behind it will not come
-		if reg.loop && len(reg.pending) > 0 {
+	for _, s := range r.open { // instances behind it will not come
+		if reg := s.reg; reg != nil && reg.loop && len(reg.pending) > 0 {
 			clear(reg.pending)
 			r.settle(reg)
 		}
 	}
-	r.publish()
+	clear(r.open)
+	r.queue = nil
+	r.publish(r.root)
 }

@@ -14,34 +14,55 @@ func (p *Play) Heading(t *Task) string {
 }
 
 func (p *Play) heading(t *Task) string {
+	v := varying{play: p, role: t.role != ""}
 	switch {
-	case t.name != nil && p.varies(t.name, nil):
+	case t.name != nil && v.varies(t.name):
 		rng := t.name.Range()
 		if f := p.site.file(rng); f != nil {
-			return strings.Trim(string(rng.SliceBytes(f.Bytes)), `"`)
+			return t.in(strings.Trim(string(rng.SliceBytes(f.Bytes)), `"`))
 		}
-	case t.name == nil && t.key != nil && p.varies(t.key, nil):
+	case t.name == nil && t.key != nil && v.varies(t.key):
 		return t.title()
 	}
 	return ""
 }
 
-// varies reports whether an expression may have another value on another host or for another item. seen are the variables of
-// the play that are being looked into.
-func (p *Play) varies(x hcl.Expression, seen []string) bool {
+// in puts the name of its role before that of the task, as Ansible does.
+func (t *Task) in(name string) string {
+	if t.role == "" {
+		return name
+	}
+	return t.role + " : " + name
+}
+
+// varying looks for what may have another value on another host or for another item. seen are the names that have been looked
+// into.
+type varying struct {
+	play *Play
+	role bool // it is in a role, where variables and locals are its own
+	seen []string
+}
+
+func (v varying) varies(x hcl.Expression) bool {
 	for _, t := range x.Variables() {
-		root := t.RootName()
-		if _, given := p.site.extra[root]; given || slices.Contains(seen, root) {
-			continue
-		}
-		switch root {
-		case "var", "local", "groups":
-			continue
-		}
-		i := slices.IndexFunc(p.vars, func(d definition) bool { return d.name == root })
-		if i < 0 || p.varies(p.vars[i].expr, append(seen, root)) {
+		if v.name(t) {
 			return true
 		}
 	}
 	return false
+}
+
+func (v varying) name(t hcl.Traversal) bool {
+	root, p := t.RootName(), v.play
+	if _, given := p.site.extra[root]; given || slices.Contains(v.seen, root) {
+		return false
+	}
+	switch root {
+	case "var", "local":
+		return v.role
+	case "groups":
+		return false
+	}
+	i := slices.IndexFunc(p.vars, func(d definition) bool { return d.name == root })
+	return i < 0 || varying{play: p, seen: append(v.seen, root)}.varies(p.vars[i].expr)
 }

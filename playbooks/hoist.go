@@ -10,8 +10,11 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// hoister replaces what depends on nothing but these names.
+type hoister []string
+
 // shared are the names whose values are the same for all hosts of a play.
-var shared = []string{"var", "local", "groups", "hosts"}
+var shared = hoister{"var", "local", "groups", "hosts"}
 
 // onceExpr is a part of an expression that is the same for all hosts, such as length(groups.all), evaluated once. Without
 // it the cost of such a part, which grows with the number of hosts, would be paid once for each of them.
@@ -39,50 +42,50 @@ func (e *onceExpr) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 var exprType = reflect.TypeFor[hclsyntax.Expression]()
 
 // hoist replaces, in the bodies and expressions below v, the calls and loops that are the same for all hosts.
-func hoist(v reflect.Value) {
+func (h hoister) hoist(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			hoist(v.Elem())
+			h.hoist(v.Elem())
 		}
 	case reflect.Interface:
 		if v.IsNil() {
 			return
 		}
 		if v.Type() == exprType && v.CanSet() {
-			if e := v.Interface().(hclsyntax.Expression); costly(e) && same(e) {
+			if e := v.Interface().(hclsyntax.Expression); costly(e) && h.same(e) {
 				v.Set(reflect.ValueOf(&onceExpr{Expression: e}))
 				return
 			}
 		}
-		hoist(v.Elem())
+		h.hoist(v.Elem())
 	case reflect.Slice:
 		for i := range v.Len() {
-			hoist(v.Index(i))
+			h.hoist(v.Index(i))
 		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
-			hoist(v.MapIndex(k))
+			h.hoist(v.MapIndex(k))
 		}
 	case reflect.Struct:
-		if renames(v) {
+		if h.renames(v) {
 			return
 		}
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() && mayHoldExprs(f.Type) {
-				hoist(v.Field(i))
+				h.hoist(v.Field(i))
 			}
 		}
 	}
 }
 
 // renames reports whether v gives one of the shared names another meaning for what is in it.
-func renames(v reflect.Value) bool {
+func (h hoister) renames(v reflect.Value) bool {
 	switch n := v.Interface().(type) {
 	case hclsyntax.ForExpr:
-		return slices.Contains(shared, n.KeyVar) || slices.Contains(shared, n.ValVar)
+		return slices.Contains(h, n.KeyVar) || slices.Contains(h, n.ValVar)
 	case hclsyntax.Block:
-		return n.Type == "dynamic" && (n.Body.Attributes["iterator"] != nil || slices.ContainsFunc(n.Labels, func(l string) bool { return slices.Contains(shared, l) }))
+		return n.Type == "dynamic" && (n.Body.Attributes["iterator"] != nil || slices.ContainsFunc(n.Labels, func(l string) bool { return slices.Contains(h, l) }))
 	}
 	return false
 }
@@ -109,6 +112,6 @@ func costly(e hclsyntax.Expression) bool {
 	return false
 }
 
-func same(e hclsyntax.Expression) bool {
-	return !slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool { return !slices.Contains(shared, t.RootName()) })
+func (h hoister) same(e hclsyntax.Expression) bool {
+	return !slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool { return !slices.Contains(h, t.RootName()) })
 }

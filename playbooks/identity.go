@@ -16,10 +16,16 @@ func (s *Step) Label() string {
 // whose steps have been returned, only their outcomes tell whether it ran.
 func (r *HostRun) Waiting() []string {
 	var out []string
-	for _, h := range r.play.handlers {
-		if r.notified[h.Name] {
-			out = append(out, h.Name)
+	waits := func(sc *scope, handlers []*Handler) {
+		for _, h := range handlers {
+			if r.notified[notice{sc, h}] {
+				out = append(out, h.Name)
+			}
 		}
 	}
+	for _, sc := range r.called {
+		waits(sc, sc.call.role.handlers)
+	}
+	waits(r.root, r.play.handlers)
 	return out
 }

@@ -13,3 +13,12 @@ func (t *Task) Tags() []string { return slices.Clone(t.tags) }
 
 // Selects says whether the command line leaves a task.
 func (e Env) Selects(t *Task) bool { return e.selected(t) }
+
+// lists returns the tasks and those of each handler, in roles too.
+func (p *Play) lists() [][]*Task {
+	out := [][]*Task{p.tasks}
+	for _, h := range append(slices.Clone(p.handlers), p.roleHandlers...) {
+		out = append(out, h.tasks)
+	}
+	return out
+}

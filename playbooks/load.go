@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
@@ -66,6 +67,8 @@ type Site struct {
 	static     names           // what expressions may refer to
 	plays      []*Play
 	handlers   []*Handler
+	roles      map[string]*hclsyntax.Block
+	fixed      *staticScope // of arguments that are the same for all hosts, in a role; nil: s.static
 	contents   *contents
 	locals     *locals
 	diags      *collector

@@ -6,38 +6,47 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// instance is one turn of a task's loop.
+// instance is one turn of a loop.
 type instance struct {
-	key string
-	ctx *hcl.EvalContext
+	key   string
+	ctx   *hcl.EvalContext
+	scope *scope
 }
 
 // instances expands for_each.
-func (r *HostRun) instances(t *Task) ([]instance, *evaluation) {
+func (r *HostRun) instances(t *Task, sc *scope) ([]instance, *evaluation) {
 	e := &evaluation{site: r.play.site, task: t, host: r.host}
-	if t.forEach == nil {
-		return []instance{{ctx: r.ctx}}, e
+	if sc.holds == no && t.forEach != nil {
+		return nil, e // nothing is known of what is skipped
 	}
-	v, ok := e.value(t.forEach, r.ctx)
+	return r.loop(t.forEach, sc, e), e
+}
+
+// loop expands a for_each.
+func (r *HostRun) loop(forEach hcl.Expression, sc *scope, e *evaluation) []instance {
+	if forEach == nil {
+		return []instance{{ctx: sc.ctx, scope: sc}}
+	}
+	v, ok := e.value(forEach, sc.ctx)
 	if !ok {
-		return nil, e
+		return nil
 	}
 	if !v.IsKnown() || !keysKnown(v) {
 		e.unknown = append(e.unknown, "for_each")
-		return nil, e
+		return nil
 	}
 	if v.IsNull() || !v.CanIterateElements() {
-		e.fault(t.forEach.Range(), "Wrong for_each", "It is a list, a set, a map or an object.")
-		return nil, e
+		e.fault(forEach.Range(), "Wrong for_each", "It is a list, a set, a map or an object.")
+		return nil
 	}
 	if e.sensitive {
-		e.fault(t.forEach.Range(), "Sensitive for_each", "The elements are shown as the names of the steps, so they cannot be sensitive. nonsensitive(...) says that they may be seen.")
-		return nil, e
+		e.fault(forEach.Range(), "Sensitive for_each", "The elements are shown as the names of the steps, so they cannot be sensitive. nonsensitive(...) says that they may be seen.")
+		return nil
 	}
-	return r.each(v, t, e), e
+	return each(v, forEach, sc, e)
 }
 
-func (r *HostRun) each(v cty.Value, t *Task, e *evaluation) []instance {
+func each(v cty.Value, forEach hcl.Expression, sc *scope, e *evaluation) []instance {
 	var out []instance
 	seen := map[string]bool{}
 	for it := v.ElementIterator(); it.Next(); {
@@ -47,18 +56,18 @@ func (r *HostRun) each(v cty.Value, t *Task, e *evaluation) []instance {
 		}
 		name, err := convert.Convert(key, cty.String)
 		if err != nil || name.IsNull() || !name.IsKnown() {
-			e.fault(t.forEach.Range(), "Wrong for_each", "The key of each element must be a string that is known. Use a map, or a list of strings.")
+			e.fault(forEach.Range(), "Wrong for_each", "The key of each element must be a string that is known. Use a map, or a list of strings.")
 			return nil
 		}
 		k := name.AsString()
 		if seen[k] {
-			e.fault(t.forEach.Range(), "Duplicate key", "The list of for_each holds %q twice.", k)
+			e.fault(forEach.Range(), "Duplicate key", "The list of for_each holds %q twice.", k)
 			return nil
 		}
 		seen[k] = true
-		ctx := r.ctx.NewChild()
+		ctx := sc.ctx.NewChild()
 		ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": name, "value": val})}
-		out = append(out, instance{k, ctx})
+		out = append(out, instance{k, ctx, sc})
 	}
 	return out
 }

@@ -48,6 +48,7 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	case o.Unknown:
 		delete(r.open, id)
 		r.notify(s, r.perhaps)
+		s.at.scope.doubtful()
 		r.record(s, cty.DynamicVal)
 		return Judgement{Outcome: o}
 	case s.Partial && !o.Final:
@@ -61,8 +62,10 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	switch {
 	case r.env.Plan && s.Task.changedWhen != nil && o.Changed == nil && !o.Failed:
 		r.notify(s, r.perhaps)
+		s.at.scope.doubtful()
 	case o.Changes():
 		r.notify(s, r.notified)
+		s.at.scope.change()
 	}
 	delete(r.open, id)
 	if s.Task.Register != "" { // nobody else will ask for the value, which is costly to make
@@ -91,11 +94,11 @@ func (r *HostRun) failing(s *Step, o Outcome) Verdict {
 		return Ends
 	}
 	r.takeBack(s.ID)
-	r.ctx.Variables["failure"] = r.hidden(s, failureValue(s, r.own(s, o)))
 	rescued := r.raise(s.at, nil)
-	if r.at.prog == s.at.prog {
-		r.passOver(s.at.prog.items[s.at.pc+1 : r.at.pc])
+	if sc := r.at.scope; sc != nil {
+		sc.home.ctx.Variables["failure"] = r.hidden(s, failureValue(s, r.own(s, o)))
 	}
+	r.passBy(s.at)
 	if rescued {
 		return Rescued
 	}
@@ -103,18 +106,35 @@ func (r *HostRun) failing(s *Step, o Outcome) Verdict {
 }
 
 // passOver gives results to tasks that do not have their turn.
-func (r *HostRun) passOver(items []item) {
+func (r *HostRun) passOver(sc *scope, items []item) {
 	for _, it := range items {
-		if it.task != nil && r.register[it.task.Register] == nil {
-			r.skipped(it.task)
+		switch {
+		case it.task != nil && sc.home.register[it.task.Register] == nil:
+			r.skipped(it.task, sc)
+		case it.call != nil:
+			r.uncalled(it.call, sc)
 		}
+	}
+}
+
+// passBy passes over what stands between a failure at f and the place where it is seen to.
+func (r *HostRun) passBy(f *frame) {
+	for ; f != nil; f = f.up {
+		if f.sweep {
+			continue
+		}
+		if f.prog == r.at.prog {
+			r.passOver(f.scope, f.prog.items[f.pc+1:max(f.pc+1, r.at.pc)])
+			return
+		}
+		r.passOver(f.scope, f.prog.items[min(f.pc+1, len(f.prog.items)):])
 	}
 }
 
 // failureValue is the name "failure" of rescue and always blocks.
 func failureValue(s *Step, own cty.Value) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
-		"task": cty.StringVal(s.Name), "module": cty.StringVal(s.Task.Module.Name()), "key": cty.StringVal(s.Key),
+		"task": cty.StringVal(s.Name), "module": cty.StringVal(s.Task.Module.Name()), "key": cty.StringVal(s.key),
 		"error": own.GetAttr("error"), "result": own,
 	})
 }
@@ -220,7 +240,7 @@ func (r *HostRun) selfContext(s *Step, own cty.Value) *hcl.EvalContext {
 	ctx.Variables = map[string]cty.Value{"self": own}
 	if s.Task.Register != "" {
 		all := map[string]cty.Value{}
-		if v := r.ctx.Variables["result"]; v.IsKnown() { // some result has been published
+		if v := s.at.scope.home.ctx.Variables["result"]; v.IsKnown() { // some result has been published
 			maps.Copy(all, v.AsValueMap())
 		}
 		all[s.Task.Register] = own
@@ -239,7 +259,7 @@ func (r *HostRun) fail(t *Task, diags hcl.Diagnostics) (steps []Step, blocked bo
 		return nil, true, nil
 	}
 	r.id++
-	s := &Step{ID: r.id, Task: t, Name: t.title(), Range: t.Range, Faults: diags, at: r.at, ctx: r.ctx}
+	s := &Step{ID: r.id, Task: t, Name: t.title(), Range: t.Range, Faults: diags, at: r.at, ctx: r.at.scope.ctx}
 	r.open[s.ID], r.hold = s, s.ID
 	return []Step{*s}, false, nil
 }

@@ -79,16 +79,18 @@ func (r *HostRun) foreseen(s *Step, o Outcome) Judgement {
 		slices.ContainsFunc(d.Changes, func(c modules.Change) bool { return !slices.Contains(s.Open, c.Path) })
 	if sure && !o.Failed && s.Task.changedWhen == nil {
 		r.notify(s, r.notified)
+		s.at.scope.change()
 	} else {
 		r.notify(s, r.perhaps)
+		s.at.scope.doubtful()
 	}
 	return Judgement{Outcome: o}
 }
 
 // notify notes the handlers that a step notifies, for sure or perhaps.
-func (r *HostRun) notify(s *Step, how map[string]bool) {
-	for _, n := range s.Notify {
-		if s.ID > r.turns[n] { // else the handler has its turn behind the step already
+func (r *HostRun) notify(s *Step, how map[notice]bool) {
+	for _, n := range s.notices() {
+		if s.ID > r.taken[n] { // else the handler has its turn behind the step already
 			how[n] = true
 		}
 	}
@@ -96,7 +98,7 @@ func (r *HostRun) notify(s *Step, how map[string]bool) {
 
 // mayBe notes, ahead of outcomes, the handlers that a step would notify which is not known.
 func (r *HostRun) mayBe(s *Step) {
-	for _, n := range s.Notify {
+	for _, n := range s.notices() {
 		if !r.perhaps[n] {
 			r.perhaps[n] = true
 			r.change(func() { delete(r.perhaps, n) })

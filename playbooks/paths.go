@@ -12,16 +12,14 @@ import (
 func (p *Play) Paths(h *inventory.Host) []string {
 	r := p.Start(h, Env{Plan: true})
 	seen := map[string]bool{}
-	for _, tasks := range p.lists() {
-		for _, t := range tasks {
-			instances, _ := r.instances(t)
-			for _, in := range instances {
-				if s, _ := r.step(t, in); s.body != nil {
-					s.body.paths(seen, t.homing())
-				}
+	r.walk(func(t *Task, sc *scope) {
+		instances, _ := r.instances(t, sc)
+		for _, in := range instances {
+			if s, _ := r.step(t, in); s.body != nil {
+				s.body.paths(seen, t.homing())
 			}
 		}
-	}
+	})
 	return sortedKeys(seen)
 }
 

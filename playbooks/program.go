@@ -9,13 +9,14 @@ import (
 // program is what stands in a play or a handler, in order, and the blocks that it stands in.
 type program struct {
 	items  []item
-	tasks  []*Task  // of the items
+	tasks  []*Task  // of the items, and of the roles and files that they call
 	blocks []*block // outer ones before those in them
 }
 
-// item is a task, or a place where something else than a task happens; exactly one field is set.
+// item is a task, a call of other tasks, or a place where something else happens; exactly one field is set.
 type item struct {
 	task  *Task
+	call  *call
 	sync  *hcl.Range
 	flush *hcl.Range
 }

@@ -41,7 +41,7 @@ type Step struct {
 	ID        int    // counts from 1 in each HostRun
 	Task      *Task  // shared by all hosts
 	Name      string // for display: "bridge : br0"
-	Key       string // for_each key, or ""
+	Key       string // for_each key, behind those of the roles and files that it is in, or ""
 	Call      modules.Call
 	Skip      bool            // when is false: there is nothing to send
 	Unknown   bool            // planning, verifying: it depends on results that only a play has; nothing to send
@@ -63,6 +63,8 @@ type Step struct {
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
 
 	body   *body
+	key    string           // of its own loop
+	reg    *registration    // of its outcome, or nil
 	at     *frame           // its place
 	ctx    *hcl.EvalContext // in which it was evaluated
 	ignore bool             // its failure
@@ -83,27 +85,30 @@ type HostRun struct {
 	env  Env
 	ctx  *hcl.EvalContext
 
-	facts    bool // are known
-	results  map[string]cty.Value
-	at       *frame // what has its turn; nil: nothing is left
-	id       int    // of the step last handed out
-	hold     int    // the step whose outcome must be known before another is handed out; 0: none
-	queue    []Step // evaluated, and held back by that
+	facts    bool     // are known
+	root     *scope   // of the play
+	version  int      // counts what has become known
+	called   []*scope // the turns of roles so far whose handlers have their turn with those of the play
+	at       *frame   // what has its turn; nil: nothing is left
+	id       int      // of the step last handed out
+	hold     int      // the step whose outcome must be known before another is handed out; 0: none
+	queue    []Step   // evaluated, and held back by that
 	changes  []change
 	attempts map[int]int   // made of steps that may be tried again
 	open     map[int]*Step // steps without an outcome
-	register map[string]*registration
-	notified map[string]bool
-	perhaps  map[string]bool // handlers that may be notified, which only a play knows
-	turns    map[string]int  // of handlers: the step last handed out before
+	notified map[notice]bool
+	perhaps  map[notice]bool // handlers that may be notified, which only a play knows
+	taken    map[notice]int  // of handlers: the step last handed out before their turn
 	failed   bool
 	diags    hcl.Diagnostics // of variables
 	need     Need
 }
 
-// registration gathers the outcomes of the instances of a task.
+// registration gathers the outcomes of the instances of a task, or the outputs of the turns of a role.
 type registration struct {
-	task    *Task
+	name    string
+	home    *scope
+	turns   []*scope // of a role
 	pending map[int]bool
 	loop    bool
 	values  map[string]cty.Value // by for_each key, "" without
@@ -112,8 +117,8 @@ type registration struct {
 // Start begins the evaluation of the play for a host.
 func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r := &HostRun{
-		play: p, host: h, env: env, results: map[string]cty.Value{}, open: map[int]*Step{},
-		register: map[string]*registration{}, notified: map[string]bool{}, perhaps: map[string]bool{}, turns: map[string]int{}, attempts: map[int]int{}, at: &frame{prog: &p.program},
+		play: p, host: h, env: env, open: map[int]*Step{}, version: 1,
+		notified: map[notice]bool{}, perhaps: map[notice]bool{}, taken: map[notice]int{}, attempts: map[int]int{},
 	}
 	shared := p.scope()
 	r.ctx = shared.NewChild()
@@ -124,6 +129,8 @@ func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 		}
 	}
 	r.ctx.Variables["host"] = hostValue(h, p.once.index)
+	r.root = rooted(r.ctx, p.registers)
+	r.at = &frame{prog: &p.program, scope: r.root}
 	r.setVars(false)
 	return r
 }
@@ -157,6 +164,7 @@ func (r *HostRun) SetFacts(f host.Facts) {
 		return
 	}
 	r.facts = true
+	r.version++
 	r.ctx.Variables["facts"] = v
 	if r.play.dynamic {
 		r.setVars(true)
@@ -164,54 +172,35 @@ func (r *HostRun) SetFacts(f host.Facts) {
 }
 
 func (r *HostRun) record(s *Step, v cty.Value) {
-	reg := r.register[s.Task.Register]
-	if s.Task.Register == "" || reg == nil {
+	reg := s.reg
+	if reg == nil {
 		return
 	}
-	reg.values[s.Key] = v
+	reg.values[s.key] = v
 	delete(reg.pending, s.ID)
 	r.settle(reg)
 }
 
 // settle makes a registered result known once all instances of its task have ended.
 func (r *HostRun) settle(reg *registration) {
-	if len(reg.pending) > 0 {
+	if len(reg.pending) > 0 || reg.home.register[reg.name] != reg { // a later turn has registered the name anew
 		return
 	}
 	if reg.loop {
-		r.results[reg.task.Register] = cty.ObjectVal(reg.values)
+		reg.home.results[reg.name] = cty.ObjectVal(reg.values)
 	} else {
-		r.results[reg.task.Register] = reg.values[""]
+		reg.home.results[reg.name] = reg.values[""]
 	}
-	r.publish()
+	r.publish(reg.home)
 }
 
-// publish puts the results into scope. Those not there yet are unknown.
-func (r *HostRun) publish() {
-	all := make(map[string]cty.Value, len(r.results))
-	for _, tasks := range r.play.lists() {
-		for _, t := range tasks {
-			if t.Register != "" {
-				all[t.Register] = cty.DynamicVal
-			}
-		}
-	}
-	for n, v := range r.results {
-		all[n] = v
-	}
-	r.ctx.Variables["result"] = cty.ObjectVal(all)
-	if r.play.dynamic {
+// publish tells of results that have become known.
+func (r *HostRun) publish(home *scope) {
+	r.version++
+	home.show()
+	if home == r.root && r.play.dynamic {
 		r.setVars(true)
 	}
-}
-
-// lists returns the tasks and those of each handler.
-func (p *Play) lists() [][]*Task {
-	out := [][]*Task{p.tasks}
-	for _, h := range p.handlers {
-		out = append(out, h.tasks)
-	}
-	return out
 }
 
 // Next returns the steps that are known by now and were not returned before, in order. They may be sent at once. Call it
@@ -252,6 +241,9 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 		if !r.env.Plan { // plans have nothing to wait for; probes do, such as a capture that has to begin before another host makes the traffic
 			steps = []Step{{Name: "sync", Range: *it.sync, Meeting: true}}
 		}
+	case it.call != nil:
+		blocked, diags = r.enter(it.call)
+		return nil, blocked, diags
 	case it.flush != nil:
 		r.at = &frame{sweep: true, up: r.at, failed: r.at.failed}
 		return nil, false, nil

@@ -33,6 +33,8 @@ type staticScope struct {
 	bare          map[string]bool // variables of hosts and plays, iterators
 	results       map[string]bool // registered by an earlier task
 	later         map[string]hcl.Range
+	outputs       map[string][]string // of roles, by what they are registered as
+	sealed        bool                // variables and locals have no value here
 	where, hint   string
 }
 
@@ -73,6 +75,9 @@ func (sc staticScope) check(t hcl.Traversal) *hcl.Diagnostic {
 	root := t.RootName()
 	if sc.bare[root] {
 		return nil
+	}
+	if sc.sealed && (root == "var" || root == "local") {
+		return sc.allowed(t, false)
 	}
 	switch root {
 	case "var":
@@ -145,12 +150,21 @@ func (sc staticScope) result(t hcl.Traversal) *hcl.Diagnostic {
 		return fault(t.SourceRange(), "Wrong reference", "A result is referred to by the name it was registered as: result.NAME.")
 	}
 	if sc.results[name] {
-		return nil
+		return sc.output(t, name)
 	}
 	if rng, ok := sc.later[name]; ok {
 		return fault(t.SourceRange(), "Result not there yet", "%q is registered by this task or a later one, at %s. Tasks run from top to bottom.", name, rng)
 	}
 	return fault(t.SourceRange(), "Unknown result", "No task registers %q: register = %q.%s", name, name, inventory.DidYouMean(name, sortedKeys(sc.results)))
+}
+
+// output refuses a name that a role does not give.
+func (sc staticScope) output(t hcl.Traversal, name string) *hcl.Diagnostic {
+	known := sc.outputs[name]
+	if known == nil || len(t) < 3 || stepName(t[2]) == "" || slices.Contains(known, stepName(t[2])) {
+		return nil
+	}
+	return fault(t.SourceRange(), "Unknown output", "The role has no output %q.%s", stepName(t[2]), inventory.DidYouMean(stepName(t[2]), known))
 }
 
 func (sc staticScope) unknown(t hcl.Traversal, root string) *hcl.Diagnostic {

@@ -31,7 +31,8 @@ type Play struct {
 	hostsRange hcl.Range
 	become     becoming
 	vars       []definition
-	dynamic    bool // a variable depends on facts or results
+	dynamic    bool            // a variable depends on facts or results
+	registers  map[string]bool // what tasks register
 
 	order         string // one of hostOrders, or ""
 	serial        []batch
@@ -39,6 +40,8 @@ type Play struct {
 	forceHandlers bool // handlers that were notified run on a host that has failed, too
 	tags          []string
 	handlers      []*Handler
+	roleHandlers  []*Handler // of the roles in it
+	calls         []*call    // of roles and files
 	once          onceHosts
 }
 
@@ -57,6 +60,7 @@ func (p *Play) Tasks() []*Task { return p.tasks }
 
 func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
 	s.bare = s.bareNames()
+	s.roleDeclared(syntaxBlocks(byType["role"]))
 	s.handlers = s.handlerBlocks(syntaxBlocks(byType["handler"]))
 	for _, b := range byType["play"] {
 		if p := s.play(b); p != nil {
@@ -107,7 +111,7 @@ func (s *Site) play(b *hcl.Block) *Play {
 		return nil
 	}
 	body := b.Body.(*hclsyntax.Body)
-	hoist(reflect.ValueOf(body))
+	shared.hoist(reflect.ValueOf(body))
 	p := &Play{Name: b.Labels[0], Range: b.DefRange, site: s}
 	s.playArgs(p, body)
 	var tasks, handlers []*hclsyntax.Block
@@ -201,7 +205,11 @@ func (s *Site) constant(a *hclsyntax.Attribute, want cty.Type) (cty.Value, bool)
 		s.diags.add(fault(a.Expr.Range(), "Missing quotes", "Write it in quotes: %s = %q.", a.Name, name))
 		return cty.NilVal, false
 	}
-	if diags := s.checkRefs([]hcl.Expression{a.Expr}, staticScope{names: s.static, groups: true, where: "an argument that is the same for all hosts"}); diags.HasErrors() {
+	sc := staticScope{names: s.static, groups: true, where: "an argument that is the same for all hosts"}
+	if s.fixed != nil {
+		sc = *s.fixed
+	}
+	if diags := s.checkRefs([]hcl.Expression{a.Expr}, sc); diags.HasErrors() {
 		s.diags.add(diags...)
 		return cty.NilVal, false
 	}

@@ -36,18 +36,20 @@ func (p *Play) names(t *Task) []string {
 		out = append(out, shown)
 	}
 	if t.name != nil {
-		out = append(out, p.same(t.name)...)
+		for _, name := range p.same(t.name, t.role != "") {
+			out = append(out, t.in(name))
+		}
 	} else if t.key != nil {
-		for _, key := range p.same(t.key) {
-			out = append(out, key, t.Module.Name()+" : "+key)
+		for _, key := range p.same(t.key, t.role != "") {
+			out = append(out, key, t.in(t.Module.Name()+" : "+key))
 		}
 	}
 	return slices.DeleteFunc(out, func(n string) bool { return n == "" })
 }
 
 // same is the text of an expression that has one value for all hosts and items.
-func (p *Play) same(x hcl.Expression) []string {
-	if p.varies(x, nil) {
+func (p *Play) same(x hcl.Expression, role bool) []string {
+	if (varying{play: p, role: role}).varies(x) {
 		return nil
 	}
 	v, diags := x.Value(p.scope())

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -19,19 +18,21 @@ import (
 // task evaluates a task into its steps. blocked: something it depends on is still to come, and nothing was made of it.
 func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnostics) {
 	if !r.env.selected(t) {
-		r.skipped(t)
+		r.skipped(t, r.at.scope)
 		return nil, false, nil
 	}
 	if r.env.Verify && t.Module.Kind() != modules.Probe {
-		r.untaken(t)
+		r.untaken(t, r.at.scope)
 		return nil, false, nil
 	}
-	instances, e := r.instances(t)
+	sc := r.at.scope
+	r.fresh(sc)
+	instances, e := r.instances(t, sc)
 	steps = make([]Step, 0, len(instances))
 	unknown := len(e.unknown) > 0
-	diags = e.diags
+	diags = append(e.diags, sc.wrong()...)
 	if unknown {
-		steps = append(steps, Step{Task: t, Name: t.title(), Range: t.Range, Unknown: true, Unknowns: e.unknown, Sensitive: t.sensitive || e.sensitive, Notify: t.notify})
+		steps = append(steps, Step{Task: t, Name: t.title(), Range: t.Range, Unknown: true, Unknowns: e.unknown, Sensitive: t.sensitive || e.sensitive, Notify: t.tells()})
 	}
 	for _, in := range instances {
 		s, faults := r.step(t, in)
@@ -47,14 +48,17 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 		steps = r.targeted(t, steps)
 	}
 	if len(steps) == 0 && r.env.Targets != nil && !diags.HasErrors() {
-		r.skipped(t)
+		r.skipped(t, sc)
 		return nil, false, nil
+	}
+	if unknown {
+		sc.doubtful()
 	}
 	if unknown && !r.env.Plan && !r.env.Verify && !diags.HasErrors() {
 		diags = append(diags, fault(t.Range, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, unknowns(steps)))
 	}
 	if !diags.HasErrors() {
-		r.issue(t, steps)
+		r.issue(t, sc, steps)
 	}
 	if t.Module.Ends() && !diags.HasErrors() {
 		steps = []Step{{Task: t, Name: t.title(), Range: t.Range, Meeting: true, Between: steps}}
@@ -71,31 +75,20 @@ func unknowns(steps []Step) []string {
 }
 
 // waits reports whether something the task depends on is under way, and notes it.
-func (r *HostRun) waits(t *Task) bool {
-	r.need = Need{Facts: t.deps.facts && !r.facts}
-	for _, name := range t.deps.results {
-		if reg := r.register[name]; reg != nil {
-			for id := range reg.pending {
-				r.need.Steps = append(r.need.Steps, id)
-			}
-		}
-	}
-	slices.Sort(r.need.Steps)
-	return r.need.Facts || len(r.need.Steps) > 0
-}
+func (r *HostRun) waits(t *Task) bool { return r.awaits(&t.deps, r.at.scope) }
 
 // issue numbers the steps and keeps account of what is to come of them.
-func (r *HostRun) issue(t *Task, steps []Step) {
+func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 	var reg *registration
 	if t.Register != "" {
-		r.changeResult(t.Register)
-		reg = &registration{task: t, pending: map[int]bool{}, loop: t.forEach != nil, values: map[string]cty.Value{}}
-		r.register[t.Register] = reg
+		r.changeResult(sc.home, t.Register)
+		reg = &registration{name: t.Register, home: sc.home, pending: map[int]bool{}, loop: t.forEach != nil, values: map[string]cty.Value{}}
+		sc.home.register[t.Register] = reg
 	}
 	for i := range steps {
 		s := &steps[i]
 		r.id++
-		s.ID, s.at = r.id, r.at
+		s.ID, s.at, s.reg = r.id, r.at, reg
 		if s.Unknown && !s.Partial {
 			r.mayBe(s)
 		}
@@ -104,8 +97,8 @@ func (r *HostRun) issue(t *Task, steps []Step) {
 			r.open[s.ID] = s
 			r.record(s, cty.DynamicVal)
 		case s.Unknown && reg != nil && t.forEach != nil && len(s.Unknowns) > 0 && s.Unknowns[0] == "for_each":
-			r.results[t.Register] = cty.DynamicVal
-			r.publish()
+			sc.home.results[t.Register] = cty.DynamicVal
+			r.publish(sc.home)
 			return
 		case s.Unknown:
 			r.record(s, cty.DynamicVal)
@@ -124,7 +117,7 @@ func (r *HostRun) issue(t *Task, steps []Step) {
 }
 
 // skipped gives a result to a task that is not taken part in.
-func (r *HostRun) skipped(t *Task) {
+func (r *HostRun) skipped(t *Task, sc *scope) {
 	if t.Register == "" {
 		return
 	}
@@ -132,47 +125,50 @@ func (r *HostRun) skipped(t *Task) {
 	if t.forEach != nil {
 		v = cty.EmptyObjectVal
 	}
-	r.changeResult(t.Register)
-	r.results[t.Register] = v
-	r.publish()
+	r.setResult(sc.home, t.Register, v)
 }
 
 // untaken leaves the result of a task open that only a play takes part in.
-func (r *HostRun) untaken(t *Task) {
+func (r *HostRun) untaken(t *Task, sc *scope) {
 	if t.Register != "" {
-		r.changeResult(t.Register)
-		r.results[t.Register] = cty.DynamicVal
-		r.publish()
+		r.setResult(sc.home, t.Register, cty.DynamicVal)
 	}
 }
 
+func (r *HostRun) setResult(home *scope, name string, v cty.Value) {
+	r.changeResult(home, name)
+	home.results[name] = v
+	r.publish(home)
+}
+
 // changeResult notes what is known of a result before that changes.
-func (r *HostRun) changeResult(name string) {
-	v, known := r.results[name]
-	reg := r.register[name]
+func (r *HostRun) changeResult(home *scope, name string) {
+	v, known := home.results[name]
+	reg := home.register[name]
 	r.change(func() {
-		delete(r.results, name)
+		delete(home.results, name)
 		if known {
-			r.results[name] = v
+			home.results[name] = v
 		}
-		delete(r.register, name)
+		delete(home.register, name)
 		if reg != nil {
-			r.register[name] = reg
+			home.register[name] = reg
 		}
+		home.show()
 	})
 }
 
 // title is the name of a task that says nothing else about itself.
 func (t *Task) title() string {
 	if t.Label == "" {
-		return t.Module.Name()
+		return t.in(t.Module.Name())
 	}
-	return t.Module.Name() + " : " + t.Label
+	return t.in(t.Module.Name() + " : " + t.Label)
 }
 
 // step evaluates one instance.
 func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
-	s := Step{Task: t, Key: in.key, Name: t.title(), Range: t.Range, Notify: t.notify, ctx: in.ctx}
+	s := Step{Task: t, Key: in.item(), key: in.key, Name: t.title(), Range: t.Range, Notify: t.tells(), ctx: in.ctx}
 	e := &evaluation{site: r.play.site, task: t, host: r.host, sensitive: t.sensitive}
 	when := r.when(t, in, e)
 	if when == no || e.diags.HasErrors() {
@@ -181,7 +177,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 		s.Name = r.title(t, in, &evaluation{site: e.site, task: t, host: r.host}, nil)
 		return s, e.diags
 	}
-	if when == perhaps {
+	if when == perhaps && len(in.scope.reasons) == 0 {
 		e.unknown = append(e.unknown, "when")
 	}
 	s.Call.Module = t.Module.Name()
@@ -233,7 +229,15 @@ const (
 
 // when is whether the conditions of a task, and of the blocks that it is in, hold.
 func (r *HostRun) when(t *Task, in instance, e *evaluation) answer {
-	for _, x := range t.when {
+	if in.scope.holds != yes {
+		e.unknown = append(e.unknown, in.scope.reasons...)
+		return in.scope.holds
+	}
+	return r.conditions(t.when, in, e)
+}
+
+func (r *HostRun) conditions(list []hcl.Expression, in instance, e *evaluation) answer {
+	for _, x := range list {
 		v, ok := r.meta(x, "when", cty.Bool, in, e)
 		switch {
 		case !ok:
@@ -250,6 +254,9 @@ func (r *HostRun) when(t *Task, in instance, e *evaluation) answer {
 // meta evaluates a meta-argument. ok is false when it is at fault or null.
 func (r *HostRun) meta(x hcl.Expression, name string, want cty.Type, in instance, e *evaluation) (cty.Value, bool) {
 	before := e.sensitive
+	if o, around := x.(outward); around {
+		x, in = o.Expression, in.outward(o.levels)
+	}
 	v, ok := e.value(x, in.ctx)
 	e.sensitive = before // a condition on a secret does not show it
 	if !ok {
@@ -349,14 +356,14 @@ func (r *HostRun) title(t *Task, in instance, e *evaluation, b *body) string {
 	if b != nil {
 		if attr := t.Module.Schema().Key(); attr != nil {
 			if k, ok := b.params[attr.Name]; ok && !e.sensitive {
-				name = fmt.Sprintf("%s : %v", t.Module.Name(), k)
+				name = t.in(fmt.Sprintf("%s : %v", t.Module.Name(), k))
 			}
 		}
 	}
 	if t.name != nil {
 		v, diags := t.name.Value(in.ctx)
 		if v, err := convert.Convert(v, cty.String); !diags.HasErrors() && err == nil && v.IsKnown() && !v.IsNull() && !v.IsMarked() {
-			name = v.AsString()
+			name = t.in(v.AsString())
 		}
 	}
 	return name

@@ -16,6 +16,8 @@ func (c *compiler) together(b *hclsyntax.Block) {
 	switch {
 	case c.handler != "":
 		c.fault(b.TypeRange, "Two hosts in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it: %s belongs among the tasks of a play.", b.Type)
+	case c.uneven:
+		c.fault(b.TypeRange, "Waiting in a loop", "One host may come by here more often than another, which would wait for it in vain: %s belongs before or behind what is used or included with for_each, or by a name that differs.", b.Type)
 	case c.diverts:
 		c.fault(b.TypeRange, "Waiting in a block", "A host on which something fails leaves the block another way, and the others would wait for it in vain: %s belongs before or behind a block with rescue or always.", b.Type)
 	}

@@ -85,29 +85,27 @@ func (s *Site) Targets(option string, texts []string, limit string, e Env) (*Tar
 // look finds the tasks of a play that are meant on a host, and returns all addresses there.
 func (t *Targets) look(p *Play, h *inventory.Host, e Env, found map[string]bool) (known []string) {
 	r := p.Start(h, Env{Plan: true})
-	for _, tasks := range p.lists() {
-		for _, task := range tasks {
-			if !e.selected(task) {
-				continue
+	r.walk(func(task *Task, sc *scope) {
+		if !e.selected(task) {
+			return
+		}
+		instances, ev := r.instances(task, sc)
+		open := len(ev.unknown) > 0 || sc.holds == perhaps
+		if len(ev.unknown) > 0 {
+			instances = []instance{r.anyInstance(sc)}
+		}
+		for _, in := range instances {
+			s, _ := r.step(task, in)
+			if !open && !strings.Contains(s.Label(), "${") {
+				known = append(known, s.Address(), s.address(""))
 			}
-			instances, ev := r.instances(task)
-			open := len(ev.unknown) > 0
-			if open {
-				instances = []instance{r.anyInstance()}
-			}
-			for _, in := range instances {
-				s, _ := r.step(task, in)
-				if !open && !strings.Contains(s.Label(), "${") {
-					known = append(known, s.Address(), s.address(""))
-				}
-				for _, text := range t.texts {
-					if meant(text, p, h, &s) || (open || s.unnamed()) && strings.Contains(text, task.Module.Name()+".") {
-						t.tasks[task], found[text] = true, true
-					}
+			for _, text := range t.texts {
+				if meant(text, p, h, &s) || (open || s.unnamed()) && strings.Contains(text, task.Module.Name()+".") {
+					t.tasks[task], found[text] = true, true
 				}
 			}
 		}
-	}
+	})
 	return known
 }
 
@@ -121,21 +119,53 @@ func (s *Step) unnamed() bool {
 func (t *Targets) close(p *Play) {
 	for more := true; more; {
 		more = false
-		for _, tasks := range p.lists() {
-			for _, task := range tasks {
-				if !t.tasks[task] && !t.whole[task] {
-					continue
-				}
-				for _, d := range p.lists() {
-					for _, maker := range d {
-						if maker.Register != "" && !t.whole[maker] && slices.Contains(task.deps.results, maker.Register) {
-							t.whole[maker], more = true, true
-						}
-					}
+		for name := range t.asked(p) {
+			for _, maker := range p.makers(name) {
+				if !t.whole[maker] {
+					t.whole[maker], more = true, true
 				}
 			}
 		}
 	}
+}
+
+// asked are the names of the results that the targets ask for, or the roles and files that they are in.
+func (t *Targets) asked(p *Play) map[string]bool {
+	names := map[string]bool{}
+	ask := func(d *deps) {
+		for ; d != nil; d = d.around {
+			for _, n := range d.results {
+				names[n] = true
+			}
+		}
+	}
+	meant := func(task *Task) bool { return t.tasks[task] || t.whole[task] }
+	for _, task := range slices.Concat(p.lists()...) {
+		if meant(task) {
+			ask(&task.deps)
+		}
+	}
+	for _, k := range p.calls {
+		if slices.ContainsFunc(k.tasks, meant) {
+			ask(&k.deps)
+		}
+	}
+	return names
+}
+
+// makers are the tasks that make a result.
+func (p *Play) makers(name string) (out []*Task) {
+	for _, task := range slices.Concat(p.lists()...) {
+		if task.Register == name {
+			out = append(out, task)
+		}
+	}
+	for _, k := range p.calls {
+		if k.register == name {
+			out = append(out, k.tasks...)
+		}
+	}
+	return out
 }
 
 // Incomplete warns, as Terraform does, of a run that does not look at the whole site.

@@ -16,10 +16,8 @@ var topSchema = &hcl.BodySchema{Blocks: append([]hcl.BlockHeaderSchema{
 	{Type: "locals"},
 	{Type: "play", LabelNames: []string{"name"}},
 	{Type: "handler", LabelNames: []string{"name"}},
+	{Type: "role", LabelNames: []string{"name"}},
 }, inventory.BlockTypes...)}
-
-// laterTop are top-level blocks of the design that are not there yet.
-var laterTop = []string{"role", "import"}
 
 // topBlocks returns the top-level blocks of a file.
 func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
@@ -36,8 +34,6 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 				continue
 			}
 			sources = append(sources, h)
-		case slices.Contains(laterTop, b.Type):
-			s.diags.add(fault(b.TypeRange, "Not supported", "The %q block is not supported yet.", b.Type))
 		case s.registry[b.Type] != nil && !slices.Contains(topNames(), b.Type): // group is both
 			s.diags.add(fault(b.TypeRange, "Task outside of a play", "Tasks belong into a play: play \"name\" { hosts = ...  %s ... }.", b.Type))
 		default:

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
 	"labctl/modules"
@@ -168,26 +167,17 @@ func (s *Site) tags() map[string]bool {
 // validate evaluates all tasks, those of handlers too, without stopping at faults.
 func (p *Play) validate(h *inventory.Host) hcl.Diagnostics {
 	r := p.Start(h, Env{Plan: true})
-	diags := r.diags
-	for _, tasks := range p.lists() {
-		for _, t := range tasks {
-			instances, e := r.instances(t)
-			diags = append(diags, e.diags...)
-			if len(e.unknown) > 0 { // look into the body all the same
-				instances = []instance{r.anyInstance()}
-			}
-			for _, in := range instances {
-				_, faults := r.step(t, in)
-				diags = append(diags, t.node.seeming(faults)...)
-			}
+	var diags hcl.Diagnostics
+	around := r.walk(func(t *Task, sc *scope) {
+		instances, e := r.instances(t, sc)
+		diags = append(diags, e.diags...)
+		if len(e.unknown) > 0 { // look into the body all the same
+			instances = []instance{r.anyInstance(sc)}
 		}
-	}
-	return diags
-}
-
-// anyInstance stands for the instances of a loop that is not known.
-func (r *HostRun) anyInstance() instance {
-	ctx := r.ctx.NewChild()
-	ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": cty.UnknownVal(cty.String), "value": cty.DynamicVal})}
-	return instance{ctx: ctx}
+		for _, in := range instances {
+			_, faults := r.step(t, in)
+			diags = append(diags, t.node.seeming(faults)...)
+		}
+	})
+	return slices.Concat(r.diags, around, diags)
 }

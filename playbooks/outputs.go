@@ -1,0 +1,88 @@
+package playbooks
+
+import (
+	"github.com/zclconf/go-cty/cty"
+)
+
+// roleResults are what the result of a role tells beside its outputs.
+var roleResults = []string{"changed", "skipped"}
+
+// outputs is the result of a role, as far as it is known: its outputs, and whether it has changed something or was skipped. With
+// for_each it is an object with one for each key.
+func (r *HostRun) outputs(reg *registration) cty.Value {
+	if !reg.loop {
+		if len(reg.turns) == 0 {
+			return cty.DynamicVal
+		}
+		return r.output(reg.turns[0])
+	}
+	all := map[string]cty.Value{}
+	for _, t := range reg.turns {
+		switch {
+		case t.reasons != nil && t.reasons[0] == "for_each":
+			return cty.DynamicVal
+		case t.holds == no:
+		default:
+			all[t.turn.key] = r.output(t)
+		}
+	}
+	return cty.ObjectVal(all)
+}
+
+func (r *HostRun) output(t *scope) cty.Value {
+	switch t.holds {
+	case no:
+		return t.call.without(cty.True)
+	case perhaps:
+		return cty.DynamicVal
+	}
+	r.fresh(t)
+	all := map[string]cty.Value{"skipped": cty.False, "changed": r.roleChanged(t)}
+	for _, o := range t.call.role.outputs {
+		v, diags := o.expr.Value(t.ctx)
+		if diags.HasErrors() {
+			v = cty.DynamicVal
+			if !r.isOpen(t) {
+				r.diags = append(r.diags, redact(r.play.site.explain(diags, r.host))...)
+			}
+		}
+		if o.sensitive {
+			v = v.Mark(sensitive)
+		}
+		all[o.name] = v
+	}
+	return cty.ObjectVal(all)
+}
+
+// roleChanged is known as soon as something has changed, or all has ended.
+func (r *HostRun) roleChanged(t *scope) cty.Value {
+	switch {
+	case t.changed:
+		return cty.True
+	case t.unsure || r.isOpen(t):
+		return cty.UnknownVal(cty.Bool)
+	}
+	return cty.False
+}
+
+// isOpen reports whether a step of the scope, or of what it has called, is under way.
+func (r *HostRun) isOpen(sc *scope) bool {
+	for _, s := range r.open {
+		if s.at.scope.in(sc) {
+			return true
+		}
+	}
+	return false
+}
+
+// without is the result of a role that is not used.
+func (c *call) without(skipped cty.Value) cty.Value {
+	if c.forEach != nil {
+		return cty.EmptyObjectVal
+	}
+	all := map[string]cty.Value{"changed": cty.False, "skipped": skipped}
+	for _, o := range c.role.outputs {
+		all[o.name] = cty.NullVal(cty.DynamicPseudoType)
+	}
+	return cty.ObjectVal(all)
+}
