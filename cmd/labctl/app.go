@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ type app struct {
 	secrets  *secrets.Keys    // see keys
 	shown    *viewFlags       // of the run, once there is one
 	environ  []string         // as it was at the start; nil: as it is
+	held     atomic.Bool      // Ctrl-C is for the program in front, an editor
 	ctx      context.Context  // the same: of the invocation, with which programs end that know of hosts
 }
 
@@ -58,6 +60,7 @@ on them but sshd.
 	root.SetHelpCommand(helpCmd(root))
 	root.AddCommand(a.playCmd(), a.planCmd(), a.showCmd(), a.runCmd(), a.verifyCmd(), a.validateCmd(), a.factsCmd(), a.captureCmd(), a.pingCmd(), a.sshCmd(), a.proxyCmd(), a.tunnelCmd(), a.sandboxCmd(), a.inventoryCmd(), a.docCmd(), a.versionCmd())
 	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
+	root.AddCommand(a.secretCmd())
 	return root
 }
 

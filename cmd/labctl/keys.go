@@ -24,8 +24,11 @@ type keyFlags struct {
 	batch      *bool // nil: the verb has no such flag
 }
 
-func (f *keyFlags) register(fs *pflag.FlagSet) {
-	fs.StringArrayVar(&f.identities, "identity", nil, "file of an identity of age, or of a private key of SSH, that opens what is encrypted (repeatable)")
+func (f *keyFlags) register(fs *pflag.FlagSet) { f.registerAs(fs, "") }
+
+// registerAs has --identity a short form, too.
+func (f *keyFlags) registerAs(fs *pflag.FlagSet, short string) {
+	fs.StringArrayVarP(&f.identities, "identity", short, nil, "file of an identity of age, or of a private key of SSH, that opens what is encrypted (repeatable)")
 	fs.StringArrayVar(&f.vaultIDs, "vault-id", nil, "password of Ansible Vault: ID@FILE, ID@prompt, or without ID@ (repeatable)")
 	fs.StringArrayVar(&f.vaultFiles, "vault-password-file", nil, "file that holds a password of Ansible Vault, or program that prints it (repeatable)")
 	fs.BoolVarP(&f.askVault, "ask-vault-pass", "J", false, "ask for the password of Ansible Vault, once, before the run")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
 	"labctl/cmd/labctl/internal/sandbox"
@@ -48,9 +49,9 @@ func main() {
 func Main() int {
 	// A closed pipe is a write error, handled where it happens. Not signal.Ignore: what labctl starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := interruptible()
-	defer stop()
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	ctx, stop := interruptible(&a.held)
+	defer stop()
 	a.keepEnvironment()
 	if filepath.Base(os.Args[0]) == playbookName {
 		return a.playbook(ctx, os.Args[1:])
@@ -59,8 +60,9 @@ func Main() int {
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once. SIGINT stays
-// ignored where it was: a shell's background job is not to end with what runs in front of it.
-func interruptible() (context.Context, func()) {
+// ignored where it was: a shell's background job is not to end with what runs in front of it. While held is set, SIGINT is for
+// another program.
+func interruptible(held *atomic.Bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, syscall.SIGTERM)
@@ -68,12 +70,16 @@ func interruptible() (context.Context, func()) {
 		signal.Notify(c, os.Interrupt)
 	}
 	go func() {
-		if _, ok := <-c; !ok {
-			return
-		}
-		cancel(errInterrupted)
-		if _, ok := <-c; ok {
-			os.Exit(exitInterrupted)
+		n := 0
+		for s := range c {
+			switch n++; {
+			case s == os.Interrupt && held.Load():
+				n--
+			case n == 1:
+				cancel(errInterrupted)
+			case !held.Load(): // which would leave behind what was being edited
+				os.Exit(exitInterrupted)
+			}
 		}
 	}()
 	return ctx, func() { signal.Stop(c); close(c); cancel(nil) }
