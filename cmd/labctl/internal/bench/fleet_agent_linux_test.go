@@ -26,7 +26,7 @@ type recording struct {
 // newRecording plays the fleet's tasks to an agent for a host in memory.
 func newRecording(ctx context.Context) (*recording, error) {
 	var in bytes.Buffer
-	for i := range fleetTasks {
+	for i := range fleetMost {
 		params := json.RawMessage(fmt.Sprintf(`{"name":"br%d","mtu":%d}`, i, fleetMTU+i))
 		err := wire.Write(&in, &wire.Frame{Request: &wire.Request{ID: i + 1, Op: wire.Apply, Call: &modules.Call{Module: "bridge", Params: params}}})
 		if err != nil {
@@ -48,7 +48,7 @@ func newRecording(ctx context.Context) (*recording, error) {
 		return nil, err
 	}
 	rec := &recording{}
-	for i := range 1 + fleetTasks {
+	for i := range 1 + fleetMost {
 		frame, err := rawFrame(r)
 		if err != nil {
 			return nil, fmt.Errorf("record frame %d: %w", i, err)
@@ -68,7 +68,11 @@ func rawFrame(r io.Reader) ([]byte, error) {
 	if _, err := io.ReadFull(r, head); err != nil {
 		return nil, err
 	}
-	frame := append(head, make([]byte, enc.BigEndian.Uint32(head))...)
+	n := enc.BigEndian.Uint32(head)
+	if n > 1<<20 {
+		return nil, fmt.Errorf("a frame of %d bytes", n)
+	}
+	frame := append(head, make([]byte, n)...)
 	_, err := io.ReadFull(r, frame[4:])
 	return frame, err
 }
@@ -76,6 +80,12 @@ func rawFrame(r io.Reader) ([]byte, error) {
 // play answers the requests on in as they come.
 func (rec *recording) play(in io.Reader, out io.Writer) error {
 	r, w := bufio.NewReader(in), bufio.NewWriter(out)
+	for line := ""; line != "labctl-input\n"; { // what the script that looks for the agent reads
+		var err error
+		if line, err = r.ReadString('\n'); err != nil {
+			return err
+		}
+	}
 	if _, err := w.Write(rec.hello); err != nil {
 		return err
 	}

@@ -7,13 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
 const (
 	fleetTasks = 50
+	fleetMost  = 500         // tasks that there are answers to
 	fleetMTU   = 1400        // of the first bridge, one more for each
 	fleetHost  = "10.90.0.1" // every host of the fleet is the same server, under another name
 )
@@ -32,8 +32,7 @@ func (c cost) String() string {
 func costOf(b testing.TB, cmd *exec.Cmd) (cost, string) {
 	b.Helper()
 	took, out := timed(b, here, cmd)
-	state := cmd.ProcessState
-	return cost{took, state.UserTime() + state.SystemTime(), state.SysUsage().(*syscall.Rusage).Maxrss * 1024}, out
+	return spent(cmd, took), out
 }
 
 // cheapest is the fastest of several runs, with the most memory that any of them had.
@@ -80,25 +79,31 @@ func BenchmarkFleet(b *testing.B) {
 // play runs labctl on the first n hosts.
 func (a fleetAddress) play(b testing.TB, n int) cost {
 	b.Helper()
-	dir := b.TempDir()
-	site := filepath.Join(dir, "site.hcl")
-	if err := os.WriteFile(site, []byte(a.site(b, n)), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	path, err := filepath.Abs(binary)
-	if err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command(path, "play", "-F", "none", site)
-	cmd.Env = append(os.Environ(), "HOME="+dir, "NO_COLOR=1", "SSH_AUTH_SOCK=", "LABCTL_PERSIST=off")
-	c, out := costOf(b, cmd)
+	c, out := costOf(b, a.labctl(b, "play", n, fleetTasks))
 	if got := strings.Count(out, fmt.Sprintf(": ok=%d ", fleetTasks)); got != n {
 		b.Fatalf("%d hosts have done %d tasks, want %d:\n%s", got, fleetTasks, n, tail(out))
 	}
 	return c
 }
 
-func (a fleetAddress) site(b testing.TB, n int) string {
+// labctl is a run on the first n hosts.
+func (a fleetAddress) labctl(b testing.TB, verb string, n, tasks int) *exec.Cmd {
+	b.Helper()
+	dir := b.TempDir()
+	site := filepath.Join(dir, "site.hcl")
+	if err := os.WriteFile(site, []byte(a.site(b, n, tasks)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	path, err := filepath.Abs(binary)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(path, verb, "-F", "none", site)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "NO_COLOR=1", "SSH_AUTH_SOCK=", "LABCTL_PERSIST=off")
+	return cmd
+}
+
+func (a fleetAddress) site(b testing.TB, n, tasks int) string {
 	b.Helper()
 	address, port, err := net.SplitHostPort(a.Jump)
 	if err != nil {
@@ -111,7 +116,7 @@ func (a fleetAddress) site(b testing.TB, n int) string {
 		fmt.Fprintf(&s, "host \"h%d\" {\n  address        = %q\n  host_key_alias = \"fleet\"\n  jump           = [%q]\n}\n", i, fleetHost, jump)
 	}
 	s.WriteString("play \"fleet\" {\n  hosts = \"all:!jump\"\n\n")
-	for i := range fleetTasks {
+	for i := range tasks {
 		fmt.Fprintf(&s, "  bridge \"br%d\" { mtu = %d }\n", i, fleetMTU+i)
 	}
 	return s.String() + "}\n"
