@@ -99,7 +99,11 @@ func (r *HostRun) Become() Identity {
 
 // identity is whom to become, and how. What the inventory says of a host goes before plays and tasks, as variables do in Ansible.
 func (r *HostRun) identity(b becoming, in instance, e *evaluation) Identity {
-	h := r.host
+	return r.identityOn(r.host, b, in, e)
+}
+
+// identityOn is whom to become on another host, whose inventory counts then.
+func (r *HostRun) identityOn(h *inventory.Host, b becoming, in instance, e *evaluation) Identity {
 	if h.Become != nil {
 		b.on = h.Become
 	}
@@ -165,11 +169,12 @@ func packFlags(flags []string) string {
 	return strings.Join(flags, flagEnd) + flagEnd
 }
 
-// Becomes is how the play comes to another user on a host, if it or one of its tasks, a handler's included, becomes one: what the
-// first of them says that does, as far as it is known before the play.
-func (p *Play) Becomes(h *inventory.Host) (Identity, bool) {
-	says, yes, t := p.becomesFirst()
-	if h.Become != nil {
+// Becomes is how the play comes to another user on a host, if it or one of its tasks, a handler's included, becomes one there: what
+// the first of them says that does, as far as it is known before the play. A host that is no member of the play has only tasks
+// that run on it for others.
+func (p *Play) Becomes(h *inventory.Host, member bool) (Identity, bool) {
+	says, yes, t := p.becomesFirst(h, member)
+	if h.Become != nil && (member || p.lends(h)) {
 		yes = *h.Become
 	}
 	if !yes {
@@ -192,14 +197,14 @@ func (p *Play) Becomes(h *inventory.Host) (Identity, bool) {
 	return r.identity(says, instance{ctx: at.ctx, scope: at}, e), true
 }
 
-// becomesFirst is what the play says of whom to become, or else the first of its tasks that becomes anybody.
-func (p *Play) becomesFirst() (becoming, bool, *Task) {
-	if p.become.yes() {
+// becomesFirst is what the play says of whom to become, or else the first of its tasks that becomes anybody on a host.
+func (p *Play) becomesFirst(h *inventory.Host, member bool) (becoming, bool, *Task) {
+	if member && p.become.yes() {
 		return p.become, true, nil
 	}
 	for _, tasks := range p.lists() {
 		for _, t := range tasks {
-			if b := t.become.over(p.become); b.yes() {
+			if b := t.become.over(p.become); b.yes() && (member && t.on == nil || t.mayRunOn(h)) {
 				return b, true, t
 			}
 		}

@@ -28,7 +28,7 @@ play "p" {
 		if diags.HasErrors() || len(steps) != 1 || steps[0].Become.User != c.want {
 			t.Errorf("%+v: %v %+v", c, diags, steps)
 		}
-		if _, got := run.play.Becomes(run.host); got != (c.want != "") {
+		if _, got := run.play.Becomes(run.host, true); got != (c.want != "") {
 			t.Errorf("%+v: Becomes %t", c, got)
 		}
 	}

@@ -50,7 +50,7 @@ func (c *compiler) body(b *schema.Block, body *hclsyntax.Body, rng hcl.Range, wh
 }
 
 // designed are meta-arguments of the design that are not there yet.
-var designed = []string{"on", "run_once"}
+var designed = []string{"run_once"}
 
 func (c *compiler) unsupported(a *hclsyntax.Attribute, b *schema.Block, what string, task bool) {
 	if task && slices.Contains(designed, a.Name) {

@@ -219,7 +219,8 @@ func (in inherited) outward(play becoming) inherited {
 	b := in.become.over(play)
 	b.user, b.method, b.flags, b.password = outside(b.user), outside(b.method), outside(b.flags), outside(b.password)
 	in.become = b
-	in.timeout, in.ignoreErrors, in.throttle = outside(in.timeout), outside(in.ignoreErrors), outside(in.throttle)
+	in.timeout, in.ignoreErrors = outside(in.timeout), outside(in.ignoreErrors)
+	in.throttle, in.on = outside(in.throttle), outside(in.on)
 	return in
 }
 

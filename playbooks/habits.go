@@ -30,7 +30,7 @@ var argumentHabits = map[string]struct{ instead, hint string }{
 	"msg":         {"", "debug \"...\" {} is what shows a text; -v shows what each task returned."},
 	"listen":      {"", "That is of handlers: a task names those that it tells, or what they listen to: notify = [\"...\"]."},
 	"sudo":        {"become", "Write become = true."},
-	"delegate_to": {"", "A task runs on the hosts of its play; write a play for the other host."},
+	"delegate_to": {"on", "Write on = \"...\"."},
 	"environment": {"", "Only command takes an environment."},
 	"cmd":         {"shell", "Write shell = \"...\"."},
 	"ip":          {"cidr", "Write cidr = [\"192.0.2.1/24\"]."},

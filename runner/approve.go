@@ -7,7 +7,7 @@ func (x *hostPlay) refusal(st playbooks.Step) *Error {
 	if x.r.o.Approve == nil || st.Task == nil || st.Skip || st.Unknown || st.Faults != nil || st.Meeting {
 		return nil
 	}
-	err := x.r.o.Approve(Event{Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Call: &st.Call})
+	err := x.r.o.Approve(Event{Play: x.play.Display(), Host: x.host.Name, Peer: other(st), Task: x.task(st), Call: &st.Call})
 	if err == nil {
 		return nil
 	}

@@ -155,10 +155,14 @@ func converse(ctx context.Context, near, far *hostPlay, st playbooks.Step) (*wir
 // ask's too.
 func (x *hostPlay) ask(ctx context.Context, op wire.Op, st playbooks.Step, call modules.Call) (*wire.Reply, error) {
 	x.renew()
-	if become := x.user(st.Become); (x.cur == nil || become != x.become) && !x.open(ctx, become, true) {
+	if at := x.r.placed(x.host, st.Become); (x.cur == nil || at != x.at) && !x.open(ctx, at, true) {
 		x.gone()
 		return nil, errors.New("there is no session")
 	}
+	if !x.take(ctx) {
+		return nil, errors.New("interrupted")
+	}
+	defer x.release()
 	x.cur.requests++
 	id := x.cur.requests
 	req := &wire.Request{ID: id, Op: op, Call: &call}

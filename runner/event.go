@@ -57,7 +57,7 @@ type Event struct {
 	Play     string          `json:"play,omitempty"`
 	Hosts    []string        `json:"hosts,omitempty"`
 	Host     string          `json:"host,omitempty"`
-	Peer     string          `json:"peer,omitempty"` // of a task between two hosts: the far one
+	Peer     string          `json:"peer,omitempty"` // of a task between two hosts the far one, of one that runs on another host that one
 	Task     *Task           `json:"task,omitempty"`
 	Status   Status          `json:"status,omitempty"`
 	Diff     *modules.Diff   `json:"diff,omitempty"`

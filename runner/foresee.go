@@ -16,28 +16,33 @@ func (x *hostPlay) partial(st playbooks.Step) bool { return st.Partial && x.r.o.
 
 // hide notes a task that may change the host without the model seeing it.
 func (x *hostPlay) hide(st playbooks.Step) {
-	if st.Unknown && x.r.o.Mode.planning() && x.cur != nil && x.cur.blind == "" && st.Task.Module.Kind() != modules.Probe {
-		x.cur.blind = x.task(st).Address
+	if st.Unknown && x.r.o.Mode.planning() && st.Task.Module.Kind() != modules.Probe {
+		if s := x.r.present(x.place(st)); s != nil {
+			s.blind(x.task(st).Address)
+		}
 	}
 }
 
+// blind keeps the first task that the model does not know what has come of.
+func (s *session) blind(task string) { s.unseen.CompareAndSwap(nil, &task) }
+
 // blinds notes a command on its way to the model.
 func (x *hostPlay) blinds(st playbooks.Step) {
-	if x.r.o.Mode.planning() && x.cur.blind == "" && st.Task.Module.Kind() == modules.Command && !st.Task.Harmless() {
-		x.cur.blind = x.task(st).Address
+	if x.r.o.Mode.planning() && st.Task.Module.Kind() == modules.Command && !st.Task.Harmless() {
+		x.cur.blind(x.task(st).Address)
 	}
 }
 
 // excused reports whether the failure of a task in a plan may come of what the model has not seen.
 func (x *hostPlay) excused(rep *wire.Reply) bool {
-	return x.r.o.Mode.planning() && x.cur.blind != "" && rep.Error != nil && rep.Error.Kind == wire.KindHost
+	return x.r.o.Mode.planning() && x.cur.unseen.Load() != nil && rep.Error != nil && rep.Error.Kind == wire.KindHost
 }
 
 // excuse reports such a task as known after apply. What was sent behind it is sent again.
 func (x *hostPlay) excuse(st playbooks.Step, rep *wire.Reply) {
-	x.unforeseen(st, fmt.Sprintf("only a play can tell what %s has done before: planned without, it fails: %s", x.cur.blind, rep.Error.Msg))
+	x.unforeseen(st, fmt.Sprintf("only a play can tell what %s has done before: planned without, it fails: %s", *x.cur.unseen.Load(), rep.Error.Msg))
 	if !st.Tolerant {
-		x.epoch++
+		x.cur.epoch++
 		for i := range x.sent {
 			x.sent[i].again = true
 		}

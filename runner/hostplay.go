@@ -21,18 +21,18 @@ type hostPlay struct {
 	eval *playbooks.HostRun // nil: the host only lends a hand to others
 	meet *meeting
 
-	cur     *session           // where requests go; nil until the first is due
-	become  playbooks.Identity // whom the agent of cur runs as
-	waiting []playbooks.Step   // evaluated, not sent: they wait for another session, or for their turn to be reported
-	sent    []flight           // sent, not answered, in order
-	faults  hcl.Diagnostics    // what ended the evaluation; reported when all that comes before it is done
-	facts   bool               // have been handed to eval
-	done    bool               // eval has no more
-	dropped []string           // handlers whose steps were not run
-	parcel  *parcel            // the file that the request under way brings home
-	failed  bool               // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
+	cur     *session         // where requests go; nil until the first is due
+	at      place            // of cur
+	holds   *session         // cur, while it is this host's turn there
+	waiting []playbooks.Step // evaluated, not sent: they wait for another session, or for their turn to be reported
+	sent    []flight         // sent, not answered, in order
+	faults  hcl.Diagnostics  // what ended the evaluation; reported when all that comes before it is done
+	facts   bool             // have been handed to eval
+	done    bool             // eval has no more
+	dropped []string         // handlers whose steps were not run
+	parcel  *parcel          // the file that the request under way brings home
+	failed  bool             // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
 
-	epoch     int       // of requests, see package wire: raised when a failure is seen to
 	ends      bool      // eval has no more because something failed before, whatever was done about it since
 	notBefore time.Time // the next step is sent
 
@@ -58,7 +58,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 			x.conclude()
 			break
 		}
-		if len(x.sent) > 0 || x.cur != nil && x.cur.hello == nil {
+		if len(x.sent) > 0 || x.cur != nil && x.cur.hello.Load() == nil {
 			x.await(ctx)
 		}
 	}
@@ -67,6 +67,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 	}
 	_ = x.unpacked()
 	x.admit()
+	x.release()
 	x.unheard()
 	x.r.sink.event(Event{Kind: HostDone, Play: x.play.Display(), Host: x.host.Name})
 	return !x.failed
@@ -92,12 +93,10 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 		}
 		return
 	}
-	if x.cur == nil && len(x.waiting) == 0 {
-		x.open(ctx, x.user(x.eval.Become()), false)
+	if !x.atHome() && len(x.waiting)+len(x.sent) == 0 {
+		x.open(ctx, x.r.placed(x.host, x.eval.Become()), false)
 	}
-	if x.cur != nil && x.cur.hello != nil {
-		x.learn()
-	}
+	x.learn()
 }
 
 // stuck ends the evaluation of a host that would otherwise wait for ever.
@@ -107,11 +106,14 @@ func (x *hostPlay) stuck() {
 		Detail: "What the next task waits for will never come. This is a fault of labctl."}})
 }
 
-// learn hands the facts of the session to the evaluation, and goes on with it.
+// learn hands the facts of the session to the evaluation, if they are there and the host's own, and goes on with it.
 func (x *hostPlay) learn() {
-	if !x.facts && x.eval != nil {
+	if x.facts || x.eval == nil || !x.atHome() {
+		return
+	}
+	if hello := x.cur.hello.Load(); hello != nil {
 		x.facts = true
-		x.eval.SetFacts(x.cur.hello.Facts)
+		x.eval.SetFacts(hello.Facts)
 	}
 }
 
@@ -119,6 +121,7 @@ func (x *hostPlay) learn() {
 // session waits until this one is idle, so that the order of tasks on a host holds whatever users they become.
 func (x *hostPlay) dispatch(ctx context.Context) {
 	for len(x.waiting) > 0 && !x.failed && !x.replays() {
+		x.release()
 		x.renew()
 		x.rest(ctx)
 		if ctx.Err() != nil { // what was waited for ends with the run
@@ -156,13 +159,15 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 			x.waiting = x.waiting[1:]
 			x.homeless(st, x.r.claim(st, x.host.Name))
 			continue
-		case x.cur == nil || x.user(st.Become) != x.become:
-			if !x.open(ctx, x.user(st.Become), true) {
+		case !x.there(st):
+			if !x.open(ctx, x.place(st), true) {
 				return
 			}
 			continue
-		case !x.admitted(ctx, st):
+		case !x.admitted(ctx, st), !x.take(ctx):
 			return
+		case len(x.sent) == 0 && x.ended(): // while others had their turn
+			continue
 		case !x.send(st, x.follows()):
 			return
 		}
@@ -174,7 +179,7 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 // alone reports whether all that is under way must have ended before a step has its turn.
 func (x *hostPlay) alone(st playbooks.Step) bool {
 	switch {
-	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown && !x.partial(st), x.patience(st) != nil, x.user(st.Become) != x.become, x.refusal(st) != nil:
+	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown && !x.partial(st), x.patience(st) != nil, !x.there(st), x.refusal(st) != nil:
 		return true
 	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
 		return true
@@ -190,7 +195,7 @@ func (x *hostPlay) follows() bool {
 		return false
 	}
 	next := x.waiting[1]
-	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && x.user(next.Become) == x.become && x.patience(next) == nil
+	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && x.there(next) && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {
@@ -208,7 +213,7 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 		op = wire.Plan
 	}
 	call := st.Call
-	req := &wire.Request{ID: x.cur.requests, Epoch: x.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
+	req := &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
 	req.Tolerant = st.Tolerant || x.partial(st) || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
@@ -229,40 +234,43 @@ func (x *hostPlay) flush() {
 	}
 }
 
-// user is whose session a step goes to. A play has one for each user. A plan has one for all of them: the copy of the host in
-// which a task sees what those before it would have done lives in one agent.
-func (x *hostPlay) user(become playbooks.Identity) playbooks.Identity {
-	if !x.r.o.Mode.planning() {
-		return become
-	}
-	return x.r.planAs[x.host.Name]
-}
-
-// open makes the session of a user the current one; with ahead, a request follows at once. When there is none to be had, the host is unreachable.
-func (x *hostPlay) open(ctx context.Context, become playbooks.Identity, ahead bool) bool {
-	s, err := x.r.session(ctx, x.host, become, ahead)
+// open makes the session at a place the current one; with ahead, a request follows at once. When there is none to be had, the host is
+// unreachable, whichever host it was that did not answer.
+func (x *hostPlay) open(ctx context.Context, at place, ahead bool) bool {
+	x.release()
+	s, err := x.r.session(ctx, at, ahead)
 	if err != nil {
 		if ctx.Err() == nil {
+			x.cur, x.at = nil, at
 			x.unreachable(err)
 		}
 		return false
 	}
-	x.cur, x.become = s, become
-	if s.hello != nil {
-		x.learn()
-	}
+	x.cur, x.at = s, at
+	x.learn()
 	return true
 }
 
 // renew lets go of a session that was lost while nothing was under way on it, so that another is opened.
 func (x *hostPlay) renew() {
-	if x.cur != nil && len(x.sent) == 0 && x.cur.hello != nil && x.cur.lost() != nil {
+	if x.cur != nil && len(x.sent) == 0 && x.ended() {
+		x.release()
 		x.cur = nil
 	}
 }
 
+// ended reports whether the current session is lost.
+func (x *hostPlay) ended() bool { return x.cur.hello.Load() != nil && x.cur.lost() != nil }
+
 // await takes in what the agent says next.
 func (x *hostPlay) await(ctx context.Context) {
+	if !x.take(ctx) {
+		return
+	}
+	if len(x.sent) == 0 && x.cur.hello.Load() != nil { // others have heard it
+		x.learn()
+		return
+	}
 	select {
 	case f, ok := <-x.cur.frames:
 		if !ok {
@@ -277,9 +285,9 @@ func (x *hostPlay) await(ctx context.Context) {
 func (x *hostPlay) frame(ctx context.Context, f *wire.Frame) {
 	switch {
 	case f.Hello != nil:
-		x.cur.hello = f.Hello
+		x.cur.hello.Store(f.Hello)
 		x.learn()
-		x.r.sink.event(Event{Kind: Connected, Host: x.host.Name, Duration: time.Since(x.cur.start)})
+		x.r.sink.event(Event{Kind: Connected, Host: x.at.host.Name, Duration: time.Since(x.cur.start)})
 	case f.Reply != nil:
 		x.reply(f.Reply)
 	case f.Part != nil:

@@ -41,7 +41,7 @@ func (x *hostPlay) wait(ctx context.Context, st playbooks.Step, p *modules.Patie
 		rep, boot, err = x.restart(ctx, st, p)
 	}
 	if err == nil && (p.Restart || !x.echoes(ctx, st, p)) {
-		err = x.reconnect(ctx, x.user(st.Become), boot, p)
+		err = x.reconnect(ctx, x.place(st), boot, p)
 	}
 	rep.Duration = time.Since(start)
 	switch {
@@ -80,7 +80,7 @@ func elapsed(st playbooks.Step, d time.Duration) json.RawMessage {
 
 // echoes reports whether the agent of a session that is open is there, which ends the waiting at once.
 func (x *hostPlay) echoes(ctx context.Context, st playbooks.Step, p *modules.Patience) bool {
-	if x.cur == nil || p.Delay > 0 || x.user(st.Become) != x.become {
+	if x.cur == nil || p.Delay > 0 || !x.there(st) {
 		return false
 	}
 	echo, cancel := context.WithTimeout(ctx, maxEcho)
@@ -91,9 +91,13 @@ func (x *hostPlay) echoes(ctx context.Context, st playbooks.Step, p *modules.Pat
 
 // request sends a step alone, and waits for the answer.
 func (x *hostPlay) request(ctx context.Context, st playbooks.Step) (*wire.Reply, error) {
+	if !x.take(ctx) {
+		return nil, context.Cause(ctx)
+	}
+	defer x.release()
 	x.cur.requests++
 	call := st.Call
-	err := x.cur.send(&wire.Frame{Request: &wire.Request{ID: x.cur.requests, Epoch: x.epoch, Op: wire.Apply, Call: &call, Tolerant: true}})
+	err := x.cur.send(&wire.Frame{Request: &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: wire.Apply, Call: &call, Tolerant: true}})
 	if err == nil {
 		err = x.cur.flush()
 	}
@@ -108,7 +112,7 @@ func (x *hostPlay) request(ctx context.Context, st playbooks.Step) (*wire.Reply,
 func (x *hostPlay) restart(ctx context.Context, st playbooks.Step, p *modules.Patience) (*wire.Reply, string, error) {
 	none := &wire.Reply{Result: &modules.Result{Diff: modules.Diff{Action: modules.Run}}}
 	x.renew()
-	if become := x.user(st.Become); (x.cur == nil || become != x.become) && !x.open(ctx, become, false) {
+	if !x.there(st) && !x.open(ctx, x.place(st), false) {
 		return none, "", errors.New("there is no session")
 	}
 	first, cancel := context.WithTimeout(ctx, p.Timeout)
@@ -116,7 +120,7 @@ func (x *hostPlay) restart(ctx context.Context, st playbooks.Step, p *modules.Pa
 	if err := x.greeted(first); err != nil {
 		return none, "", err
 	}
-	boot := x.cur.hello.Facts.BootID
+	boot := x.cur.hello.Load().Facts.BootID
 	if boot == "" {
 		return none, "", errors.New("the host does not tell its boot ID, so that nobody could see that it has booted anew")
 	}
@@ -134,7 +138,11 @@ func (x *hostPlay) restart(ctx context.Context, st playbooks.Step, p *modules.Pa
 
 // greeted waits for the introduction of the agent.
 func (x *hostPlay) greeted(ctx context.Context) error {
-	for x.cur.hello == nil {
+	if !x.take(ctx) {
+		return context.Cause(ctx)
+	}
+	defer x.release()
+	for x.cur.hello.Load() == nil {
 		select {
 		case f, ok := <-x.cur.frames:
 			if !ok {
@@ -152,7 +160,7 @@ func (x *hostPlay) greeted(ctx context.Context) error {
 }
 
 // reconnect tries until there is a session with an agent of the host, in another boot than the one given.
-func (x *hostPlay) reconnect(ctx context.Context, become playbooks.Identity, boot string, p *modules.Patience) error {
+func (x *hostPlay) reconnect(ctx context.Context, at place, boot string, p *modules.Patience) error {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	x.hangUp()
@@ -164,7 +172,7 @@ func (x *hostPlay) reconnect(ctx context.Context, become playbooks.Identity, boo
 		case <-ctx.Done():
 			return fmt.Errorf("not there after %s: %w", p.Timeout, err)
 		}
-		tried := x.try(ctx, become, boot)
+		tried := x.try(ctx, at, boot)
 		if tried == nil {
 			return nil
 		}
@@ -191,6 +199,7 @@ func (x *hostPlay) reconnect(ctx context.Context, become playbooks.Identity, boo
 
 // hangUp ends all sessions of the host. Its facts may be others when it comes back.
 func (x *hostPlay) hangUp() {
+	x.release()
 	x.r.disconnect(x.host.Name)
 	x.cur, x.facts = nil, false
 }
@@ -199,21 +208,21 @@ func (x *hostPlay) hangUp() {
 type forgiver interface{ forgive(h *inventory.Host) }
 
 // try opens a session and hears the agent's introduction.
-func (x *hostPlay) try(ctx context.Context, become playbooks.Identity, boot string) error {
+func (x *hostPlay) try(ctx context.Context, at place, boot string) error {
 	ctx, cancel := context.WithTimeout(ctx, maxTry)
 	defer cancel()
 	if f, ok := x.r.o.Opener.(forgiver); ok {
 		f.forgive(x.host)
 	}
-	s, err := x.r.session(ctx, x.host, become, false)
+	s, err := x.r.session(ctx, at, false)
 	if err != nil {
 		return err
 	}
-	x.cur, x.become = s, become
+	x.cur, x.at = s, at
 	if err := x.greeted(ctx); err != nil {
 		return err
 	}
-	if boot != "" && s.hello.Facts.BootID == boot {
+	if boot != "" && s.hello.Load().Facts.BootID == boot {
 		return errors.New("it has not restarted yet")
 	}
 	return nil

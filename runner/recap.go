@@ -24,8 +24,12 @@ func (s *sink) event(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
-	if e.Host != "" {
-		s.countLocked(e)
+	switch e.Kind {
+	case Connecting, Pushing, Connected, Debug: // it may only lend a hand
+	default:
+		if e.Host != "" {
+			s.countLocked(e)
+		}
 	}
 	s.emit(e)
 }

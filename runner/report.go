@@ -37,9 +37,6 @@ func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fau
 // emit completes the event of a step that is done, and emits it with the warnings of the result.
 func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
 	e.Kind = TaskDone
-	if st.To != nil {
-		e.Peer = st.To.Name
-	}
 	if rep != nil {
 		e.Duration = rep.Duration
 		if rep.Result != nil {
@@ -69,7 +66,7 @@ func (x *hostPlay) emit(st playbooks.Step, e Event, rep *wire.Reply) {
 
 // tell emits an event that is about a step.
 func (x *hostPlay) tell(st playbooks.Step, e Event) {
-	e.Play, e.Host, e.Task, e.Call = x.play.Display(), x.host.Name, x.task(st), &st.Call
+	e.Play, e.Host, e.Peer, e.Task, e.Call = x.play.Display(), x.host.Name, other(st), x.task(st), &st.Call
 	if st.Sensitive {
 		withhold(&e)
 	}
@@ -115,7 +112,11 @@ func (x *hostPlay) unreachable(err error) {
 	if errors.As(err, &te) {
 		fault.Hop = te.Hop
 	}
-	x.r.sink.event(Event{Kind: Unreachable, Play: x.play.Display(), Host: x.host.Name, Error: fault})
+	e := Event{Kind: Unreachable, Play: x.play.Display(), Host: x.host.Name, Error: fault}
+	if h := x.at.host; h != nil && h != x.host {
+		e.Peer = h.Name
+	}
+	x.r.sink.event(e)
 	x.notRun()
 }
 
@@ -128,7 +129,7 @@ func (x *hostPlay) lost(err error) {
 	if err == nil {
 		err = errors.New("the session ended")
 	}
-	if len(x.sent) > 0 && x.cur.hello != nil {
+	if len(x.sent) > 0 && x.cur.hello.Load() != nil {
 		err = fmt.Errorf("%w; it was at [%s], which may or may not be done", err, x.task(x.sent[0].step).Address)
 	}
 	x.unreachable(err)

@@ -42,12 +42,15 @@ type Runner struct {
 
 	planAs map[string]playbooks.Identity // whom each host's session is when nothing is changed: root if any task becomes another user
 
+	lends map[string]bool // hosts that may have to run tasks for others
+
 	downloads downloads
 	throttles throttles
 	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
 	sessions map[string]map[playbooks.Identity]*session // by host and whom the agent runs as
+	gates    map[place]*sync.Mutex                      // held while a session is being opened
 	costs    map[string]*Cost                           // of the sessions that have ended, by host
 	out      map[string]bool                            // hosts that failed or are unreachable: later plays leave them out
 }
@@ -57,7 +60,7 @@ func New(o Options, emit func(Event)) *Runner {
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
 	}
-	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{},
+	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{}, gates: map[place]*sync.Mutex{},
 		homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
@@ -117,15 +120,13 @@ func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
 		selected[i], any = hosts, any || len(hosts) > 0
 		for _, h := range hosts {
 			r.last[h.Name] = i
-			if as, becomes := p.Becomes(h); becomes && r.planAs[h.Name].User == "" {
-				as.User = "root"
-				r.planAs[h.Name] = as
-			}
+			r.foreseeAs(p, h, true)
 		}
 	}
 	if diags.HasErrors() {
 		return diags
 	}
+	r.lends = r.lenders()
 	if !any && !r.o.Site.Lenient() {
 		return append(diags, nothingSelected(r.o.Limit))
 	}

@@ -31,12 +31,15 @@ type session struct {
 	link   *link
 	out    bytes.Buffer // queued by send
 	frames chan *wire.Frame
-	start  time.Time   // when it began to be opened
-	hello  *wire.Hello // nil until the agent has spoken; set by who takes in the frames
+	start  time.Time                  // when it began to be opened
+	hello  atomic.Pointer[wire.Hello] // nil until the agent has spoken; set by who takes in the frames
 
-	blind string // planning: the first task that the model of the host does not know what has come of, or ""
+	unseen atomic.Pointer[string] // planning: the first task that the model of the host does not know what has come of; nil: none
 
-	requests int // sent so far: the last one's ID
+	turn     chan struct{} // who has put something into it, alone uses the session
+	requests int           // sent so far: the last one's ID
+	used     atomic.Bool   // something was sent
+	epoch    int           // of requests, see package wire: raised with each turn, and when a failure is seen to
 
 	mu  sync.Mutex
 	err error
@@ -50,7 +53,7 @@ const receiveBuffer = 2 << 10
 
 // newSession starts taking in what the agent says. The goroutine it starts ends when the link is closed.
 func newSession(l *link, start time.Time) *session {
-	s := &session{link: l, start: start, frames: make(chan *wire.Frame, 8)}
+	s := &session{link: l, start: start, frames: make(chan *wire.Frame, 8), turn: make(chan struct{}, 1)}
 	go s.receive()
 	return s
 }
@@ -123,6 +126,7 @@ func (s *session) lost() error {
 
 // send queues a frame; flush sends what is queued in as few writes as possible, and keeps no buffer until the next.
 func (s *session) send(f *wire.Frame) error {
+	s.used.Store(true)
 	if err := wire.Write(&s.out, f); err != nil || s.out.Len() < sendBuffer {
 		return err
 	}

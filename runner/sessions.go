@@ -11,9 +11,12 @@ import (
 	"labctl/transport"
 )
 
-// session returns the session with a host's agent that runs as become, and opens it when there is none. The sessions of a
-// host are asked for by that host's goroutine alone.
-func (r *Runner) session(ctx context.Context, h *inventory.Host, become playbooks.Identity, ahead bool) (*session, error) {
+// session returns the session at a place, and opens it when there is none. Of those that ask for it at the same time one does so.
+func (r *Runner) session(ctx context.Context, at place, ahead bool) (*session, error) {
+	gate := r.gate(at)
+	gate.Lock()
+	defer gate.Unlock()
+	h, become := at.host, at.as
 	r.mu.Lock()
 	s := r.sessions[h.Name][become]
 	r.mu.Unlock()
@@ -22,7 +25,7 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become playbook
 		switch {
 		case lost == nil:
 			return s, nil
-		case r.o.Mode.planning() && s.requests > 0: // what the tasks before would have done was known to that agent alone
+		case r.o.Mode.planning() && s.used.Load(): // what the tasks before would have done was known to that agent alone
 			return nil, fmt.Errorf("the plan of %s cannot go on: %w", h.Name, lost)
 		}
 		// Nothing was under way, or the host would be out of the run.
@@ -30,11 +33,11 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become playbook
 		r.mu.Lock()
 		delete(r.sessions[h.Name], become)
 		r.mu.Unlock()
-		_ = s.close()
+		s.end()
 	}
 	r.sink.event(Event{Kind: Connecting, Host: h.Name})
 	start := time.Now()
-	l, err := r.open(ctx, h, become, ahead)
+	l, err := r.open(ctx, h, become, ahead && !r.lends[h.Name]) // another may have to hear it first
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +49,31 @@ func (r *Runner) session(ctx context.Context, h *inventory.Host, become playbook
 	}
 	r.sessions[h.Name][become] = s
 	return s, nil
+}
+
+// present is the session at a place; nil: there is none yet.
+func (r *Runner) present(at place) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sessions[at.host.Name][at.as]
+}
+
+func (r *Runner) gate(at place) *sync.Mutex {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := r.gates[at]
+	if g == nil {
+		g = &sync.Mutex{}
+		r.gates[at] = g
+	}
+	return g
+}
+
+// end closes a session when whoever has the turn at it is done.
+func (s *session) end() {
+	s.turn <- struct{}{}
+	_ = s.close()
+	<-s.turn // others see that it is lost
 }
 
 // open opens a session beside those that the host has, or in their place, since they are idle, where there may be but one
@@ -68,7 +96,12 @@ func (r *Runner) open(ctx context.Context, h *inventory.Host, become playbooks.I
 }
 
 // leave ends the sessions of a host and notes what they have cost. A thousand hosts are not kept waiting for the slowest.
-func (r *Runner) leave(host string) { r.disconnect(host) }
+// Those of a host that others may still need stay.
+func (r *Runner) leave(host string) {
+	if !r.lends[host] {
+		r.disconnect(host)
+	}
+}
 
 // disconnect ends the sessions of a host, which may come back, and adds what they have cost to what it has cost before. It
 // reports whether there were any.
@@ -85,7 +118,7 @@ func (r *Runner) disconnect(host string) bool {
 		}
 	}
 	for _, s := range sessions {
-		_ = s.close()
+		s.end()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +131,7 @@ func (r *Runner) closeAll() {
 	var wg sync.WaitGroup
 	r.mu.Lock()
 	for host := range r.sessions {
-		wg.Go(func() { r.leave(host) })
+		wg.Go(func() { r.disconnect(host) })
 	}
 	r.mu.Unlock()
 	wg.Wait()

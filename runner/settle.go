@@ -90,7 +90,9 @@ func (x *hostPlay) follow(st playbooks.Step, j playbooks.Judgement) {
 // divert forgets what was handed out behind a failure that is seen to: the agent drops what it has of that, and goes on with
 // the next epoch.
 func (x *hostPlay) divert() {
-	x.epoch++
+	if x.holds != nil {
+		x.cur.epoch++
+	}
 	for i := range x.sent {
 		x.sent[i].void = true
 	}

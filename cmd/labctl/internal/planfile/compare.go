@@ -30,6 +30,7 @@ func Compare(saved, now []Event) []Moved {
 // place is where a step stands: of those of the same name, the how manieth it is.
 type place struct {
 	play, address string
+	peer          string // the other host that is involved
 	handler       bool
 	nth           int
 }
@@ -37,7 +38,7 @@ type place struct {
 func placed(events []Event) (order []place, at map[place]Event) {
 	at = map[place]Event{}
 	for _, e := range events {
-		p := place{play: e.Play, address: "unreachable"}
+		p := place{play: e.Play, address: "unreachable", peer: e.Peer}
 		if e.Task != nil {
 			p.address, p.handler = e.Task.Address, e.Task.Handler
 		}

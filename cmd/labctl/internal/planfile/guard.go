@@ -44,7 +44,7 @@ func NewGuard(k Key, events []Event) *Guard {
 }
 
 func placeOf(e runner.Event) place {
-	return place{play: e.Play, address: e.Task.Address, handler: e.Task.Handler}
+	return place{play: e.Play, peer: e.Peer, address: e.Task.Address, handler: e.Task.Handler}
 }
 
 func written(t *runner.Task) string { return fmt.Sprintf("%s:%d", t.File, t.Line) }

@@ -54,7 +54,7 @@ func (v *planView) event(e runner.Event) {
 		v.task(e)
 	case runner.Unreachable:
 		h := v.host(e.Host)
-		h.add(v.problem(e.Host+" is unreachable", unreachableText(e.Error), "", ""), false)
+		h.add(v.problem(hostOf(e)+" is unreachable", unreachableText(e.Error), "", ""), false)
 		v.fail(e.Host)
 		v.done(e.Host)
 	case runner.HostDone:
@@ -158,7 +158,7 @@ func (v *planView) task(e runner.Event) {
 		if e.Task.File != "" {
 			where = fmt.Sprintf("%s line %d", e.Task.File, e.Task.Line)
 		}
-		h.add(v.problem(e.Host+": "+e.Task.Address, errorText(e.Error), source(e.Error), where), false)
+		h.add(v.problem(hostOf(e)+": "+e.Task.Address, errorText(e.Error), source(e.Error), where), false)
 		v.fail(e.Host)
 	case e.Status == runner.UnknownYet && !action.Changes():
 		h.counts.unknown++
@@ -239,7 +239,7 @@ func (t *tally) plus(u tally) {
 
 // block is one object: a comment that says what will happen, and what it will be. Symbols end in the third column.
 func (v *planView) block(e runner.Event, symbol, verb string) string {
-	lines := []string{v.p.paint(bold, "  # "+clean(e.Host+": "+e.Task.Address)+" "+verb+as(e.Task))}
+	lines := []string{v.p.paint(bold, "  # "+clean(hostOf(e)+": "+e.Task.Address)+" "+verb+as(e.Task))}
 	head := strings.Repeat(" ", 3-len(symbol)) + v.p.paint(symbolColor(symbol), symbol) + " " + e.Task.Module + " " + quote(e.Task.Label)
 	body := v.body(e)
 	if len(body) == 0 {

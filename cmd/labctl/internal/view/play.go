@@ -44,14 +44,16 @@ func (v *playView) event(e runner.Event) {
 	case runner.PlayStarted:
 		v.playStarted(e)
 	case runner.Connecting:
-		v.host(e.Host).begun = true
+		if w := v.work[e.Host]; w != nil { // not one that only lends a hand
+			w.begun = true
+		}
 		v.common.event(e)
 	case runner.TaskDone:
 		v.task(e)
 	case runner.TaskRetry:
 		v.retry(e)
 	case runner.Unreachable:
-		v.timeline.note(e.Host, v.p.paint(brightRed, "fatal: ["+clean(e.Host)+"]: UNREACHABLE! => "+unreachableText(e.Error)))
+		v.timeline.note(e.Host, v.p.paint(brightRed, "fatal: ["+clean(hostOf(e))+"]: UNREACHABLE! => "+unreachableText(e.Error)))
 		v.inPlay(e.Host, false)
 		v.timeline.leave(e.Host)
 	case runner.HostDone:
@@ -171,12 +173,17 @@ func (v *playView) account(e runner.Event) {
 	w.last = taskName(*e.Task)
 }
 
+// hostOf names the host of an event, and the other one that is involved, as Ansible shows delegation.
+func hostOf(e runner.Event) string {
+	if e.Peer == "" {
+		return e.Host
+	}
+	return e.Host + " -> " + e.Peer
+}
+
 // status is the line (or, for a failure, the lines) that say what became of a task on a host.
 func (v *playView) status(e runner.Event) string {
-	host := "[" + clean(e.Host) + "]"
-	if e.Peer != "" {
-		host = "[" + clean(e.Host+" -> "+e.Peer) + "]" // as Ansible shows delegation
-	}
+	host := "[" + clean(hostOf(e)) + "]"
 	if text := v.output(e); text != "" {
 		return text
 	}
@@ -224,7 +231,7 @@ func (v *playView) retry(e runner.Event) {
 	if e.Task == nil {
 		return
 	}
-	text := fmt.Sprintf("FAILED - RETRYING: [%s]: %s (%d retries left).", clean(e.Host), clean(taskName(*e.Task)), e.Retries)
+	text := fmt.Sprintf("FAILED - RETRYING: [%s]: %s (%d retries left).", clean(hostOf(e)), clean(taskName(*e.Task)), e.Retries)
 	if e.Error != nil && v.o.Verbosity >= 1 {
 		text += " " + indentRest(errorText(e.Error))
 	}
