@@ -22,6 +22,7 @@ type app struct {
 	prompter *prompt.Prompter // set by run
 	secrets  *secrets.Keys    // see keys
 	shown    *viewFlags       // of the run, once there is one
+	line     []string         // the command, for the record of a run
 	environ  []string         // as it was at the start; nil: as it is
 	held     atomic.Bool      // Ctrl-C is for the program in front, an editor
 	ctx      context.Context  // the same: of the invocation, with which programs end that know of hosts
@@ -47,8 +48,9 @@ on them but sshd.
   labctl sandbox up site.hcl   make the site's hosts machines on this computer,
                                to try it on (then: labctl play --sandbox)`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: oneOfVerbs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, args []string) { a.line = commandLine(cmd, args) },
+		Args:             oneOfVerbs,
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -60,7 +62,7 @@ on them but sshd.
 	root.SetHelpCommand(helpCmd(root))
 	root.AddCommand(a.playCmd(), a.planCmd(), a.showCmd(), a.runCmd(), a.verifyCmd(), a.validateCmd(), a.factsCmd(), a.captureCmd(), a.pingCmd(), a.sshCmd(), a.proxyCmd(), a.tunnelCmd(), a.sandboxCmd(), a.inventoryCmd(), a.docCmd(), a.versionCmd())
 	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
-	root.AddCommand(a.secretCmd())
+	root.AddCommand(a.secretCmd(), a.logCmd())
 	return root
 }
 

@@ -30,8 +30,10 @@ func (m tidy) Run() int {
 
 // keepNothing is for every labctl that the tests start, unless they say otherwise.
 func keepNothing() {
-	if _, said := os.LookupEnv(persistVariable); !said {
-		_ = os.Setenv(persistVariable, "off")
+	for _, name := range []string{persistVariable, logVariable} {
+		if _, said := os.LookupEnv(name); !said {
+			_ = os.Setenv(name, "off")
+		}
 	}
 }
 

@@ -53,6 +53,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
 	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
 	f.viewFlags.register(fs)
+	fs.BoolVar(&f.noLog, "no-log", false, "keep no record of the run for labctl log")
 }
 
 func (f *runFlags) registerStart(cmd *cobra.Command) {
@@ -283,15 +284,36 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	}
 	o := a.viewOptions()
 	o.Verbosity, o.AdHoc = f.verbose, f.adHoc != nil
-	v, outcome := view.New(mode, o), &view.Outcome{}
+	v, outcome, log := view.New(mode, o), &view.Outcome{}, a.logRun(path, f)
 	a.prompter.Over(v.Pause)
-	r = runner.New(options, func(e runner.Event) { outcome.Event(e); f.keeping.event(e); report.event(e); v.Event(e) })
+	r = runner.New(options, func(e runner.Event) {
+		outcome.Event(e)
+		f.keeping.event(e)
+		report.event(e)
+		log.Event(e)
+		v.Event(e)
+		if e, yes := log.refused(e); yes {
+			v.Event(e)
+		}
+	})
 	diags := r.Run(ctx)
 	shown := cmp.Or(v.Close(), report.close())
+	a.end(log, exitOf(mode, outcome, diags, f), f.verbose)
 	if err := a.diagnose(s.Site, diags); err != nil {
 		return nil, err
 	}
 	return outcome, a.unshown(outcome.PlayExit(), shown)
+}
+
+// exitOf is the exit code of a run.
+func exitOf(mode runner.Mode, o *view.Outcome, diags hcl.Diagnostics, f *runFlags) int {
+	switch {
+	case diags.HasErrors():
+		return exitUser
+	case mode == runner.Plan:
+		return o.PlanExit(f.detailed)
+	}
+	return o.PlayExit()
 }
 
 // unshown is what becomes of an output that could not be written. A run does not stop half way because its reader has gone:

@@ -55,6 +55,7 @@ the exit codes are Ansible's, and the playbook is a site in HCL.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			a.line = append([]string{playbookName}, commandLine(cmd, args)...)
 			if err := a.refuse(cmd); err != nil {
 				return err
 			}

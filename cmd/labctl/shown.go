@@ -24,6 +24,7 @@ type viewFlags struct {
 	profile bool
 	github  *bool // nil: as the environment says
 	junit   string
+	noLog   bool
 }
 
 func (f *viewFlags) register(fs *pflag.FlagSet) {
@@ -41,7 +42,7 @@ func (f *viewFlags) register(fs *pflag.FlagSet) {
 }
 
 // ofTheView are the options of viewFlags: a plan is the same however it is looked at.
-var ofTheView = []string{"json", "diff", "color", "no-live", "profile", "github", "junit"}
+var ofTheView = []string{"json", "diff", "color", "no-live", "profile", "github", "junit", "no-log"}
 
 // apply puts what the flags say over what the streams and the environment do.
 func (f *viewFlags) apply(o *view.Options) {

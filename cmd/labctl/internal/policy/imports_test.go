@@ -93,6 +93,8 @@ var layers = []layer{
 		why:   "a view is a fold over events"},
 	{path: internal + "/planfile", may: []string{internal + "/planfile", "labctl/runner", "labctl/playbooks", "labctl/inventory", "labctl/modules", "labctl/agent", "labctl/transport"},
 		why: "a plan that is kept is a list of events"},
+	{path: internal + "/runlog", may: []string{internal + "/runlog", "labctl/runner", "labctl/playbooks", "labctl/inventory", "labctl/modules", "labctl/agent", "labctl/transport"},
+		why: "a record of a run is a list of events"},
 	{path: internal + "/policy", why: "it is tests only"},
 	{path: internal + "/bench", may: []string{internal + "/bench", internal + "/sandbox"}, third: []string{netlink, netns, xsys, xcrypto},
 		why: "what is measured is measured from outside"},
