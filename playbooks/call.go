@@ -167,7 +167,7 @@ func (r *HostRun) chooseFile(t *scope, in instance, e *evaluation) {
 		return
 	}
 	name := r.text(t.call.file, "file", in, e)
-	if t.prog = t.call.files[name]; t.prog == nil && !e.diags.HasErrors() && name != "" {
+	if t.prog = t.call.files[name]; t.prog == nil && !e.diags.HasErrors() && name != "" && !r.play.site.diags.diags().HasErrors() {
 		e.fault(t.call.file.Range(), "Unknown file", "The file %s was not read before the run: its name may depend on what is known of hosts by then, not on facts or results.", name)
 	}
 }

@@ -96,6 +96,7 @@ type compiler struct {
 
 	inherited inherited // from the blocks around
 	diverts   bool      // one of them has a rescue or always part
+	included  bool      // they stand in a file of tasks
 	uneven    bool      // one host may come by here more often than another
 }
 
@@ -114,7 +115,10 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	}
 	c.refs(p.become.expressions()...)
 	c.own, p.registers = p.handlers, c.scope.results
+	c.refs(p.when...)
+	c.inherited.when = p.when
 	c.list(&p.program, blocks)
+	c.inherited.when = nil
 	for _, d := range p.vars {
 		c.refs(d.expr)
 	}
@@ -313,7 +317,7 @@ func (c *compiler) registered(t *Task, b *hclsyntax.Block) {
 }
 
 func (c *compiler) registers(name string, b *hclsyntax.Block) {
-	if c.scope.results[name] {
+	if c.scope.results[name] && !c.included { // a file may be included twice, and of several one may be taken
 		c.fault(b.Body.Attributes["register"].SrcRange, "Duplicate result", "An earlier task registers %q already. Choose another name.", name)
 	}
 	c.scope.results[name] = true

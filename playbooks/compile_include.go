@@ -102,11 +102,11 @@ func (c *compiler) fileProgram(name string, b *hclsyntax.Block) *program {
 	for _, a := range sortedAttributes(body.Attributes) {
 		c.fault(a.NameRange, "Argument outside of a block", "A file of tasks holds tasks. Variables for it are given by the include: vars = { %s = ... }.", a.Name)
 	}
-	path := c.path
-	c.path = append(slices.Clone(path), at)
+	path, included := c.path, c.included
+	c.path, c.included = append(slices.Clone(path), at), true
 	p := &program{}
 	c.list(p, body.Blocks)
-	c.path = path
+	c.path, c.included = path, included
 	return p
 }
 
@@ -118,7 +118,9 @@ func (c *compiler) findFile(name string, b *hclsyntax.Block) string {
 		tried = []string{c.site.path(name)}
 	} else {
 		for _, dir := range append([]string{filepath.Dir(b.DefRange().Filename)}, c.dirs...) {
-			tried = append(tried, filepath.Join(dir, name), filepath.Join(dir, "tasks", name))
+			if p := filepath.Join(dir, name); !slices.Contains(tried, p) {
+				tried = append(tried, p, filepath.Join(dir, "tasks", name))
+			}
 		}
 	}
 	for _, p := range tried {
@@ -126,7 +128,7 @@ func (c *compiler) findFile(name string, b *hclsyntax.Block) string {
 			return filepath.Clean(p)
 		}
 	}
-	c.fault(b.LabelRanges[0], "No such file", "There is no file %s.%s", tried[0], neighbours(tried[0]))
+	c.fault(b.LabelRanges[0], "No such file", "There is no file %s.%s Looked for %s.", tried[0], neighbours(tried[0]), strings.Join(tried, ", "))
 	return ""
 }
 

@@ -35,6 +35,10 @@ func (c *compiler) notATask(b *hclsyntax.Block) bool {
 		c.fault(b.TypeRange, "Handlers in a handler", "Handlers run one after the other, in the order of their declaration: flush_handlers belongs among the tasks of a play.")
 	case b.Type == "rescue" || b.Type == "always":
 		c.fault(b.TypeRange, "Not in a block", "It belongs at the end of a block: block \"...\" { TASKS  %s { TASKS } }.", b.Type)
+	case b.Type == "import":
+		c.fault(b.TypeRange, "Import in a play", "It takes the plays of another file, and stands outside of plays. For the tasks of a file write include \"FILE.hcl\" { }.")
+	case b.Type == "handler" && c.handler == "" || b.Type == "output" || b.Type == "variable" && c.role != nil:
+		c.fault(b.TypeRange, "Not here", "%s stands at the top of a play or a role, not in a block or in a file of tasks.", inventory.Article(b.Type))
 	case b.Type == "play":
 		c.fault(b.TypeRange, "Play in a play", "Plays do not contain each other. Probably a closing brace } is missing above.")
 	case slices.Contains(topNames(), b.Type) && (c.handler != "" || b.Type != "handler"):

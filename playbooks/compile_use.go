@@ -125,7 +125,7 @@ func (c *compiler) compileRole(src *roleSource, b *hclsyntax.Block) {
 	c.own = c.role.handlers
 	outer := c.site.fixed
 	c.given(b)
-	c.site.fixed = &staticScope{groups: true, sealed: true, where: "an argument of a role that is the same for all who use it"}
+	c.site.fixed = &staticScope{groups: true, sealed: true, where: "an argument of a role that is the same for all who use it", hint: " It may be said where the role is used."}
 	defer func() { c.site.fixed = outer }()
 	program := c.calls[len(c.calls)-1].program
 	c.list(program, tasks)

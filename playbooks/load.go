@@ -68,7 +68,8 @@ type Site struct {
 	plays      []*Play
 	handlers   []*Handler
 	roles      map[string]*hclsyntax.Block
-	fixed      *staticScope // of arguments that are the same for all hosts, in a role; nil: s.static
+	imported   map[*hcl.Block]*importing // plays of other files
+	fixed      *staticScope              // of arguments that are the same for all hosts, in a role; nil: s.static
 	contents   *contents
 	locals     *locals
 	diags      *collector
@@ -261,9 +262,10 @@ func load(dir string, sources []Source, given givenHosts, o Options, c *collecto
 		s.Inventory, _ = inventory.Decode(inventory.Input{})
 		return s, c.diags()
 	}
-	var blocks hcl.Blocks
-	for _, f := range parsed {
-		blocks = append(blocks, s.topBlocks(f)...)
+	blocks, broken := s.followed(parsed)
+	if broken {
+		s.Inventory, _ = inventory.Decode(inventory.Input{})
+		return s, c.diags()
 	}
 	if o.AdHoc != nil {
 		blocks = slices.DeleteFunc(blocks, func(b *hcl.Block) bool {

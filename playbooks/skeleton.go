@@ -31,8 +31,9 @@ type Play struct {
 	hostsRange hcl.Range
 	become     becoming
 	vars       []definition
-	dynamic    bool            // a variable depends on facts or results
-	registers  map[string]bool // what tasks register
+	when       []hcl.Expression // of imports
+	dynamic    bool             // a variable depends on facts or results
+	registers  map[string]bool  // what tasks register
 
 	order         string // one of hostOrders, or ""
 	serial        []batch
@@ -114,6 +115,7 @@ func (s *Site) play(b *hcl.Block) *Play {
 	shared.hoist(reflect.ValueOf(body))
 	p := &Play{Name: b.Labels[0], Range: b.DefRange, site: s}
 	s.playArgs(p, body)
+	s.takeOver(p, s.imported[b])
 	var tasks, handlers []*hclsyntax.Block
 	for _, t := range body.Blocks {
 		if t.Type == "handler" {

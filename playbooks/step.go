@@ -84,6 +84,10 @@ func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 		r.changeResult(sc.home, t.Register)
 		reg = &registration{name: t.Register, home: sc.home, pending: map[int]bool{}, loop: t.forEach != nil, values: map[string]cty.Value{}}
 		sc.home.register[t.Register] = reg
+		if _, again := sc.home.results[t.Register]; again { // that of an earlier turn counts no more
+			delete(sc.home.results, t.Register)
+			r.publish(sc.home)
+		}
 	}
 	for i := range steps {
 		s := &steps[i]

@@ -27,6 +27,7 @@ func (s *Site) topBlocks(f *syntax.File) hcl.Blocks {
 	var sources hcl.Blocks // which may have a name or none
 	for _, b := range body.Blocks {
 		switch {
+		case b.Type == "import": // it has been followed
 		case b.Type == "source":
 			h, fault := inventory.SourceHeader(b)
 			if fault != nil {
@@ -55,7 +56,7 @@ func topNames() []string {
 	for _, b := range topSchema.Blocks {
 		out = append(out, b.Type)
 	}
-	return out
+	return append(out, "import")
 }
 
 // unknownTop reports a block that no site has.
