@@ -3,6 +3,7 @@ package playbooks
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -96,14 +97,25 @@ func (s *Site) varsJSON(b []byte, from string, out map[string]given) {
 // checkExtra reports the names that nothing in the site knows: most likely they are misspelt.
 func (s *Site) checkExtra() {
 	names := append(sortedKeys(s.static.vars), sortedKeys(s.bare)...)
+	idle := map[string][]string{} // of each file
 	for _, n := range sortedKeys(s.extra) {
-		if s.bare[n] || inventory.IsAnsible(n) {
-			continue
+		g := s.said[n][0]
+		switch hint := inventory.DidYouMean(n, names); {
+		case s.bare[n] || inventory.IsAnsible(n):
+		case g.file: // one file may serve several sites
+			if meant, ok := strings.CutPrefix(hint, " D"); ok {
+				n = fmt.Sprintf("%q (d%s)", n, meant)
+			} else {
+				n = strconv.Quote(n)
+			}
+			idle[g.from] = append(idle[g.from], n)
+		default:
+			s.diags.add(fault(nowhere, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, hint))
 		}
-		d := fault(nowhere, "Unknown variable", "No variable %q is declared, and no host, group or play has one of that name.%s", n, inventory.DidYouMean(n, names))
-		if g := s.said[n][0]; g.file { // one file may serve several sites
-			d.Severity, d.Detail = hcl.DiagWarning, fmt.Sprintf("%s (It is said by %s.)", d.Detail, g.from)
-		}
+	}
+	for _, file := range sortedKeys(idle) {
+		d := fault(nowhere, "Unknown variables", "%s has what no variable, host, group or play of this site is called: %s.", file, strings.Join(idle[file], ", "))
+		d.Severity = hcl.DiagWarning
 		s.diags.add(d)
 	}
 }
