@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // Setting is one thing that is said of how a host is reached, and where.
@@ -102,14 +103,19 @@ func (inv *Inventory) ExplainSSH(h *Host) []Setting {
 			out = append(out, v)
 		}
 	}
-	variable := func(from string, rng hcl.Range, take func(*connection) error) {
+	variable := func(from string, rng hcl.Range, v cty.Value, take func(*connection) error) {
 		var c connection
-		if take(&c) == nil { // else it was told of
-			add(from, rng, nil, c.address, c.ssh)
+		if take(&c) != nil { // it was told of
+			return
+		}
+		before := len(out)
+		add(from, rng, nil, c.address, c.ssh)
+		for i := before; v.HasMark(Sensitive) && i < len(out); i++ {
+			out[i].Sensitive = true
 		}
 	}
 	eachConnectionVar(inv.over, func(name string, take func(*connection) error) {
-		variable("variable "+name, hcl.Range{Filename: "-e"}, take)
+		variable("variable "+name, hcl.Range{Filename: "-e"}, inv.over[name], take)
 	})
 	if h.said != nil {
 		add("host "+h.Name, h.DeclRange, h.args, h.said.address, h.said.ssh)
@@ -125,7 +131,7 @@ func (inv *Inventory) ExplainSSH(h *Host) []Setting {
 		if o.From != "" {
 			from += " of " + o.From
 		}
-		variable(from, o.Range, take)
+		variable(from, o.Range, h.Vars[name], take)
 	})
 	for i := len(h.foundIn) - 1; i >= 0; i-- {
 		f := h.foundIn[i]

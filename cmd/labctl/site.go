@@ -85,7 +85,7 @@ func (a *app) diagnose(s *playbooks.Site, diags hcl.Diagnostics) error {
 	if diags.HasErrors() && errors.Is(context.Cause(a.ctx), errInterrupted) {
 		return errInterrupted // which is what they are about
 	}
-	if err := view.Diagnostics(a.viewOptions(), s.Files(), diags); err != nil {
+	if err := view.Diagnostics(a.viewOptions(), s.Files(), s.Mask(diags)); err != nil {
 		return err
 	}
 	if diags.HasErrors() {

@@ -135,3 +135,17 @@ func (k *Keys) ask(prompt string) (string, error) {
 	}
 	return answer, err
 }
+
+// Opened returns what has been opened, for whoever has to see that it is not shown.
+func (k *Keys) Opened() []string {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []string
+	for _, o := range k.opened {
+		out = append(out, string(o.plain))
+	}
+	return append(out, k.passphrases...)
+}
