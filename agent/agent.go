@@ -187,10 +187,8 @@ func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) err
 	if r.Op == wire.Listen || r.Op == wire.Collect {
 		return s.farEnd(ctx, r, m, rep)
 	}
-	h := s.host
-	if r.Op == wire.Plan {
-		h = s.planHost()
-	} else if m.Kind() != modules.Resource {
+	h := s.model(r)
+	if h == s.host && m.Kind() != modules.Resource {
 		if err := s.flush(); err != nil { // it may take long: let the runner see what is done so far
 			return err
 		}
@@ -198,6 +196,18 @@ func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) err
 	res, err := m.Apply(host.WithHome(ctx, &home{s: s, ctx: ctx, id: r.ID, sum: digest.New()}), h, *r.Call)
 	rep.Result = &res
 	return err
+}
+
+// model is what a request is carried out on: the host, or a copy of it.
+func (s *session) model(r *wire.Request) host.Host {
+	h := s.host
+	if r.Op == wire.Plan {
+		h = s.planHost()
+	}
+	if r.Look {
+		return memory.New(h)
+	}
+	return h
 }
 
 func (s *session) planHost() *memory.Host {
@@ -277,7 +287,7 @@ func (s *session) isProbe(r *wire.Request) bool {
 
 // batchable names what r may change together with its neighbours, "" when it is applied by itself.
 func (s *session) batchable(r *wire.Request) string {
-	if r.Call == nil || r.Op != wire.Apply || r.Epoch <= s.failed {
+	if r.Call == nil || r.Op != wire.Apply || r.Look || r.Epoch <= s.failed {
 		return ""
 	}
 	m := s.reg[r.Call.Module]

@@ -136,7 +136,8 @@ func (m *module) Kind() Kind            { return m.kind }
 func (m *module) Schema() *schema.Block { return m.block() }
 func (m *module) Batch() string         { return m.batch }
 
-func (m *module) Waits() bool { return m.patience != nil }
+func (m *module) Waits() bool    { return m.patience != nil }
+func (m *module) Modelled() bool { return m.modelled }
 
 func (m *module) Patience(c Call) *Patience {
 	if m.patience == nil {

@@ -44,6 +44,8 @@ type Module interface {
 	Apply(ctx context.Context, h host.Host, c Call) (Result, error)
 	// Patience says how a task that waits for the host itself does so, on the controller; nil: it is a task like any other.
 	Patience(c Call) *Patience
+	// Modelled reports whether it is made in a plan, too, since it changes nothing and a model knows all that it looks at.
+	Modelled() bool
 	// Waits reports whether its tasks wait for the host itself, as Patience says of each.
 	Waits() bool
 	// Ends reports whether it is a probe between two hosts, which its arguments "from" and "to" name.

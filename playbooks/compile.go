@@ -18,7 +18,7 @@ import (
 // timeout of its own).
 var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user",
 	"become_method", "become_flags", "become_password", "timeout", "sensitive",
-	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay", "throttle", "on"}
+	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay", "throttle", "on", "check"}
 
 // Task is one task block, checked and ready to be evaluated for any host. It is shared by all of them.
 type Task struct {
@@ -34,6 +34,7 @@ type Task struct {
 	name, forEach, ensure, timeout        hcl.Expression
 	ignoreErrors, changedWhen, failedWhen hcl.Expression
 	until, retries, delay, throttle       hcl.Expression
+	checks                                hcl.Expression // whether it only looks
 	on                                    hcl.Expression // the host that it runs on, in place of the one that it is for
 	become                                becoming
 	notify                                []target
@@ -234,6 +235,8 @@ func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
 	t.ignoreErrors = either(expr("ignore_errors"), in.ignoreErrors)
 	t.retries, t.delay = expr("retries"), expr("delay")
 	t.throttle = either(expr("throttle"), in.throttle)
+	t.checks = either(expr("check"), in.checks)
+	c.checked(t)
 	if t.on = either(expr("on"), in.on); t.on != nil {
 		c.delegated(t)
 	}

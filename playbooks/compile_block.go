@@ -10,7 +10,7 @@ import (
 )
 
 // blockArguments are the arguments of a block of tasks: what they say counts for every task in it.
-var blockArguments = append([]string{"when", "tags", "notify", "become", "timeout", "ignore_errors", "throttle", "on", "sensitive"}, becomeArguments...)
+var blockArguments = append([]string{"when", "tags", "notify", "become", "timeout", "ignore_errors", "throttle", "on", "check", "sensitive"}, becomeArguments...)
 
 // inherited is what the blocks around a task say for it. Where a task says so itself, that counts; conditions, tags and
 // handlers are added to.
@@ -20,7 +20,7 @@ type inherited struct {
 	notify                []target
 	become                becoming
 	timeout, ignoreErrors hcl.Expression
-	throttle, on          hcl.Expression
+	throttle, on, checks  hcl.Expression
 	sensitive             bool
 }
 
@@ -135,6 +135,9 @@ func (c *compiler) inherit(b *hclsyntax.Block) {
 		case "throttle":
 			c.refs(a.Expr)
 			in.throttle = a.Expr
+		case "check":
+			c.refs(a.Expr)
+			in.checks = a.Expr
 		case "on":
 			c.refs(a.Expr)
 			in.on = a.Expr

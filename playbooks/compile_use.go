@@ -220,7 +220,7 @@ func (in inherited) outward(play becoming) inherited {
 	b.user, b.method, b.flags, b.password = outside(b.user), outside(b.method), outside(b.flags), outside(b.password)
 	in.become = b
 	in.timeout, in.ignoreErrors = outside(in.timeout), outside(in.ignoreErrors)
-	in.throttle, in.on = outside(in.throttle), outside(in.on)
+	in.throttle, in.on, in.checks = outside(in.throttle), outside(in.on), outside(in.checks)
 	return in
 }
 

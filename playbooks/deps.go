@@ -62,7 +62,7 @@ func (r *HostRun) pending(reg *registration) (ids []int) {
 // dependencies finds what the task's expressions wait for.
 func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
 	exprs := append(c.site.expressions(b.Body), c.inherited.when...)
-	for _, x := range []hcl.Expression{t.key, t.timeout, t.ignoreErrors, t.throttle, t.on} {
+	for _, x := range []hcl.Expression{t.key, t.timeout, t.ignoreErrors, t.throttle, t.on, t.checks} {
 		if x != nil {
 			exprs = append(exprs, x)
 		}

@@ -31,6 +31,7 @@ var argumentHabits = map[string]struct{ instead, hint string }{
 	"listen":      {"", "That is of handlers: a task names those that it tells, or what they listen to: notify = [\"...\"]."},
 	"sudo":        {"become", "Write become = true."},
 	"delegate_to": {"on", "Write on = \"...\"."},
+	"check_mode":  {"check", "Write check = true or check = false."},
 	"environment": {"", "Only command takes an environment."},
 	"cmd":         {"shell", "Write shell = \"...\"."},
 	"ip":          {"cidr", "Write cidr = [\"192.0.2.1/24\"]."},

@@ -61,6 +61,7 @@ type Step struct {
 	Throttle  int             // how many hosts may be at the task at the same time; 0: all
 	Faults    hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
+	Check     Check           // whether it only looks
 	On        *inventory.Host // the host that it runs on; nil: the one that it is for
 
 	body   *body

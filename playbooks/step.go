@@ -175,7 +175,10 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s := Step{Task: t, Key: in.item(), key: in.key, Name: t.title(), Range: t.Range, Notify: t.tells(), ctx: in.ctx}
 	e := &evaluation{site: r.play.site, task: t, host: r.host, sensitive: t.sensitive}
 	when := r.when(t, in, e)
-	if when == no || e.diags.HasErrors() {
+	if when != no {
+		s.Check = r.looks(t, in, e)
+	}
+	if when == no || e.diags.HasErrors() || s.Check == Looks && t.Module.Kind() == modules.Command && !t.Module.Modelled() {
 		s.Skip = true
 		r.sender(t, in, &s)
 		s.Name = r.title(t, in, &evaluation{site: e.site, task: t, host: r.host}, nil)

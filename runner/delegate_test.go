@@ -124,3 +124,27 @@ func TestDelegatePlan(t *testing.T) {
 	slices.Sort(b.opened)
 	equal(t, "opened", b.opened, "a/", "b/", "t/root")
 }
+
+// What a task says of looking costs no flight in a play. In a plan what is done has its own session, as the user of the task.
+func TestCheckFlights(t *testing.T) {
+	site := hosts("a") + `play "p" {
+  hosts = "a"
+  act "one" {}
+  note "two" { say = "x"  check = true }
+  act "three" { check = false  become = true }
+  act "four" {}
+}`
+	b := newBed(t)
+	b.run(bg, strings.Replace(site, "become = true", "", 1), Options{})
+	if n := b.writes.Load(); n != 1 {
+		t.Errorf("%d flights, want 1", n)
+	}
+	equal(t, "done", b.done, "a/: one", "a/: three", "a/: four")
+	b = newBed(t)
+	b.run(bg, site, Options{Mode: Plan})
+	equal(t, "done in a plan", b.done, "a/root: three")
+	b = newBed(t)
+	b.run(bg, strings.Replace(site, "become = true", "become_user = \"u\"", 1), Options{Mode: Plan})
+	equal(t, "done in a plan", b.done, "a/u: three")
+	equal(t, "opened", b.opened, "a/root", "a/u")
+}

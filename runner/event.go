@@ -115,6 +115,7 @@ type Task struct {
 	Handler   bool   `json:"handler,omitempty"`
 	File      string `json:"file,omitempty"`
 	Line      int    `json:"line,omitempty"`
+	Check     *bool  `json:"check,omitempty"`     // its own check: true, it only looks; false, it is done in a plan, too
 	Sensitive bool   `json:"sensitive,omitempty"` // Diff and Result have been withheld
 }
 

@@ -28,7 +28,7 @@ func (s *session) blind(task string) { s.unseen.CompareAndSwap(nil, &task) }
 
 // blinds notes a command on its way to the model.
 func (x *hostPlay) blinds(st playbooks.Step) {
-	if x.r.o.Mode.planning() && st.Task.Module.Kind() == modules.Command && !st.Task.Harmless() {
+	if x.r.o.Mode.planning() && !x.does(st) && st.Task.Module.Kind() == modules.Command && !st.Task.Harmless() {
 		x.cur.blind(x.task(st).Address)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"labctl/agent/wire"
 	"labctl/inventory"
+	"labctl/modules"
 	"labctl/playbooks"
 )
 
@@ -38,7 +39,8 @@ type hostPlay struct {
 
 	again []playbooks.Step // see flight
 
-	admission chan struct{} // to the step under way, if not all hosts may be at it
+	shadows   []playbooks.Step // done in a plan, and not yet known to the model
+	admission chan struct{}    // to the step under way, if not all hosts may be at it
 }
 
 // flight is a request under way.
@@ -127,6 +129,10 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 		if ctx.Err() != nil { // what was waited for ends with the run
 			return
 		}
+		x.reflect(ctx)
+		if x.failed {
+			return
+		}
 		st := x.waiting[0]
 		if len(x.sent) > 0 && x.alone(st) {
 			x.flush()
@@ -183,7 +189,7 @@ func (x *hostPlay) alone(st playbooks.Step) bool {
 		return true
 	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
 		return true
-	case st.Throttle > 0, x.admission != nil:
+	case st.Throttle > 0, x.admission != nil, x.does(st), x.does(x.sent[0].step):
 		return true
 	}
 	return st.Home != "" && x.r.claim(st, x.host.Name) != nil
@@ -195,7 +201,7 @@ func (x *hostPlay) follows() bool {
 		return false
 	}
 	next := x.waiting[1]
-	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && x.there(next) && x.patience(next) == nil
+	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && !x.does(next) && x.there(next) && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {
@@ -209,11 +215,12 @@ func (x *hostPlay) statusOf(st playbooks.Step) Status {
 func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	x.cur.requests++
 	op := wire.Apply
-	if x.r.o.Mode.planning() {
+	if x.r.o.Mode.planning() && !x.does(st) {
 		op = wire.Plan
 	}
 	call := st.Call
 	req := &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
+	req.Look = st.Check == playbooks.Looks && st.Task.Module.Kind() == modules.Resource
 	req.Tolerant = st.Tolerant || x.partial(st) || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
@@ -323,6 +330,7 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 		x.settle(f.step, rep, x.taskError(f.step, rep.Error))
 	default:
 		x.settle(f.step, rep, nil)
+		x.shadow(f.step)
 	}
 	if len(x.sent) == 0 {
 		x.waiting, x.again = append(x.again, x.waiting...), nil

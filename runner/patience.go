@@ -85,19 +85,19 @@ func (x *hostPlay) echoes(ctx context.Context, st playbooks.Step, p *modules.Pat
 	}
 	echo, cancel := context.WithTimeout(ctx, maxEcho)
 	defer cancel()
-	rep, err := x.request(echo, st)
+	rep, err := x.request(echo, st, wire.Apply)
 	return err == nil && rep.Error == nil && !rep.Dropped
 }
 
 // request sends a step alone, and waits for the answer.
-func (x *hostPlay) request(ctx context.Context, st playbooks.Step) (*wire.Reply, error) {
+func (x *hostPlay) request(ctx context.Context, st playbooks.Step, op wire.Op) (*wire.Reply, error) {
 	if !x.take(ctx) {
 		return nil, context.Cause(ctx)
 	}
 	defer x.release()
 	x.cur.requests++
 	call := st.Call
-	err := x.cur.send(&wire.Frame{Request: &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: wire.Apply, Call: &call, Tolerant: true}})
+	err := x.cur.send(&wire.Frame{Request: &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: op, Call: &call, Tolerant: true}})
 	if err == nil {
 		err = x.cur.flush()
 	}
@@ -124,7 +124,7 @@ func (x *hostPlay) restart(ctx context.Context, st playbooks.Step, p *modules.Pa
 	if boot == "" {
 		return none, "", errors.New("the host does not tell its boot ID, so that nobody could see that it has booted anew")
 	}
-	rep, err := x.request(first, st)
+	rep, err := x.request(first, st, wire.Apply)
 	if err != nil || rep.Dropped {
 		rep = none
 	}

@@ -26,10 +26,18 @@ func (r *Runner) placed(h *inventory.Host, as playbooks.Identity) place {
 
 // place is where a step goes.
 func (x *hostPlay) place(st playbooks.Step) place {
-	if st.On != nil {
-		return x.r.placed(st.On, st.Become)
+	if x.does(st) {
+		return place{x.where(st), st.Become}
 	}
-	return x.r.placed(x.host, st.Become)
+	return x.r.placed(x.where(st), st.Become)
+}
+
+// where is the host that a step runs on.
+func (x *hostPlay) where(st playbooks.Step) *inventory.Host {
+	if st.On != nil {
+		return st.On
+	}
+	return x.host
 }
 
 // there reports whether the current session is the one that a step goes to.

@@ -18,6 +18,10 @@ func (x *hostPlay) task(st playbooks.Step) *Task {
 		Become: st.Become.User, Method: st.Become.Method, Handler: st.Task.Handler != "", File: st.Range.Filename, Line: st.Range.Start.Line, Sensitive: st.Sensitive,
 	}
 	t.Address = st.Address()
+	if st.Check != playbooks.AsTheRun {
+		looks := st.Check == playbooks.Looks
+		t.Check = &looks
+	}
 	return t
 }
 

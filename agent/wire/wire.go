@@ -29,7 +29,7 @@ const RelayArgument = "relay"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 5
+const Version = 6
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
@@ -61,6 +61,7 @@ type Request struct {
 	Files   []string      `json:"files,omitempty"`   // snapshot: paths to include
 
 	Tolerant bool `json:"tolerant,omitempty"` // its failure is no reason to drop what is behind it
+	Look     bool `json:"look,omitempty"`     // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
 }
 
 // Op is the kind of a request.

@@ -164,6 +164,9 @@ func (v *planView) task(e runner.Event) {
 		h.counts.unknown++
 		h.add(v.block(e, "?", "depends on what is known after apply"), false)
 	case e.Status == runner.Skipped, e.Status == runner.NotRun, !action.Changes() && action != modules.Read:
+	case e.Task.Check != nil:
+		symbol, _ := describe(action)
+		h.add(v.block(e, symbol, checked(*e.Task.Check)), false)
 	case action == modules.Read:
 		h.counts.read++
 		h.add(v.block(e, "<=", "will be read during apply"), true)
@@ -175,6 +178,14 @@ func (v *planView) task(e runner.Event) {
 	if h.done { // a late word must not get lost
 		v.show(h)
 	}
+}
+
+// checked says of a task that a play will not do what a plan shows of it.
+func checked(looks bool) string {
+	if looks {
+		return "would be otherwise: it is only looked at (check = true)"
+	}
+	return "has been done already (check = false)"
 }
 
 // actionOf is the action that an event tells of. Sensitive tasks may come without a Diff.
