@@ -18,7 +18,8 @@ import (
 // timeout of its own).
 var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user",
 	"become_method", "become_flags", "become_password", "timeout", "sensitive",
-	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay", "throttle", "on", "check"}
+	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay", "throttle", "on", "check",
+	"run_once", "any_errors_fatal"}
 
 // Task is one task block, checked and ready to be evaluated for any host. It is shared by all of them.
 type Task struct {
@@ -42,6 +43,8 @@ type Task struct {
 	role                                  string   // that it is shown under, or ""
 	dirs                                  []string // where its files are looked for, too
 	sensitive                             bool
+	runOnce                               bool // one host of those that are at it runs it for all
+	fatal                                 bool // its failure is one of all hosts
 	node                                  *node
 	deps                                  deps
 
@@ -96,9 +99,7 @@ type compiler struct {
 	roleDir string           // the directory of the role, or ""
 
 	inherited inherited // from the blocks around
-	diverts   bool      // one of them has a rescue or always part
 	included  bool      // they stand in a file of tasks
-	uneven    bool      // one host may come by here more often than another
 }
 
 func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
@@ -184,9 +185,6 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 	if c.role != nil {
 		t.role = c.role.name
 	}
-	if m.Ends() {
-		c.together(b)
-	}
 	outer := c.scope
 	defer func() { c.scope = outer; c.registered(t, b) }()
 	if b.Body.Attributes["for_each"] != nil {
@@ -265,6 +263,7 @@ func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
 			c.fault(a.Expr.Range(), "Wrong name", "A result is registered under a word: letters, digits, _ and -, the first a letter.")
 		}
 	}
+	c.togetherness(t, body)
 	c.conditions(t, body)
 }
 

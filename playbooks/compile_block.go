@@ -10,7 +10,8 @@ import (
 )
 
 // blockArguments are the arguments of a block of tasks: what they say counts for every task in it.
-var blockArguments = append([]string{"when", "tags", "notify", "become", "timeout", "ignore_errors", "throttle", "on", "check", "sensitive"}, becomeArguments...)
+var blockArguments = append([]string{"when", "tags", "notify", "become", "timeout", "ignore_errors", "throttle", "on", "check", "sensitive",
+	"run_once", "any_errors_fatal"}, becomeArguments...)
 
 // inherited is what the blocks around a task say for it. Where a task says so itself, that counts; conditions, tags and
 // handlers are added to.
@@ -21,14 +22,15 @@ type inherited struct {
 	become                becoming
 	timeout, ignoreErrors hcl.Expression
 	throttle, on, checks  hcl.Expression
-	sensitive             bool
+	sensitive, runOnce    bool
+	fatal                 *bool // nil: as the play has it
 }
 
 // list compiles what stands in a play, a handler or a block.
 func (c *compiler) list(p *program, blocks []*hclsyntax.Block) {
 	for _, b := range blocks {
 		switch {
-		case b.Type == "sync" && c.handler == "":
+		case b.Type == "sync":
 			c.sync(p, b)
 		case b.Type == "flush_handlers" && c.handler == "":
 			c.empty(b, "All handlers that were notified up to there run there.")
@@ -53,10 +55,9 @@ func (c *compiler) block(p *program, b *hclsyntax.Block) {
 	if len(b.Labels) > 1 {
 		c.fault(b.LabelRanges[1], "Too many labels", "A block has one label, which says what it is for, or none.")
 	}
-	outer, diverts := c.inherited, c.diverts
+	outer := c.inherited
 	c.inherit(b)
 	body, rescue, always := c.parts(b)
-	c.diverts = diverts || len(rescue)+len(always) > 0
 	if len(body) == 0 {
 		c.fault(b.DefRange(), "Empty block", "The block holds no task.")
 	}
@@ -67,7 +68,7 @@ func (c *compiler) block(p *program, b *hclsyntax.Block) {
 	c.scope.failure = true
 	k.rescue = c.span(p, rescue)
 	k.always = c.span(p, always)
-	c.scope.failure, c.inherited, c.diverts = failure, outer, diverts
+	c.scope.failure, c.inherited = failure, outer
 }
 
 func (c *compiler) span(p *program, blocks []*hclsyntax.Block) span {
@@ -143,6 +144,11 @@ func (c *compiler) inherit(b *hclsyntax.Block) {
 			in.on = a.Expr
 		case "sensitive":
 			in.sensitive = c.site.constBool(a)
+		case "run_once":
+			in.runOnce = c.site.constBool(a)
+		case "any_errors_fatal":
+			fatal := c.site.constBool(a)
+			in.fatal = &fatal
 		default:
 			if a.Name == "become" || slices.Contains(becomeArguments, a.Name) {
 				continue

@@ -33,7 +33,7 @@ func (c *compiler) include(p *program, b *hclsyntax.Block) {
 	k.vars = c.fileVars(b.Body.Attributes["vars"])
 	c.dirs = append(slices.Clone(dirs), filepath.Dir(b.DefRange().Filename))
 	if f.IsTemplate(b.Labels[0]) {
-		k.file, k.files, c.uneven = label, map[string]*program{}, true
+		k.file, k.files = label, map[string]*program{}
 		c.waits(&k.deps, []hcl.Expression{label})
 		c.alternatives(k, b)
 	} else if k.program = c.fileProgram(b.Labels[0], b); k.program == nil {

@@ -18,9 +18,9 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 	if c.notATask(b) {
 		return nil
 	}
-	known := append(c.site.registry.Names(), "block", "use", "include")
+	known := append(c.site.registry.Names(), "block", "use", "include", "sync")
 	if c.handler == "" {
-		known = append(known, "handler", "sync", "flush_handlers")
+		known = append(known, "handler", "flush_handlers")
 	}
 	c.fault(b.TypeRange, "Unknown module", "There is no module %q.%s", b.Type, didYouMeanLong(b.Type, known))
 	return nil
@@ -29,8 +29,6 @@ func (c *compiler) module(b *hclsyntax.Block) modules.Module {
 // notATask reports a block that is not the name of a module misspelt, but something else.
 func (c *compiler) notATask(b *hclsyntax.Block) bool {
 	switch h := moduleHabit(b.Type); {
-	case b.Type == "sync":
-		c.fault(b.TypeRange, "Sync in a handler", "A handler runs only where it is notified, so that hosts cannot wait for each other in it.")
 	case b.Type == "flush_handlers":
 		c.fault(b.TypeRange, "Handlers in a handler", "Handlers run one after the other, in the order of their declaration: flush_handlers belongs among the tasks of a play.")
 	case b.Type == "rescue" || b.Type == "always":

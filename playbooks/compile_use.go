@@ -51,11 +51,11 @@ func (c *compiler) loops(id, summary string, rng hcl.Range) bool {
 
 // calling reads what a use and an include have in common, and sets what counts for the tasks in them, until done.
 func (c *compiler) calling(k *call, b *hclsyntax.Block) (done func()) {
-	scope, in, around, uneven := c.scope, c.inherited, c.around, c.uneven
+	scope, in, around := c.scope, c.inherited, c.around
 	if a := b.Body.Attributes["for_each"]; a != nil {
 		k.forEach = a.Expr
 		c.refs(a.Expr)
-		c.scope.each, c.uneven = true, true
+		c.scope.each = true
 		c.around = append(slices.Clone(around), a.Expr)
 	}
 	said := hclsyntax.Attributes{}
@@ -74,7 +74,7 @@ func (c *compiler) calling(k *call, b *hclsyntax.Block) (done func()) {
 	c.calls = append(slices.Clone(c.calls), k)
 	c.play.calls = append(c.play.calls, k)
 	return func() {
-		c.scope, c.inherited, c.around, c.uneven = scope, in, around, uneven
+		c.scope, c.inherited, c.around = scope, in, around
 		c.calls = c.calls[:len(c.calls)-1]
 	}
 }
@@ -97,7 +97,7 @@ func (c *compiler) inside(k *call, src *roleSource, b *hclsyntax.Block) *compile
 	bare := c.bottom().scope.bare
 	in := &compiler{
 		site: c.site, play: c.play, handler: c.handler, outer: c, role: r, depth: c.depth + 1, calls: c.calls,
-		path: append(slices.Clone(c.path), src.id), inherited: c.inherited.outward(c.play.become), diverts: c.diverts, uneven: c.uneven,
+		path: append(slices.Clone(c.path), src.id), inherited: c.inherited.outward(c.play.become),
 		scope: staticScope{
 			names: names{vars: map[string]bool{}, locals: map[string]bool{}}, groups: true, hosts: true, host: true, facts: true, bare: bare,
 			results: r.registers, outputs: map[string][]string{}, where: fmt.Sprintf("the role %q", src.name),

@@ -7,23 +7,25 @@ import (
 // frame is a place in a program. It is never changed: who moves on has another one, so that a place can be gone back to when
 // what was handed out ahead comes to nothing.
 type frame struct {
-	prog    *program
-	pc      int
-	scope   *scope   // where its tasks are evaluated
-	rest    []*scope // turns of the call that are still to come
-	sweep   bool     // pc counts handlers: those that were notified have their turn
-	whose   int      // of a sweep: how many roles have had theirs
-	own     *scope   // of a sweep: it is of this role alone
-	swept   bool     // the handlers of the role that ends here have had their turn
-	raised  []*block // the failures that their always parts have put off
-	perhaps bool     // of a plan: only a play knows whether it comes to this
-	failed  bool     // a failure that nothing has seen to ends the run behind this
-	up      *frame   // the place of what has led here: the sweep of a handler, the flush of a sweep
+	prog       *program
+	pc         int
+	attendance attendance // at meetings about what is at pc
+	scope      *scope     // where its tasks are evaluated
+	turn       int        // of the call, from 0
+	rest       []*scope   // turns of the call that are still to come
+	sweep      bool       // pc counts handlers: those that were notified have their turn
+	whose      int        // of a sweep: how many roles have had theirs
+	own        *scope     // of a sweep: it is of this role alone
+	swept      bool       // the handlers of the role that ends here have had their turn
+	raised     []*block   // the failures that their always parts have put off
+	perhaps    bool       // of a plan: only a play knows whether it comes to this
+	failed     bool       // a failure that nothing has seen to ends the run behind this
+	up         *frame     // the place of what has led here: the sweep of a handler, the flush of a sweep
 }
 
 func (f *frame) moved(pc int) *frame {
 	to := *f
-	to.pc = pc
+	to.pc, to.attendance = pc, apart
 	return &to
 }
 
@@ -96,7 +98,7 @@ func (r *HostRun) leaves(f *frame) {
 		r.at = &frame{sweep: true, own: f.scope, up: &to, failed: f.failed}
 	case len(f.rest) > 0:
 		r.at = f.up.enter(f.rest[0].prog, f.rest[0])
-		r.at.rest, r.at.perhaps = f.rest[1:], f.perhaps
+		r.at.rest, r.at.turn, r.at.perhaps = f.rest[1:], f.turn+1, f.perhaps
 	case f.up != nil:
 		r.at = f.up
 		r.advance()
@@ -137,7 +139,7 @@ func (r *HostRun) handle(f *frame) (blocked bool) {
 func (r *HostRun) mayNotify(n notice) []int {
 	var ids []int
 	for id, s := range r.open {
-		if slices.Contains(s.notices(), n) {
+		if !s.Meeting && slices.Contains(s.notices(), n) {
 			ids = append(ids, id)
 		}
 	}

@@ -239,19 +239,18 @@ func moduleHabit(name string) string {
 
 // playHabits are arguments of plays elsewhere.
 var playHabits = map[string]string{
-	"gather_facts":     "It is not needed: the facts are there.",
-	"tasks":            "The tasks stand in the play itself, as blocks: bridge \"br0\" { ... }.",
-	"roles":            `Write use "NAME" { ... } for each, among the tasks.`,
-	"handlers":         "Write handler \"NAME\" { ... } blocks.",
-	"name":             "The name is the label: play \"NAME\" { ... }.",
-	"remote_user":      "Write ssh { user = \"...\" }, or user in the host or group.",
-	"user":             "Write ssh { user = \"...\" }, or user in the host or group.",
-	"connection":       "Write connection in the host or group.",
-	"when":             "Conditions are for tasks; hosts = \"a:!b\" chooses hosts.",
-	"strategy":         "Hosts do not wait for each other inside of a play.",
-	"any_errors_fatal": "It is not supported yet.",
-	"notify":           "It is for tasks.",
-	"for_each":         "It is for tasks.",
+	"gather_facts": "It is not needed: the facts are there.",
+	"tasks":        "The tasks stand in the play itself, as blocks: bridge \"br0\" { ... }.",
+	"roles":        `Write use "NAME" { ... } for each, among the tasks.`,
+	"handlers":     "Write handler \"NAME\" { ... } blocks.",
+	"name":         "The name is the label: play \"NAME\" { ... }.",
+	"remote_user":  "Write ssh { user = \"...\" }, or user in the host or group.",
+	"user":         "Write ssh { user = \"...\" }, or user in the host or group.",
+	"connection":   "Write connection in the host or group.",
+	"when":         "Conditions are for tasks; hosts = \"a:!b\" chooses hosts.",
+	"run_once":     "It is for tasks and blocks.",
+	"notify":       "It is for tasks.",
+	"for_each":     "It is for tasks.",
 }
 
 // playHabit is the hint for an argument of a play, with a blank before it, or "".

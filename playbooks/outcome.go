@@ -82,23 +82,24 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	case s.ignore:
 		j.Verdict = Ignored
 	default:
-		j.Verdict = r.failing(s, o)
+		j.Verdict = r.failing(s.at, r.hidden(s, failureValue(s, r.own(s, o))), s.ID)
 	}
 	return j
 }
 
-// failing leads the run to where the failure of a step is seen to.
-func (r *HostRun) failing(s *Step, o Outcome) Verdict {
-	if !r.caught(s.at) {
+// failing leads the run to where a failure at a place is seen to. What was handed out behind the step is void.
+func (r *HostRun) failing(at *frame, failure cty.Value, id int) Verdict {
+	r.last = at
+	if !r.caught(at) {
 		r.at, r.failed = nil, true
 		return Ends
 	}
-	r.takeBack(s.ID)
-	rescued := r.raise(s.at, nil)
+	r.takeBack(id)
+	rescued := r.raise(at, nil)
 	if sc := r.at.scope; sc != nil {
-		sc.home.ctx.Variables["failure"] = r.hidden(s, failureValue(s, r.own(s, o)))
+		sc.home.ctx.Variables["failure"] = failure
 	}
-	r.passBy(s.at)
+	r.passBy(at)
 	if rescued {
 		return Rescued
 	}
@@ -260,6 +261,7 @@ func (r *HostRun) fail(t *Task, diags hcl.Diagnostics) (steps []Step, blocked bo
 	}
 	r.id++
 	s := &Step{ID: r.id, Task: t, Name: t.title(), Range: t.Range, Faults: diags, at: r.at, ctx: r.at.scope.ctx}
+	s.Fatal, s.Once = r.fate(t)
 	r.open[s.ID], r.hold = s, s.ID
 	return []Step{*s}, false, nil
 }

@@ -15,6 +15,7 @@ import (
 // Env says how a play is evaluated for a host.
 type Env struct {
 	Plan     bool     // results of commands and probes are never known: what depends on them becomes a Step with Unknown
+	Alone    bool     // no other host takes part, so that there is none to wait for
 	Verify   bool     // probes alone are taken part in, and one that fails does not end the run
 	Tags     []string // only tasks with one of these, and those tagged "always"
 	SkipTags []string // no tasks with one of these
@@ -56,8 +57,13 @@ type Step struct {
 	Files     []FileRef       // content that the host may ask for
 	Home      string          // file of this machine that it brings home, or ""
 	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
+	Place     Place           // of a Meeting: where it is
+	Chooses   bool            // a Meeting tells one of the hosts to run, for all, the task behind it
+	Gathers   bool            // a Meeting tells the others what came of that
 	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
 	Tolerant  bool            // what is behind it is done even if it fails, or is not handed out before its outcome is known
+	Fatal     bool            // its failure is one of all hosts of the play
+	Once      bool            // it is run for all hosts of the play
 	Throttle  int             // how many hosts may be at the task at the same time; 0: all
 	Faults    hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
@@ -68,6 +74,7 @@ type Step struct {
 	key    string           // of its own loop
 	reg    *registration    // of its outcome, or nil
 	at     *frame           // its place
+	last   *frame           // of a Meeting: that of the task before it, or nil
 	ctx    *hcl.EvalContext // in which it was evaluated
 	ignore bool             // its failure
 	tries  int              // at most
@@ -92,6 +99,7 @@ type HostRun struct {
 	version  int      // counts what has become known
 	called   []*scope // the turns of roles so far whose handlers have their turn with those of the play
 	at       *frame   // what has its turn; nil: nothing is left
+	last     *frame   // the task that had its turn last, or nil
 	id       int      // of the step last handed out
 	hold     int      // the step whose outcome must be known before another is handed out; 0: none
 	queue    []Step   // evaluated, and held back by that
@@ -240,9 +248,7 @@ func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) {
 func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnostics) {
 	switch {
 	case it.sync != nil:
-		if !r.env.Plan { // plans have nothing to wait for; probes do, such as a capture that has to begin before another host makes the traffic
-			steps = []Step{{Name: "sync", Range: *it.sync, Meeting: true}}
-		}
+		steps = r.sync(*it.sync)
 	case it.call != nil:
 		blocked, diags = r.enter(it.call)
 		return nil, blocked, diags
@@ -250,8 +256,17 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 		r.at = &frame{sweep: true, up: r.at, failed: r.at.failed}
 		return nil, false, nil
 	default:
+		if s := r.appointment(it.task); s != nil {
+			return []Step{*s}, false, nil
+		}
+		if r.at.attendance == gathered {
+			break
+		}
 		place := r.at
 		steps, blocked, diags = r.task(it.task)
+		if !blocked {
+			r.last = place
+		}
 		if diags.HasErrors() && r.caught(place) {
 			return r.fail(it.task, diags)
 		}
@@ -260,6 +275,10 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 		}
 		if it.task.patient() {
 			r.queue, steps = steps, nil
+		}
+		if place.attendance == leads {
+			r.at = place.attended(led)
+			return steps, false, nil
 		}
 	}
 	r.advance()

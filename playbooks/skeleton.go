@@ -18,7 +18,7 @@ import (
 )
 
 // playArguments are the arguments of a play block; every block in it that is not a handler is a task.
-var playArguments = append([]string{"hosts", "become", "vars", "tags", "force_handlers", "serial", "max_fail_percentage", "order"}, becomeArguments...)
+var playArguments = append([]string{"hosts", "become", "vars", "tags", "force_handlers", "serial", "max_fail_percentage", "order", "strategy", "any_errors_fatal"}, becomeArguments...)
 
 // Play is a list of tasks for the hosts that a pattern names.
 type Play struct {
@@ -35,6 +35,8 @@ type Play struct {
 	dynamic    bool             // a variable depends on facts or results
 	registers  map[string]bool  // what tasks register
 
+	linear        bool   // hosts wait for each other before each task
+	fatal         bool   // a failure of one host is one of all
 	order         string // one of hostOrders, or ""
 	serial        []batch
 	failShare     *int // of a hundred hosts of a batch; nil: all but one
@@ -164,6 +166,7 @@ func (s *Site) playArgs(p *Play, body *hclsyntax.Body) {
 	if a := attr["order"]; a != nil {
 		p.order = s.hostOrder(a)
 	}
+	s.strategy(p, attr["strategy"], attr["any_errors_fatal"])
 	if a := attr["serial"]; a != nil {
 		p.serial = s.serial(a)
 	}

@@ -57,11 +57,15 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	if unknown && !r.env.Plan && !r.env.Verify && !diags.HasErrors() {
 		diags = append(diags, fault(t.Range, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, unknowns(steps)))
 	}
-	if !diags.HasErrors() {
+	switch {
+	case diags.HasErrors():
+	case t.Module.Ends():
+		m := r.meet(Step{Task: t, Name: t.title(), Range: t.Range})
 		r.issue(t, sc, steps)
-	}
-	if t.Module.Ends() && !diags.HasErrors() {
-		steps = []Step{{Task: t, Name: t.title(), Range: t.Range, Meeting: true, Between: steps}}
+		m.Between = steps
+		return []Step{*m}, false, diags
+	default:
+		r.issue(t, sc, steps)
 	}
 	return steps, false, diags
 }
@@ -204,6 +208,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.Become = r.identityOn(r.where(&s), t.become.over(r.play.become), in, e)
 	s.Timeout = r.duration(t.timeout, "timeout", 0, in, e)
 	r.failures(t, in, &s, e)
+	s.Fatal, s.Once = r.fate(t)
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
 	s.Call.Params = marshal(s.body.params)

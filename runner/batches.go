@@ -21,9 +21,12 @@ func (r *Runner) batches(ctx context.Context, index int, p *playbooks.Play, host
 			r.notBegun(p, flat(all[i:]))
 			return
 		}
-		r.play(ctx, index, p, r.stillIn(batch)) // one may have been lost as the far end of another's task
+		fatal := r.play(ctx, index, p, r.stillIn(batch)) // one may have been lost as the far end of another's task
 		why := p.Stops(len(batch)-len(r.stillIn(batch)), len(batch))
-		if why == "" || r.o.Mode != Play {
+		if fatal {
+			why = "a failure of one host is fatal for all"
+		}
+		if why == "" || r.o.Mode != Play && !fatal {
 			continue
 		}
 		rest := flat(all[i+1:])

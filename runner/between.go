@@ -20,9 +20,10 @@ func (m *meeting) between(ctx context.Context, all []*guest) {
 	for _, g := range all {
 		for _, st := range g.step.Between {
 			switch {
+			case g.stricken():
 			case st.From == g.x.host, st.From == nil && g == all[0]:
 				m.settle(all, st, m.one(ctx, all, g.x, st))
-			case st.From == nil || slices.Contains(m.hosts, st.From) || m.r.barred(st.From) || slices.ContainsFunc(others, alike(st)):
+			case st.From == nil || present(all, st.From) || m.r.barred(st.From) || slices.ContainsFunc(others, alike(st)):
 			default:
 				others = append(others, st)
 				m.settle(all, st, m.one(ctx, all, m.r.helper(g.x.play, st.From), st))
@@ -30,6 +31,11 @@ func (m *meeting) between(ctx context.Context, all []*guest) {
 		}
 	}
 	m.dismiss(all)
+}
+
+// present reports whether a host is one of the guests.
+func present(all []*guest, h *inventory.Host) bool {
+	return slices.ContainsFunc(all, func(g *guest) bool { return g.x.host == h })
 }
 
 func alike(a playbooks.Step) func(playbooks.Step) bool {
@@ -68,7 +74,7 @@ func (m *meeting) dismiss(all []*guest) {
 // one runs a step from near, and reports it.
 func (m *meeting) one(ctx context.Context, all []*guest, near *hostPlay, st playbooks.Step) playbooks.Outcome {
 	switch {
-	case near.failed && st.Skip:
+	case near.diverted || near.failed && st.Skip:
 		return playbooks.Outcome{Skipped: true}
 	case st.Skip || st.Unknown:
 		near.report(st, near.statusOf(st), nil, nil)
@@ -114,7 +120,7 @@ func (m *meeting) farEnd(all []*guest, near *hostPlay, h *inventory.Host) (*host
 	if near.host == h {
 		return near, nil
 	}
-	if slices.ContainsFunc(all, func(g *guest) bool { return g.x.host == h }) || m.r.isOut(h.Name) {
+	if present(all, h) || m.r.isOut(h.Name) {
 		return nil, fmt.Errorf("not looked at: %s has failed before, or could not be reached", h.Name)
 	}
 	return m.r.helper(near.play, h), nil
@@ -229,9 +235,10 @@ func (x *hostPlay) foresee(ctx context.Context, st playbooks.Step) {
 	for _, s := range st.Between {
 		mine := s.From == x.host
 		reporter := x
-		if first := x.meet.hosts[0] == x.host; first && s.From == nil {
+		in := func(h *inventory.Host) bool { _, of := x.meet.order[h]; return of }
+		if first := x.meet.order[x.host] == 0; first && s.From == nil {
 			mine = true
-		} else if first && s.From != nil && !slices.Contains(x.meet.hosts, s.From) && !x.r.barred(s.From) {
+		} else if first && s.From != nil && !in(s.From) && !x.r.barred(s.From) {
 			mine, reporter = true, x.r.helper(x.play, s.From)
 		}
 		switch {

@@ -317,3 +317,10 @@ block {
 		t.Errorf("recap %+v", c)
 	}
 }
+
+// An agent that has dropped what stood behind a failure takes what the next play sends.
+func TestPlayBehindARescue(t *testing.T) {
+	b := newBed(t)
+	all := b.run(bg, blockSite("block {\n act \"fail\" {}\n rescue { act \"none\" { when = false } }\n }")+"\nplay \"q\" {\n hosts = \"a\"\n act \"next\" {}\n}", Options{Mode: Play})
+	equal(t, "a", told(all, "a"), "failed fail", "skipped none", "changed next")
+}

@@ -41,6 +41,10 @@ type hostPlay struct {
 
 	shadows   []playbooks.Step // done in a plan, and not yet known to the model
 	admission chan struct{}    // to the step under way, if not all hosts may be at it
+
+	strikes  int   // of the play that this host has heard of
+	turn     *turn // of the task that one host runs for all
+	diverted bool  // it has taken another way, which is still to be said where it meets others
 }
 
 // flight is a request under way.
@@ -78,6 +82,10 @@ func (x *hostPlay) run(ctx context.Context) bool {
 // evaluate asks for all steps that are known by now. What is missing are facts, which come with a session, or the outcome of
 // steps that are under way.
 func (x *hostPlay) evaluate(ctx context.Context) {
+	if x.diverted {
+		x.diverted = false
+		x.meet.pass(x, x.eval.Place())
+	}
 	if x.done || x.failed {
 		return
 	}

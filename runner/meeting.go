@@ -1,24 +1,34 @@
 package runner
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
 	"labctl/playbooks"
 )
 
-// meeting is where the hosts of a play wait for each other: at a sync block, and at a task between two hosts. All of them come
-// to the same meetings in the same order, or leave the play. A play without any pays for it with one lock for each host.
+// meeting is where the hosts of a play wait for each other: at a sync block, at a task between two hosts, before a task that one
+// of them runs for all, and before any task where the play wants that. A place is met at when no host may still come to it: all
+// others have ended, wait elsewhere, or have taken a way that leads past it. A play without any pays for it with one lock for
+// each host.
 type meeting struct {
 	r     *Runner
-	hosts []*inventory.Host // of the play
-	slots chan struct{}     // for those that wait, another host may have its turn
+	play  *playbooks.Play
+	order map[*inventory.Host]int // of the hosts of the play
+	slots chan struct{}           // for those that wait, another host may have its turn
 
 	mu      sync.Mutex
-	members int      // hosts still in the play
-	here    []*guest // those that have come
+	members int                           // hosts still in the play
+	here    []*guest                      // those that wait
+	beyond  map[*hostPlay]playbooks.Place // those that do not, and have taken another way, to there
+	strikes int                           // failures that are fatal for all
+	strike  *playbooks.Strike             // the last of them
 }
 
 // guest is a host that waits. Who is called with all of them has the chair: it sees to what there is to be done while the
@@ -27,19 +37,44 @@ type guest struct {
 	x    *hostPlay
 	step playbooks.Step
 	call chan []*guest
+
+	strikes int // when the meeting begins
+	strike  *playbooks.Strike
+	turn    *turn // of a task that one runs for all
 }
 
-// attend waits until all hosts of the play are there and what they have come for is done. It reports whether that is so: the
-// run may be interrupted before.
+// turn is that of a host which runs a task for all. The others look at it when they meet again.
+type turn struct {
+	host  *hostPlay
+	done  bool
+	value cty.Value         // of what is registered
+	ended playbooks.Outcome // of a step that has failed
+}
+
+func newMeeting(r *Runner, p *playbooks.Play, hosts []*inventory.Host, slots chan struct{}) *meeting {
+	m := &meeting{r: r, play: p, order: map[*inventory.Host]int{}, members: len(hosts), slots: slots, beyond: map[*hostPlay]playbooks.Place{}}
+	for i, h := range hosts {
+		m.order[h] = i
+	}
+	return m
+}
+
+// attend waits until all hosts that are to come to a meeting are there and what they have come for is done. It reports whether
+// that is so: the run may be interrupted before.
 func (m *meeting) attend(ctx context.Context, x *hostPlay, st playbooks.Step) bool {
-	if x.r.o.Mode.planning() {
+	if x.r.o.Mode.planning() && len(st.Between) > 0 {
 		x.foresee(ctx, st)
+		x.eval.Met(st.ID)
 		return true
 	}
 	<-m.slots
 	defer func() { m.slots <- struct{}{} }()
-	g := &guest{x, st, make(chan []*guest, 1)}
+	if st.Gathers && x.turn.host == x {
+		x.turn.done, x.turn.value = true, x.eval.Registered(st.ID)
+	}
+	g := &guest{x: x, step: st, call: make(chan []*guest, 1)}
 	m.mu.Lock()
+	delete(m.beyond, x)
 	m.here = append(m.here, g)
 	m.beginLocked()
 	m.mu.Unlock()
@@ -52,6 +87,7 @@ func (m *meeting) attend(ctx context.Context, x *hostPlay, st playbooks.Step) bo
 		}
 		m.chair(ctx, <-g.call) // it has begun
 	}
+	x.met(g)
 	return true
 }
 
@@ -77,20 +113,92 @@ func (m *meeting) withdraw(g *guest) bool {
 }
 
 // leave says that a host has left the play.
-func (m *meeting) leave() {
+func (m *meeting) leave(x *hostPlay) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	delete(m.beyond, x)
 	m.members--
 	m.beginLocked()
 }
 
-// beginLocked begins the meeting when all are there: the first of the play has the chair.
+// pass says that a host has taken another way, and comes to no place before that one.
+func (m *meeting) pass(x *hostPlay, to playbooks.Place) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.beyond[x] = to
+	m.beginLocked()
+}
+
+// beginLocked begins the meeting at the first place that hosts wait at, if nobody else may come to it: the first of the play has
+// the chair. Two hosts can be looked at only while all others rest.
 func (m *meeting) beginLocked() {
-	if len(m.here) < m.members || len(m.here) == 0 {
+	busy := m.members - len(m.here)
+	if len(m.here) == 0 || busy > len(m.beyond) {
 		return
 	}
-	all := m.here
-	m.here = nil
-	slices.SortFunc(all, func(a, b *guest) int { return slices.Index(m.hosts, a.x.host) - slices.Index(m.hosts, b.x.host) })
+	first := slices.MinFunc(m.here, func(a, b *guest) int { return slices.Compare(a.step.Place, b.step.Place) }).step
+	for _, to := range m.beyond {
+		if slices.Compare(to, first.Place) <= 0 {
+			return
+		}
+	}
+	if len(first.Between) > 0 && busy > 0 {
+		return
+	}
+	var all, rest []*guest
+	for _, g := range m.here {
+		if slices.Equal(g.step.Place, first.Place) && g.step.Range == first.Range { // of two files at a place, one after the other
+			all = append(all, g)
+		} else {
+			rest = append(rest, g)
+		}
+	}
+	slices.SortFunc(all, func(a, b *guest) int { return cmp.Compare(m.order[a.x.host], m.order[b.x.host]) })
+	m.here = rest
+	t := &turn{host: all[0].x}
+	for _, g := range all {
+		g.turn, g.strikes, g.strike = t, m.strikes, m.strike
+	}
 	all[0].call <- all
+}
+
+// stricken reports whether a failure of another host ends the play for this one.
+func (g *guest) stricken() bool { return g.strikes > g.x.strikes }
+
+// met takes in what the meeting means for the host.
+func (x *hostPlay) met(g *guest) {
+	id := g.step.ID
+	switch {
+	case g.stricken():
+		x.strikes = g.strikes
+		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Struck(id, g.strike)})
+	case g.step.Chooses:
+		x.turn = g.turn
+		x.eval.Leads(id, g.turn.host == x)
+	case g.step.Gathers && x.turn.done:
+		x.eval.Follows(id, x.turn.value)
+	case g.step.Gathers:
+		x.strikes = g.strikes
+		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Fails(id, x.turn.ended)})
+	default:
+		x.eval.Met(id)
+	}
+}
+
+// strike says that the host has failed with what is fatal for all, in a step if one is given: they are told where they meet next.
+func (x *hostPlay) strike(st *playbooks.Step, why string) {
+	m := x.meet
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	m.strikes++
+	x.strikes = m.strikes
+	m.strike = &playbooks.Strike{Host: x.host.Name, Step: st, Error: why}
+	first := m.strikes == 1
+	m.mu.Unlock()
+	if first && len(m.order) > 1 {
+		x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(),
+			Message: fmt.Sprintf("any_errors_fatal: %s has failed, which ends play %q for all of its hosts", x.host.Name, x.play.Display())})
+	}
 }

@@ -92,6 +92,9 @@ func (x *hostPlay) conclude() {
 	for _, d := range x.faults {
 		x.fault(d)
 	}
+	if len(x.faults) > 0 && x.eval.Fatal() {
+		x.strike(nil, x.faults[0].Summary)
+	}
 	x.failed = x.ends || len(x.faults) > 0
 }
 
@@ -107,6 +110,9 @@ func (x *hostPlay) fault(d *hcl.Diagnostic) {
 // unreachable reports that no session could be had.
 func (x *hostPlay) unreachable(err error) {
 	x.failed = true
+	if x.eval != nil && x.eval.Fatal() {
+		x.strike(nil, err.Error())
+	}
 	fault := &Error{Kind: "unreachable", Message: err.Error()}
 	var te *transport.Error
 	if errors.As(err, &te) {

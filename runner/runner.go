@@ -165,21 +165,22 @@ func nothingSelected(limit string) *hcl.Diagnostic {
 	return d
 }
 
-// play runs the play with that index on its hosts, all at the same time but for the bound of forks.
-func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) {
+// play runs the play with that index on its hosts, all at the same time but for the bound of forks. It reports whether a failure
+// of one of them was one of all.
+func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) (fatal bool) {
 	r.sink.event(Event{Kind: PlayStarted, Play: p.Display(), Hosts: names(hosts)})
 	forks := r.o.Forks
 	if forks <= 0 {
 		forks = len(hosts)
 	}
 	slots := make(chan struct{}, max(forks, 1))
-	meet := &meeting{r: r, hosts: hosts, members: len(hosts), slots: slots}
+	meet := newMeeting(r, p, hosts, slots)
 	var wg sync.WaitGroup
 	for _, h := range hosts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace}
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}
@@ -188,14 +189,15 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 			if !goesOn {
 				r.drop(h.Name)
 			}
-			meet.leave()
 			if !goesOn || r.last[h.Name] == index {
 				r.leave(h.Name)
 			}
+			meet.leave(x)
 		})
 	}
 	wg.Wait()
 	r.sink.event(Event{Kind: PlayDone, Play: p.Display()})
+	return meet.strikes > 0
 }
 
 func (r *Runner) stillIn(hosts []*inventory.Host) []*inventory.Host {

@@ -73,6 +73,13 @@ func (x *hostPlay) settled(st playbooks.Step, rep *wire.Reply, fault *Error, j p
 
 // follow does what the verdict on a step says.
 func (x *hostPlay) follow(st playbooks.Step, j playbooks.Judgement) {
+	lost := j.Verdict == playbooks.Rescued || j.Verdict == playbooks.Diverted || j.Verdict == playbooks.Ends
+	if st.Once && lost {
+		x.turn.ended = j.Outcome
+	}
+	if st.Fatal && lost && j.Verdict != playbooks.Rescued {
+		x.strike(&st, j.Outcome.Error)
+	}
 	switch j.Verdict {
 	case playbooks.Ends:
 		x.failed = true
@@ -90,6 +97,7 @@ func (x *hostPlay) follow(st playbooks.Step, j playbooks.Judgement) {
 // divert forgets what was handed out behind a failure that is seen to: the agent drops what it has of that, and goes on with
 // the next epoch.
 func (x *hostPlay) divert() {
+	x.diverted = x.meet != nil
 	if x.holds != nil {
 		x.cur.epoch++
 	}

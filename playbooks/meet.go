@@ -1,0 +1,179 @@
+package playbooks
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"labctl/modules"
+)
+
+// attendance is how far a host is with a task before which the hosts of the play meet.
+type attendance int
+
+const (
+	apart    attendance = iota
+	met                 // it has met the others
+	leads               // it has the task of all
+	follows             // another one has
+	led                 // its outcome is under way
+	gathered            // it has met the others behind the task
+)
+
+func (f *frame) attended(a attendance) *frame {
+	to := *f
+	to.attendance = a
+	return &to
+}
+
+// appointment is the meeting that a host has to go to before it goes on with a task, or nil.
+func (r *HostRun) appointment(t *Task) *Step {
+	once := t.runOnce && !r.env.Alone
+	switch {
+	case !r.env.selected(t), r.env.Verify && t.Module.Kind() != modules.Probe, t.Module.Ends():
+		return nil
+	case r.at.attendance == apart && (once || r.lockstep(t)):
+		s := r.meet(Step{Task: t, Name: t.title(), Range: t.Range, Chooses: once})
+		r.at = r.at.attended(met)
+		if once {
+			r.hold = s.ID
+		}
+		return s
+	case r.at.attendance == follows, r.at.attendance == led:
+		s := r.meet(Step{Task: t, Name: t.title(), Range: t.Range, Gathers: true, Sensitive: t.sensitive})
+		s.Place = append(s.Place, 1)
+		r.at, r.hold = r.at.attended(gathered), s.ID
+		return s
+	}
+	return nil
+}
+
+// lockstep reports whether hosts wait for each other before a task.
+func (r *HostRun) lockstep(t *Task) bool {
+	switch {
+	case r.env.Alone:
+		return false
+	case !r.env.Verify && (t.fatal || r.last.fatal()): // its failure would be one of all
+		return true
+	}
+	return r.play.linear && !r.env.Plan
+}
+
+// fate is what a failure of a task means for other hosts.
+func (r *HostRun) fate(t *Task) (fatal, once bool) {
+	return t.fatal && !r.env.Verify, r.at.attendance == leads
+}
+
+// fatal reports whether a failure of what has its turn at f is one of all hosts.
+func (f *frame) fatal() bool {
+	if f == nil || f.pc < 0 {
+		return false
+	}
+	switch it := f.prog.items[f.pc]; {
+	case it.task != nil:
+		return it.task.fatal
+	case it.call != nil:
+		return len(it.call.tasks) > 0 && it.call.tasks[0].fatal
+	}
+	return false
+}
+
+// meet completes a step that stands for a meeting.
+func (r *HostRun) meet(s Step) *Step {
+	r.id++
+	s.ID, s.Meeting, s.at, s.last = r.id, true, r.at, r.last
+	s.Place = r.place(r.at)
+	r.open[s.ID] = &s
+	return &s
+}
+
+// Met says that a meeting is over.
+func (r *HostRun) Met(id int) { delete(r.open, id) }
+
+// Leads says, behind a meeting that chooses, whether this host runs the task for all.
+func (r *HostRun) Leads(id int, leading bool) {
+	delete(r.open, id)
+	r.at = r.at.attended(follows)
+	if leading {
+		r.at = r.at.attended(leads)
+	}
+}
+
+// Registered is what the host knows of the task that a meeting is about, for the others.
+func (r *HostRun) Registered(id int) cty.Value {
+	s := r.open[id]
+	if s == nil || s.Task.Register == "" {
+		return cty.NilVal
+	}
+	return s.at.scope.home.results[s.Task.Register]
+}
+
+// Follows takes over what another host has registered.
+func (r *HostRun) Follows(id int, v cty.Value) {
+	s := r.open[id]
+	delete(r.open, id)
+	if s != nil && v != cty.NilVal {
+		r.setResult(s.at.scope.home, s.Task.Register, v)
+	}
+}
+
+// Fails says that the host which had the task of all has failed in it, or was lost.
+func (r *HostRun) Fails(id int, o Outcome) Verdict {
+	s := r.open[id]
+	if s == nil || r.env.Verify {
+		r.Met(id)
+		return GoesOn
+	}
+	if o.Error == "" {
+		o.Error = "the host that this task was run on for all was lost"
+	}
+	o.Failed = true
+	return r.failing(s.at, r.hidden(s, failureValue(s, r.own(s, o))), s.ID)
+}
+
+// Strike is a failure that is one of all hosts of a play.
+type Strike struct {
+	Host  string
+	Step  *Step // nil: it was lost, or could not be reached
+	Error string
+}
+
+// Struck says at a meeting that another host has failed with what is fatal for all: so has this one, in the task that it did last.
+func (r *HostRun) Struck(id int, by *Strike) Verdict {
+	s := r.open[id]
+	if s == nil {
+		return GoesOn
+	}
+	at := s.last
+	if at == nil { // before the first task, which no block is around of
+		at = &frame{prog: &r.play.program, pc: -1, scope: r.root}
+	}
+	return r.failing(at, by.value(), id)
+}
+
+// value is the name "failure" of the others.
+func (b *Strike) value() cty.Value {
+	v := map[string]cty.Value{
+		"task": cty.StringVal(""), "module": cty.StringVal(""), "key": cty.StringVal(""), "result": cty.EmptyObjectVal,
+		"error": cty.StringVal(fmt.Sprintf("%s has failed: %s", b.Host, b.Error)),
+	}
+	if s := b.Step; s != nil && s.Task != nil {
+		v["task"], v["module"], v["key"] = cty.StringVal(s.Name), cty.StringVal(s.Task.Module.Name()), cty.StringVal(s.Key)
+	}
+	return cty.ObjectVal(v)
+}
+
+// Fatal reports whether it is fatal for all hosts when this one is lost where it is, or cannot be evaluated further.
+func (r *HostRun) Fatal() bool {
+	return !r.env.Verify && (r.play.fatal || r.last.fatal())
+}
+
+// sync has the hosts wait for each other. Plans have nothing to wait for; probes do, such as a capture that has to begin before
+// another host makes the traffic.
+func (r *HostRun) sync(at hcl.Range) []Step {
+	if r.env.Plan || r.env.Alone {
+		return nil
+	}
+	return []Step{*r.meet(Step{Name: "sync", Range: at})}
+}
