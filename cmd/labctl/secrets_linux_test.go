@@ -65,12 +65,13 @@ type vault struct {
 	secrets   []string
 	naps      int
 
-	mu    sync.Mutex
-	found map[string]bool
+	mu       sync.Mutex
+	found    map[string]bool
+	launched map[string]bool // command lines
 }
 
 func newVault(t *testing.T) *vault {
-	v := &vault{t: t, dir: t.TempDir(), home: t.TempDir(), tmp: t.TempDir(), found: map[string]bool{},
+	v := &vault{t: t, dir: t.TempDir(), home: t.TempDir(), tmp: t.TempDir(), found: map[string]bool{}, launched: map[string]bool{},
 		secrets: []string{transporttest.AlicePassword, transporttest.RootPassword, secretPhrase, secretVariable, secretWrong, secretWrongToo}}
 	for n := secretCode; n < secretCode+8; n++ {
 		v.secrets = append(v.secrets, strconv.Itoa(n))
@@ -101,21 +102,24 @@ host "box" {
   password        = %q
   become_method   = "su"
   become_password = %q
+  vars            = %s
 }
 variable "token" {
   sensitive = true
   default   = %q
 }
+%s
 variable "nap" { default = "0" }
 variable "last" { default = "true" }
 play "p" {
   hosts  = "box"
   become = true
-  copy "/root/token" { content = var.token }
+%s
   command "nap" { argv = ["sleep", var.nap] }
   command "last" { argv = [var.last] }
 }
-`, known, jump.Port, lockedFile, box.Port, transporttest.AlicePassword, transporttest.RootPassword, secretVariable)
+`, known, jump.Port, lockedFile, box.Port, transporttest.AlicePassword, transporttest.RootPassword, v.hosted(), secretVariable, plantedVariables, planted)
+	v.plant()
 	v.write("site.hcl", v.site, 0o600)
 	v.write("phrase", secretPhrase+"\n", 0o600)
 	v.write("next", fmt.Sprintln(secretCode), 0o600)
@@ -131,7 +135,12 @@ func (v *vault) write(name, text string, mode fs.FileMode) {
 
 // launch starts labctl with a home of its own.
 func (v *vault) launch(site string, args ...string) *process {
-	p := &process{t: v.t, cmd: exec.Command("labctl", append(args, filepath.Join(v.dir, site))...)}
+	args = append(append(args, v.giving()...), filepath.Join(v.dir, site))
+	p := &process{t: v.t, cmd: exec.Command("labctl", args...)}
+	v.mu.Lock()
+	v.launched[strings.Join(append([]string{"labctl"}, args...), "\x00")+"\x00"] = true
+	v.mu.Unlock()
+	p.cmd.Env = v.environment()
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "SSH_") && !strings.HasPrefix(e, "XDG_") {
 			p.cmd.Env = append(p.cmd.Env, e)
@@ -164,13 +173,16 @@ func (v *vault) watch() (stop func()) {
 				return
 			case <-time.After(2 * time.Millisecond):
 			}
-			for _, what := range []string{"cmdline", "environ"} {
-				files, _ := filepath.Glob("/proc/[0-9]*/" + what)
-				for _, f := range files {
-					if text, err := os.ReadFile(f); err == nil {
-						v.search(what+" of "+strings.ReplaceAll(strings.SplitN(string(text), "\x00", 2)[0], "\n", " "), text)
-					}
+			dirs, _ := filepath.Glob("/proc/[0-9]*")
+			for _, dir := range dirs {
+				cmdline, _ := os.ReadFile(dir + "/cmdline")
+				name := strings.ReplaceAll(strings.SplitN(string(cmdline), "\x00", 2)[0], "\n", " ")
+				v.search("cmdline of "+name, cmdline)
+				if v.holds(string(cmdline)) {
+					continue
 				}
+				environ, _ := os.ReadFile(dir + "/environ")
+				v.search("environ of "+name, environ)
 			}
 		}
 	})
@@ -188,10 +200,10 @@ func (v *vault) leftovers() {
 			return nil
 		})
 	}
-	grep := exec.Command("ssh", append(v.root, "grep -rsF -f - /root /home /run /var/tmp /tmp/labctl* --exclude=token --exclude=.google_authenticator; ls -R /home/alice /root")...)
+	grep := exec.Command("ssh", append(v.root, "grep -rsF -f - /root /home /run /var/tmp /tmp/labctl* --exclude='keep-*' --exclude=.google_authenticator; ls -R /home/alice /root")...)
 	grep.Stdin = strings.NewReader(strings.Join(v.secrets, "\n") + "\n")
 	out, _ := grep.CombinedOutput()
-	if !strings.Contains(string(out), "token") {
+	if !strings.Contains(string(out), "keep-all") {
 		v.t.Errorf("the box cannot be searched: %s", out)
 	}
 	v.search("the box", out)
@@ -214,7 +226,8 @@ func TestSecretsStaySecret(t *testing.T) {
 		say  string
 	}{
 		{"site.hcl", []string{"play", "--json"}, exitDone, `"changed"`},
-		{"site.hcl", []string{"play", "-vvvv", "--diff", "-e", "last=false"}, exitFailed, "last"},
+		{"site.hcl", []string{"plan", "-vvvv", "--diff", "-out", filepath.Join(v.tmp, "saved.plan")}, exitDone, "Saved the plan"},
+		{"site.hcl", []string{"play", "-vvvv", "--diff", "--profile", "--github", "--junit", filepath.Join(v.tmp, "junit.xml"), "-e", "last=false"}, exitFailed, "last"},
 		{"wrong.hcl", []string{"play", "--json", "-vvvv"}, exitUnreachable, "keyboard-interactive"},
 		{"wrong2.hcl", []string{"play", "-vvvv"}, exitUnreachable, "password"},
 	} {
