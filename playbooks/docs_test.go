@@ -24,9 +24,13 @@ func TestTheGuideIsValid(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "files", "motd"), "hello\n")
 	write(t, filepath.Join(dir, "templates", "hosts.tpl"), fenced(string(text), "")[0])
+	write(t, filepath.Join(dir, "tasks", "firewall.hcl"), "debug \"${length(ports)}\" {}\n")
+	write(t, filepath.Join(dir, "tasks", "users.hcl"), "debug \"${each.value}\" {}\n")
+	write(t, filepath.Join(dir, "tasks", "motd.hcl"), "debug \"${each.value}\" {}\n")
+	write(t, filepath.Join(dir, "plays", "network.hcl"), "play \"network\" {\n  hosts = \"vteps\"\n  debug \"${mtu}\" {}\n}\n")
 	var sources []Source
 	for i, block := range fenced(string(text), "hcl") {
-		if word := regexp.MustCompile(`^\w+`).FindString(block); !slices.Contains([]string{"host", "ssh", "tunnel", "variable", "play", "handler"}, word) {
+		if word := regexp.MustCompile(`^\w+`).FindString(block); !slices.Contains([]string{"host", "ssh", "tunnel", "variable", "play", "handler", "role", "import"}, word) {
 			block = "play \"example\" {\n  hosts = \"vteps\"\n" + block + "}\n"
 		}
 		sources = append(sources, Source{filepath.Join(dir, "block"+string(rune('a'+i))+".hcl"), []byte(block)})

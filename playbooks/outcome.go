@@ -68,6 +68,9 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 		s.at.scope.change()
 	}
 	delete(r.open, id)
+	if s.at.scope.call != nil {
+		r.version++
+	}
 	if s.Task.Register != "" { // nobody else will ask for the value, which is costly to make
 		r.record(s, r.hidden(s, r.own(s, o)))
 	}

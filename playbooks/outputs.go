@@ -8,13 +8,13 @@ import (
 var roleResults = []string{"changed", "skipped"}
 
 // outputs is the result of a role, as far as it is known: its outputs, and whether it has changed something or was skipped. With
-// for_each it is an object with one for each key.
-func (r *HostRun) outputs(reg *registration) cty.Value {
+// for_each it is an object with one for each key. What is wrong with an output goes to wrong.
+func (r *HostRun) outputs(reg *registration, wrong *collector) cty.Value {
 	if !reg.loop {
 		if len(reg.turns) == 0 {
 			return cty.DynamicVal
 		}
-		return r.output(reg.turns[0])
+		return r.output(reg.turns[0], wrong)
 	}
 	all := map[string]cty.Value{}
 	for _, t := range reg.turns {
@@ -23,13 +23,13 @@ func (r *HostRun) outputs(reg *registration) cty.Value {
 			return cty.DynamicVal
 		case t.holds == no:
 		default:
-			all[t.turn.key] = r.output(t)
+			all[t.turn.key] = r.output(t, wrong)
 		}
 	}
 	return cty.ObjectVal(all)
 }
 
-func (r *HostRun) output(t *scope) cty.Value {
+func (r *HostRun) output(t *scope, wrong *collector) cty.Value {
 	switch t.holds {
 	case no:
 		return t.call.without(cty.True)
@@ -42,9 +42,7 @@ func (r *HostRun) output(t *scope) cty.Value {
 		v, diags := o.expr.Value(t.ctx)
 		if diags.HasErrors() {
 			v = cty.DynamicVal
-			if !r.isOpen(t) {
-				r.diags = append(r.diags, redact(r.play.site.explain(diags, r.host))...)
-			}
+			wrong.add(redact(r.play.site.explain(diags, r.host))...)
 		}
 		if o.sensitive {
 			v = v.Mark(sensitive)

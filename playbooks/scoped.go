@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,6 +17,7 @@ type scope struct {
 	names    map[string]bool          // of home: what is registered in it
 	results  map[string]cty.Value     // of home
 	register map[string]*registration // of home
+	ungiven  hcl.Diagnostics          // of home: why outputs of these are not known
 	called   []*registration          // of home: the results of roles, which are made when somebody looks
 
 	up      *scope          // that of the call; nil: of the play
@@ -113,9 +115,11 @@ func (r *HostRun) fresh(sc *scope) {
 
 // gather makes the results of roles known in the scope that has called them, as far as they are.
 func (r *HostRun) gather(sc *scope) {
+	ungiven := &collector{}
+	defer func() { sc.ungiven = ungiven.diags() }()
 	for _, reg := range sc.called {
-		if sc.register[reg.name] == reg {
-			sc.results[reg.name] = r.outputs(reg)
+		if sc.register[reg.name] == reg && !slices.ContainsFunc(reg.turns, r.at.scope.in) {
+			sc.results[reg.name] = r.outputs(reg, ungiven)
 		}
 	}
 	sc.show()

@@ -56,6 +56,9 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	}
 	if unknown && !r.env.Plan && !r.env.Verify && !diags.HasErrors() {
 		diags = append(diags, fault(t.Range, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, unknowns(steps)))
+		if len(sc.home.ungiven) > 0 {
+			diags = sc.home.ungiven
+		}
 	}
 	switch {
 	case diags.HasErrors():
@@ -121,6 +124,9 @@ func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 	}
 	if reg != nil {
 		r.settle(reg)
+	}
+	if sc.call != nil { // what the role tells of itself may wait for these
+		r.version++
 	}
 }
 
