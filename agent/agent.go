@@ -193,6 +193,9 @@ func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) err
 			return err
 		}
 	}
+	if err := expected(ctx, h, m, r); err != nil {
+		return err
+	}
 	res, err := m.Apply(host.WithHome(ctx, &home{s: s, ctx: ctx, id: r.ID, sum: digest.New()}), h, *r.Call)
 	rep.Result = &res
 	return err
@@ -266,6 +269,8 @@ func (s *session) wireError(ctx context.Context, r *wire.Request, err error) *wi
 		if s.isProbe(r) { // its arguments are right, or it would not have been sent: they say what was expected
 			e.Kind = wire.KindProbe
 		}
+	case errors.Is(err, errMoved):
+		e.Kind = wire.KindMoved
 	case errors.Is(err, modules.ErrNotConverged):
 		e.Kind = wire.KindNotConverged
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

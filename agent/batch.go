@@ -57,8 +57,13 @@ func (s *session) applyAll(ctx context.Context, tx *memory.Host, reqs []*wire.Re
 			rep.Dropped = true
 			continue
 		}
-		res, err := s.reg[r.Call.Module].Apply(ctx, tx, *r.Call)
-		rep.Result = &res
+		m := s.reg[r.Call.Module]
+		err := expected(ctx, tx, m, r)
+		if err == nil {
+			var res modules.Result
+			res, err = m.Apply(ctx, tx, *r.Call)
+			rep.Result = &res
+		}
 		if err != nil {
 			rep.Error = s.wireError(ctx, r, err)
 			if !r.Tolerant {

@@ -1,6 +1,9 @@
 package runner
 
-import "labctl/playbooks"
+import (
+	"labctl/modules"
+	"labctl/playbooks"
+)
 
 // refusal is why a step may not be sent, or nil.
 func (x *hostPlay) refusal(st playbooks.Step) *Error {
@@ -12,4 +15,12 @@ func (x *hostPlay) refusal(st playbooks.Step) *Error {
 		return nil
 	}
 	return &Error{Kind: KindNotPlanned, Message: err.Error()}
+}
+
+// expected is what a plan says that a step does, or nil.
+func (x *hostPlay) expected(st playbooks.Step) *modules.Diff {
+	if x.r.o.Expect == nil {
+		return nil
+	}
+	return x.r.o.Expect(Event{Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Call: &st.Call})
 }

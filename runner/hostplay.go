@@ -229,6 +229,7 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	call := st.Call
 	req := &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
 	req.Look = st.Check == playbooks.Looks && st.Task.Module.Kind() == modules.Resource
+	req.Expect = x.expected(st)
 	req.Tolerant = st.Tolerant || x.partial(st) || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"labctl/inventory"
+	"labctl/modules"
 	"labctl/playbooks"
 )
 
@@ -29,8 +30,9 @@ type Options struct {
 	Verbosity int
 	Sandbox   string // name of the sandbox the hosts are in
 	Opener    Opener
-	Approve   func(Event) error // why a task that is about to be sent must not be; nil: none is refused
-	Grace     time.Duration     // how long an interrupted host may take to finish what it is at; 0: 5 s
+	Approve   func(Event) error         // why a task that is about to be sent must not be; nil: none is refused
+	Expect    func(Event) *modules.Diff // what a task that is sent must do, or be refused by the agent; nil: whatever it does
+	Grace     time.Duration             // how long an interrupted host may take to finish what it is at; 0: 5 s
 }
 
 // Runner plays a site once.

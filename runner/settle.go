@@ -16,7 +16,7 @@ const KindCondition = "condition"
 // settle takes in what became of a step, reports it, and does what follows from it. fault is why it has failed, as far as
 // the agent, or who else has carried it out, can tell.
 func (x *hostPlay) settle(st playbooks.Step, rep *wire.Reply, fault *Error) playbooks.Judgement {
-	o := playbooks.Outcome{Final: fault != nil && (fault.Kind == wire.KindCancelled || fault.Kind == KindInterrupted || fault.Kind == KindNotPlanned)}
+	o := playbooks.Outcome{Final: fault != nil && (fault.Kind == wire.KindCancelled || fault.Kind == KindInterrupted || fault.Kind == KindNotPlanned || fault.Kind == wire.KindMoved)}
 	if rep != nil && rep.Result != nil {
 		o.Result = *rep.Result
 	}

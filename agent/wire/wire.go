@@ -60,6 +60,8 @@ type Request struct {
 	Timeout time.Duration `json:"timeout,omitempty"` // ns; 0: none
 	Files   []string      `json:"files,omitempty"`   // snapshot: paths to include
 
+	Expect *modules.Diff `json:"expect,omitempty"` // apply: what a plan has shown; anything else is refused
+
 	Tolerant bool `json:"tolerant,omitempty"` // its failure is no reason to drop what is behind it
 	Look     bool `json:"look,omitempty"`     // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
 }
@@ -101,7 +103,8 @@ const (
 	KindProbe        = "probe"         // what was seen is not what was expected
 	KindTimeout      = "timeout"
 	KindCancelled    = "cancelled"
-	KindHost         = "host" // the machine refused
+	KindHost         = "host"  // the machine refused
+	KindMoved        = "moved" // the host is not as the plan has it; nothing was done
 )
 
 // Error is a failure as it travels.

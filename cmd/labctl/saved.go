@@ -212,7 +212,7 @@ func (k *keeping) begin(ctx context.Context, s *site, o *runner.Options, r **run
 	if moved := planfile.Compare(k.content.Events, now.Events); len(moved) > 0 {
 		return &movedError{moved, outcome.PlayExit() == exitUnreachable}
 	}
-	o.Approve = k.guard.Approve
+	o.Approve, o.Expect = k.guard.Approve, k.guard.Expect
 	return nil
 }
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -22,7 +24,11 @@ func TestPlanIsTheTruth(t *testing.T) {
 	}
 	for _, site := range sites {
 		t.Run(strings.TrimSuffix(filepath.Base(site), ".hcl"), func(t *testing.T) {
-			t.Setenv("OUT", t.TempDir())
+			t.Setenv("HOME", t.TempDir())
+			t.Setenv("OUT", filepath.Join(t.TempDir(), "out"))
+			if err := os.Mkdir(os.Getenv("OUT"), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			plan, play := steps(t, "plan", site), steps(t, "play", site)
 			if len(plan) == 0 {
 				t.Fatal("the plan is empty")
@@ -30,6 +36,7 @@ func TestPlanIsTheTruth(t *testing.T) {
 			for host := range play {
 				holds(t, host, plan[host], play[host])
 			}
+			asSaved(t, site, play)
 			for host, again := range steps(t, "plan", site) { // and a play leaves nothing to do but what always runs
 				for _, e := range again {
 					if e.Status == runner.Changed && e.Diff.Action != modules.Run {
@@ -38,6 +45,32 @@ func TestPlanIsTheTruth(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// asSaved plays the site once more from the beginning, by way of a saved plan: it does the same, and nothing is refused.
+func asSaved(t *testing.T, site string, play map[string][]runner.Event) {
+	t.Helper()
+	out, file := os.Getenv("OUT"), filepath.Join(t.TempDir(), "p.plan")
+	if err := errors.Join(os.Rename(out, out+".played"), os.Mkdir(out, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := labctl(t, "plan", "-out", file, site); code != 0 {
+		if !strings.Contains(errs, "the plan is not saved") {
+			t.Fatalf("exit code %d: %s", code, errs)
+		}
+		file = site
+	}
+	for host, again := range steps(t, "play", file) {
+		if len(again) != len(play[host]) {
+			t.Errorf("%s: %d tasks in place of %d", host, len(again), len(play[host]))
+			continue
+		}
+		for i, e := range again {
+			if brief(e) != brief(play[host][i]) {
+				t.Errorf("%s:\nsaved %s %v\nplay  %s", host, brief(e), e.Error, brief(play[host][i]))
+			}
+		}
 	}
 }
 

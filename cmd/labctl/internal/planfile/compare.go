@@ -13,7 +13,12 @@ import (
 // Moved is one thing that is not as a plan says.
 type Moved struct{ Host, Address, What string }
 
-func (m Moved) String() string { return m.Host + ": " + m.Address + ": " + m.What }
+func (m Moved) String() string {
+	if m.Address == "" {
+		return m.Host + ": " + m.What
+	}
+	return m.Host + ": " + m.Address + ": " + m.What
+}
 
 // Compare tells how a plan that was made anew differs from the saved one, host by host. Nothing means that it still holds.
 func Compare(saved, now []Event) []Moved {
@@ -52,6 +57,9 @@ func placed(events []Event) (order []place, at map[place]Event) {
 }
 
 func compareHost(host string, saved, now []Event) (out []Moved) {
+	if i := slices.IndexFunc(now, func(e Event) bool { return e.Kind == runner.Unreachable }); i >= 0 { // then nothing else is known of it
+		return []Moved{{Host: host, What: "it " + outcome(now[i])}}
+	}
 	before, was := placed(saved)
 	after, is := placed(now)
 	add := func(p place, what string) {
@@ -68,7 +76,7 @@ func compareHost(host string, saved, now []Event) (out []Moved) {
 	}
 	for _, p := range after {
 		if _, there := was[p]; !there {
-			add(p, "it is not in the plan, and "+outcome(is[p])+" now")
+			add(p, "it is not in the plan, and now it "+outcome(is[p]))
 		}
 	}
 	if len(out) == 0 && !slices.Equal(before, after) {

@@ -28,7 +28,7 @@ func TestEventsPage(t *testing.T) {
 	names := jsonNames(reflect.TypeFor[runner.Event](), map[reflect.Type]bool{})
 	names = append(names, constants(t, "../../../../runner/event.go", "Kind", "Status", "Mode")...)
 	names = append(names, constants(t, "../../../../modules/diff.go", "Action")...)
-	names = append(names, wire.KindArgument, wire.KindNotConverged, wire.KindProbe, wire.KindTimeout, wire.KindCancelled, wire.KindHost)
+	names = append(names, wire.KindArgument, wire.KindNotConverged, wire.KindProbe, wire.KindTimeout, wire.KindCancelled, wire.KindHost, wire.KindMoved, runner.KindNotPlanned)
 	if len(names) < 80 {
 		t.Fatalf("only %d names found in the sources: %q", len(names), names)
 	}

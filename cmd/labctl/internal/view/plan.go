@@ -173,6 +173,9 @@ func (v *planView) task(e runner.Event) {
 	default:
 		h.counts.count(action)
 		symbol, verb := describe(action)
+		if action == modules.Replace && e.Diff != nil && !e.Task.Sensitive && !slices.ContainsFunc(e.Diff.Changes, func(c modules.Change) bool { return c.Replace }) {
+			verb = "will be replaced, as requested"
+		}
 		h.add(v.block(e, symbol, verb), false)
 	}
 	if h.done { // a late word must not get lost
