@@ -29,6 +29,7 @@ type Recorder struct {
 	file    *os.File
 	zip     *gzip.Writer
 	size    int // bytes of text
+	room    int // for text
 	flushed time.Time
 	err     error
 }
@@ -48,7 +49,7 @@ func (d Dir) Record(h Head, redact func(runner.Event) runner.Event) (*Recorder, 
 		return nil, err
 	}
 	z, _ := gzip.NewWriterLevel(f, gzip.BestSpeed) // whose level is a constant
-	r := &Recorder{dir: d, head: h, redact: redact, queue: make(chan runner.Event, 4096), done: make(chan struct{}), file: f, zip: z}
+	r := &Recorder{dir: d, head: h, redact: redact, queue: make(chan runner.Event, 4096), done: make(chan struct{}), room: mostText, file: f, zip: z}
 	go r.write()
 	return r, nil
 }
@@ -107,7 +108,7 @@ func (r *Recorder) Close(exit int) error {
 	}
 	now := time.Now()
 	r.head.Ended, r.head.Exit = &now, &exit
-	r.head.Cut = r.cut || r.size > mostText || r.err != nil
+	r.head.Cut = r.cut || r.size > r.room || r.err != nil
 	if err := r.dir.rewrite(&r.head); r.err == nil {
 		r.err = err
 	}
@@ -117,7 +118,7 @@ func (r *Recorder) Close(exit int) error {
 func (r *Recorder) write() {
 	defer close(r.done)
 	for e := range r.queue {
-		if r.err == nil && r.size <= mostText {
+		if r.err == nil && r.size <= r.room {
 			r.err = r.encode(e)
 		}
 	}

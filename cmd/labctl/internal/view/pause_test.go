@@ -7,13 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"labctl/cmd/labctl/internal/screentest"
 	"labctl/runner"
 )
 
 // While a question has the terminal, neither the region nor a line may appear; afterwards both do.
 func TestPauseLeavesTheTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &screen{}
+		s := &screentest.Screen{}
 		v := New(runner.Play, Options{Out: s, Err: s, TTY: true, Width: 40})
 		v.Event(runner.Event{Time: time.Now(), Kind: runner.Connecting, Host: "boxA"})
 		time.Sleep(time.Second)

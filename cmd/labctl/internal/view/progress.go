@@ -4,15 +4,19 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"labctl/runner"
 )
 
-// progress folds events into the live region: what each host that is under way is doing, and for how long.
+// progress folds events into the live region: how far the play is, what each host that is under way is doing, and for how long.
 type progress struct {
-	hosts map[string]*doing
-	now   time.Time
+	hosts  map[string]*doing
+	begun  time.Time // the run
+	all    int       // hosts of the play
+	done   int       // tasks, in the whole run
+	failed map[string]bool
 }
 
 // doing is what a host is at.
@@ -24,11 +28,15 @@ type doing struct {
 	connecting bool // tasks may be on their way behind the connection
 }
 
-func newProgress() *progress { return &progress{hosts: map[string]*doing{}} }
+func newProgress() *progress { return &progress{hosts: map[string]*doing{}, failed: map[string]bool{}} }
 
 func (p *progress) event(e runner.Event) {
-	p.now = e.Time
+	if p.begun.IsZero() {
+		p.begun = e.Time
+	}
 	switch e.Kind {
+	case runner.PlayStarted:
+		p.all = len(e.Hosts)
 	case runner.Connecting:
 		d := p.at(e, "connecting")
 		d.connecting = true
@@ -44,7 +52,12 @@ func (p *progress) event(e runner.Event) {
 		p.taskDone(e)
 	case runner.TaskVoid:
 		p.voided(e)
-	case runner.HostDone, runner.Unreachable:
+	case runner.TaskRetry:
+		p.retry(e)
+	case runner.Unreachable:
+		p.failed[e.Host] = true
+		delete(p.hosts, e.Host)
+	case runner.HostDone:
 		delete(p.hosts, e.Host)
 	case runner.PlayDone, runner.RunDone:
 		clear(p.hosts)
@@ -87,6 +100,12 @@ func (p *progress) taskDone(e runner.Event) {
 	if e.Task == nil {
 		return
 	}
+	if e.Status != runner.NotRun {
+		p.done++
+	}
+	if e.Status == runner.Failed && !e.Ignored && !e.Rescued {
+		p.failed[e.Host] = true
+	}
 	d := p.hosts[e.Host]
 	if d == nil || e.Status != runner.NotRun {
 		d = p.at(e, "after "+taskName(*e.Task))
@@ -99,6 +118,15 @@ func (p *progress) taskDone(e runner.Event) {
 	}
 }
 
+// retry waits for a task to be sent again.
+func (p *progress) retry(e runner.Event) {
+	if e.Task == nil {
+		return
+	}
+	p.voided(e)
+	p.at(e, fmt.Sprintf("%s, again (%d left)", taskName(*e.Task), e.Retries))
+}
+
 // voided takes the oldest task off its way.
 func (p *progress) voided(e runner.Event) {
 	if d := p.hosts[e.Host]; d != nil && len(d.sent) > 0 {
@@ -106,40 +134,69 @@ func (p *progress) voided(e runner.Event) {
 	}
 }
 
-// lines returns the region at the given time: at most n lines of at most width cells, longest wait first, then by name.
+// lines returns the region at the given time: at most n lines of at most width cells. The first says how far the play is; then
+// come the hosts, by name, or, where there are too many, those that wait longest.
 func (p *progress) lines(now time.Time, n, width int) []string {
-	names := make([]string, 0, len(p.hosts))
+	if len(p.hosts) == 0 || n <= 0 {
+		return nil
+	}
+	out := []string{truncate(p.summary(now), width)}
+	n--
+	names := p.shown(n)
+	more := len(p.hosts) - len(names)
 	pad := 0
-	for h := range p.hosts {
-		names = append(names, h)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if c := p.hosts[a].since.Compare(p.hosts[b].since); c != 0 && len(names) > n {
-			return c
-		}
-		return cmp.Compare(a, b)
-	})
-	more := 0
-	if len(names) > n {
-		more = len(names) - n + 1
-		names = names[:max(n-1, 0)]
-	}
 	for _, h := range names {
-		pad = max(pad, textWidth(h))
+		pad = max(pad, textWidth(clean(h)))
 	}
-	var out []string
 	for _, h := range names {
 		d := p.hosts[h]
-		line := fmt.Sprintf("  %-*s  %s  %s", pad, clean(h), clean(d.what), elapsed(now.Sub(d.since)))
-		out = append(out, truncate(line, width))
+		line := "  " + padded(clean(h), min(pad, width/2)) + "  " + clean(d.what)
+		took := "  " + elapsed(now.Sub(d.since))
+		out = append(out, truncate(truncate(line, width-textWidth(took))+took, width))
 	}
 	if more > 0 && n > 0 {
-		out = append(out, truncate(fmt.Sprintf("  … and %s more", plural(more, "host")), width))
+		out = append(out, truncate(fmt.Sprintf("  … and %d more", more), width))
 	}
 	return out
 }
 
-// elapsed is shown in tenths of a second, which is how often the region is drawn.
+// shown are the hosts that have a line of their own if there are n lines for all of them. It is asked ten times a second, so it
+// does not sort what it will not show.
+func (p *progress) shown(n int) []string {
+	if len(p.hosts) > n {
+		n = max(n-1, 0) // one says how many more there are
+	}
+	longest := func(a, b string) int {
+		return cmp.Or(p.hosts[a].since.Compare(p.hosts[b].since), cmp.Compare(a, b))
+	}
+	names := make([]string, 0, n+1)
+	for h := range p.hosts {
+		if len(names) < n || n > 0 && longest(h, names[n-1]) < 0 {
+			i, _ := slices.BinarySearchFunc(names, h, longest)
+			names = slices.Insert(names, i, h)
+			names = names[:min(len(names), n)]
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (p *progress) summary(now time.Time) string {
+	parts := []string{elapsed(now.Sub(p.begun)), fmt.Sprintf("%d of %s at work", len(p.hosts), plural(max(p.all, len(p.hosts)), "host"))}
+	if len(p.failed) > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", len(p.failed)))
+	}
+	return strings.Join(append(parts, plural(p.done, "task")+" done"), ", ")
+}
+
+// elapsed is shown in tenths of a second, which is how often the region is drawn, as long as they matter.
 func elapsed(d time.Duration) string {
-	return fmt.Sprintf("%.1fs", max(d, 0).Seconds())
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }

@@ -34,7 +34,8 @@ type terminal struct {
 	close    sync.Once
 
 	// Of the goroutine:
-	drawn  int       // lines of the region on the screen
+	drawn  []int     // how wide the lines of the region on the screen are
+	cols   int       // of the screen; 0: not known
 	last   time.Time // of the last event, by its own clock
 	seen   time.Time // when it came, by ours
 	paused int       // questions that have the terminal
@@ -91,6 +92,12 @@ func (t *terminal) run() {
 	defer close(t.done)
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
+	var stopped <-chan os.Signal
+	if t.screen() != nil {
+		var done func()
+		stopped, done = stops()
+		defer done()
+	}
 	for {
 		select {
 		case e := <-t.events:
@@ -101,6 +108,8 @@ func (t *terminal) run() {
 			}
 			t.paused += p.by
 			close(p.done)
+		case <-stopped:
+			t.suspend()
 		case <-t.stop:
 			t.finish()
 			return
@@ -110,6 +119,14 @@ func (t *terminal) run() {
 				t.draw(t.region())
 			}
 		}
+	}
+}
+
+// suspend stops labctl with a clean screen. A question that has the terminal sees to that itself.
+func (t *terminal) suspend() {
+	if t.paused == 0 {
+		t.draw(nil)
+		stopNow()
 	}
 }
 
@@ -144,25 +161,59 @@ func (t *terminal) now() time.Time {
 	return t.last.Add(time.Since(t.seen))
 }
 
+// screen is the terminal that there is a region on, or nil: of a test it is no file.
+func (t *terminal) screen() *os.File {
+	if f, ok := t.o.Out.(*os.File); ok && t.o.TTY {
+		return f
+	}
+	return nil
+}
+
+// size returns how large the screen is. It is asked each time, since it may have been resized; lines that come later are as
+// wide as it is then.
+func (t *terminal) size() (width, height int) {
+	width, height = t.p.width, 24
+	f := t.screen()
+	if f == nil {
+		return width, height
+	}
+	w, h, err := term.GetSize(int(f.Fd()))
+	if err != nil || w <= 0 {
+		return width, height
+	}
+	if t.cols != 0 && t.cols != w {
+		t.p.width = w
+	}
+	t.cols = w
+	return w, h
+}
+
 func (t *terminal) region() []string {
 	if !t.o.TTY {
 		return nil
 	}
-	width, height := t.p.width, 24
-	if f, ok := t.o.Out.(*os.File); ok { // it may have been resized
-		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			width, height = w, h
-		}
-	}
+	width, height := t.size()
 	return t.progress.lines(t.now(), min(regionLines, max(height/2, 1)), width-1)
+}
+
+// erase goes back to where the region begins, from wherever what was typed has left the cursor in the line below it. A terminal
+// that has become narrower has broken its lines.
+func (t *terminal) erase() string {
+	if len(t.drawn) == 0 {
+		return ""
+	}
+	width, _ := t.size()
+	rows := 0
+	for _, w := range t.drawn {
+		rows += max((w+width-1)/max(width, 1), 1)
+	}
+	return "\r\x1b[" + strconv.Itoa(rows) + "A\x1b[J"
 }
 
 // draw puts the pending text where the region was, and the region below it, each stream in one write where possible.
 func (t *terminal) draw(region []string) {
 	var out strings.Builder
-	if t.drawn > 0 {
-		out.WriteString("\x1b[" + strconv.Itoa(t.drawn) + "A\x1b[J")
-	}
+	out.WriteString(t.erase())
 	for _, c := range t.p.take() {
 		if c.toErr {
 			t.write(t.o.Out, out.String())
@@ -172,10 +223,11 @@ func (t *terminal) draw(region []string) {
 		}
 		out.WriteString(c.text)
 	}
+	t.drawn = t.drawn[:0]
 	for _, line := range region {
 		out.WriteString(t.p.paint(darkGray, line) + "\n")
+		t.drawn = append(t.drawn, textWidth(line))
 	}
-	t.drawn = len(region)
 	t.write(t.o.Out, out.String())
 }
 

@@ -6,80 +6,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"labctl/cmd/labctl/internal/screentest"
 	"labctl/runner"
 )
-
-// screen is a terminal that knows what the live region uses: newline, cursor up, erase to the end of the screen. Text
-// overwrites what is there; only erasing removes it.
-type screen struct {
-	sync.Mutex
-	lines    []string
-	row, col int
-	raw      int // bytes
-	most     int // lines, at most
-}
-
-func (s *screen) Write(b []byte) (int, error) {
-	s.Lock()
-	defer s.Unlock()
-	s.raw += len(b)
-	for rest := string(b); rest != ""; {
-		for len(s.lines) <= s.row {
-			s.lines = append(s.lines, "")
-		}
-		n, err := s.step(rest)
-		if err != nil {
-			return 0, err
-		}
-		rest = rest[n:]
-	}
-	s.most = max(s.most, len(s.lines))
-	return len(b), nil
-}
-
-// step takes in one thing from text and returns how long it was.
-func (s *screen) step(text string) (int, error) {
-	line := s.lines[s.row]
-	switch {
-	case strings.HasPrefix(text, "\x1b[J"):
-		s.lines = append(s.lines[:s.row], line[:min(s.col, len(line))])
-		return 3, nil
-	case text[0] == '\x1b':
-		var up int
-		if n, err := fmt.Sscanf(text, "\x1b[%dA", &up); n != 1 || up > s.row {
-			return 0, fmt.Errorf("sequence %.8q in row %d: %w", text, s.row, err)
-		}
-		s.row -= up
-		return strings.IndexByte(text, 'A') + 1, nil
-	case text[0] == '\n':
-		s.row, s.col = s.row+1, 0
-		return 1, nil
-	}
-	end := strings.IndexAny(text, "\n\x1b")
-	if end < 0 {
-		end = len(text)
-	}
-	after := min(s.col+end, len(line))
-	s.lines[s.row] = line[:s.col] + text[:end] + line[after:]
-	s.col += end
-	return end, nil
-}
-
-func (s *screen) String() string {
-	s.Lock()
-	defer s.Unlock()
-	out := strings.Join(s.lines, "\n")
-	if s.row == len(s.lines) && s.row > 0 {
-		out += "\n"
-	}
-	return out
-}
 
 // TestTerminalLeavesPlainText: with the live region drawn in between, the screen ends up as if it had never been there.
 func TestTerminalLeavesPlainText(t *testing.T) {
@@ -87,7 +21,7 @@ func TestTerminalLeavesPlainText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				events := readEvents(t, "testdata/"+name+".jsonl")
-				s := &screen{}
+				s := &screentest.Screen{}
 				v := New(events[0].Run.Mode, Options{Out: s, Err: s, TTY: true})
 				for i, e := range events {
 					if i > 0 {
@@ -109,15 +43,16 @@ func TestTerminalLeavesPlainText(t *testing.T) {
 
 func TestTerminalRegion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &screen{}
+		s := &screentest.Screen{}
 		v := New(runner.Play, Options{Out: s, Err: s, TTY: true, Width: 40})
 		start := time.Now()
 		v.Event(runner.Event{Time: start, Kind: runner.Connecting, Host: "boxA"})
 		v.Event(runner.Event{Time: start, Kind: runner.Connected, Host: "boxB"})
 		v.Event(runner.Event{Time: start, Kind: runner.TaskSent, Host: "boxB", Task: &runner.Task{Name: "a name that does not fit into forty columns"}})
 		time.Sleep(1250 * time.Millisecond)
-		want := "  boxA  connecting  1.2s\n" +
-			"  boxB  a name that does not fit into …\n"
+		want := "1.2s, 2 of 2 hosts at work, 0 tasks do…\n" +
+			"  boxA  connecting  1.2s\n" +
+			"  boxB  a name that does not fit…  1.2s\n"
 		if got := s.String(); got != want {
 			t.Errorf("region:\n%s\nwant:\n%s", got, want)
 		}
@@ -152,18 +87,18 @@ func TestTerminalRegionBehindConnection(t *testing.T) {
 // TestTerminalThrottle: however many events there are, the screen is redrawn ten times a second and the region stays small.
 func TestTerminalThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &screen{}
+		s := &screentest.Screen{}
 		v := New(runner.Play, Options{Out: s, Err: s, TTY: true})
 		for i := range 1000 {
 			v.Event(runner.Event{Time: time.Now(), Kind: runner.Connecting, Host: fmt.Sprintf("host%04d", i)})
 			time.Sleep(time.Millisecond)
 		}
 		v.Close()
-		if s.most > regionLines+1 {
-			t.Errorf("region of %d lines, want at most %d", s.most-1, regionLines)
+		if s.Most() > regionLines+1 {
+			t.Errorf("region of %d lines, want at most %d", s.Most()-1, regionLines)
 		}
-		if most := 11 * regionLines * 80; s.raw > most {
-			t.Errorf("%d bytes in a second, want at most %d", s.raw, most)
+		if most := 11 * regionLines * 80; s.Raw() > most {
+			t.Errorf("%d bytes in a second, want at most %d", s.Raw(), most)
 		}
 	})
 }
@@ -171,7 +106,7 @@ func TestTerminalThrottle(t *testing.T) {
 // TestPlainFlush: without a terminal, a line goes out at once, and what is held back goes out without another event.
 func TestPlainFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &screen{}
+		s := &screentest.Screen{}
 		v := New(runner.Play, Options{Out: s, Err: s})
 		done := func(task string) {
 			v.Event(runner.Event{Time: time.Now(), Kind: runner.TaskDone, Host: "fast", Status: runner.OK, Task: &runner.Task{Name: task}})
