@@ -47,6 +47,7 @@ type Task struct {
 	fatal                                 bool // its failure is one of all hosts
 	node                                  *node
 	deps                                  deps
+	uniform                               bool // what it is evaluated to is the same on all hosts
 
 	order int // in the site, from 1; 0: of a handler
 

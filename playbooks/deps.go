@@ -68,11 +68,25 @@ func (c *compiler) dependencies(t *Task, b *hclsyntax.Block) deps {
 		}
 	}
 	var d deps
-	c.waits(&d, append(exprs, t.become.over(c.play.become).expressions()...))
+	exprs = append(exprs, t.become.over(c.play.become).expressions()...)
+	t.uniform = c.outer == nil && c.role == nil && !t.sourced() && !t.Module.Ends() && sameForAll(exprs)
+	c.waits(&d, exprs)
 	if t.Module.Name() == "template" { // the text of a template may refer to anything
 		c.waitsForAll(&d)
 	}
 	return d
+}
+
+// sameForAll reports whether expressions refer to nothing that one host has otherwise than another.
+func sameForAll(exprs []hcl.Expression) bool {
+	for _, x := range exprs {
+		for _, v := range x.Variables() {
+			if !slices.Contains([]string{"var", "local", "groups", "each"}, v.RootName()) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (c *compiler) waitsForAll(d *deps) {

@@ -2,9 +2,12 @@ package playbooks
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -69,8 +72,8 @@ func (s *Site) Validate(limit string) hcl.Diagnostics {
 		hosts, diags := p.Hosts(limit)
 		add(diags)
 		matched = matched || len(hosts) > 0
-		for _, h := range hosts {
-			add(p.validate(h))
+		for _, faults := range p.validateAll(hosts) {
+			add(faults)
 		}
 	}
 	if !matched && !s.lenient && len(s.plays) > 0 && !s.diags.diags().HasErrors() && !c.diags().HasErrors() {
@@ -164,11 +167,37 @@ func (s *Site) tags() map[string]bool {
 	return known
 }
 
-// validate evaluates all tasks, those of handlers too, without stopping at faults.
-func (p *Play) validate(h *inventory.Host) hcl.Diagnostics {
+// validateAll validates the play for every host, on all processors, and returns what is wrong in the order of hosts. A task that
+// is the same for all is evaluated for one of them.
+func (p *Play) validateAll(hosts []*inventory.Host) []hcl.Diagnostics {
+	out := make([]hcl.Diagnostics, len(hosts))
+	var uniform sync.Map
+	first := func(t *Task) bool {
+		_, seen := uniform.LoadOrStore(t, true)
+		return !seen
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(hosts)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(hosts)); i = next.Add(1) - 1 {
+				out[i] = p.validate(hosts[i], first)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// validate evaluates all tasks, those of handlers too, without stopping at faults. Of tasks that are the same for all hosts it
+// evaluates those that are met for the first time.
+func (p *Play) validate(h *inventory.Host, first func(*Task) bool) hcl.Diagnostics {
 	r := p.Start(h, Env{Plan: true})
 	var diags hcl.Diagnostics
 	around := r.walk(func(t *Task, sc *scope) {
+		if t.uniform && !first(t) {
+			return
+		}
 		instances, e := r.instances(t, sc)
 		diags = append(diags, e.diags...)
 		if len(e.unknown) > 0 { // look into the body all the same

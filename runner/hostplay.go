@@ -19,6 +19,7 @@ type hostPlay struct {
 	r    *Runner
 	play *playbooks.Play
 	host *inventory.Host
+	rank int                // of the host in the play
 	eval *playbooks.HostRun // nil: the host only lends a hand to others
 	meet *meeting
 
@@ -90,7 +91,7 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 		return
 	}
 	idle := len(x.sent) == 0 && len(x.waiting) == 0
-	steps, state, diags := x.eval.Next()
+	steps, state, diags := x.next()
 	x.waiting = append(x.waiting, steps...)
 	x.done, x.ends = state != playbooks.Blocked, state == playbooks.Failed
 	x.diagnose(diags)
@@ -107,6 +108,12 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 		x.open(ctx, x.r.placed(x.host, x.eval.Become()), false)
 	}
 	x.learn()
+}
+
+// next evaluates, when it is this host's turn.
+func (x *hostPlay) next() ([]playbooks.Step, playbooks.State, hcl.Diagnostics) {
+	defer x.r.turns.take(x.rank)()
+	return x.eval.Next()
 }
 
 // stuck ends the evaluation of a host that would otherwise wait for ever.

@@ -48,6 +48,7 @@ type Runner struct {
 
 	downloads downloads
 	throttles throttles
+	turns     *turns
 	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
@@ -63,7 +64,7 @@ func New(o Options, emit func(Event)) *Runner {
 		o.Grace = 5 * time.Second
 	}
 	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{}, gates: map[place]*sync.Mutex{},
-		homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
+		turns: newTurns(), homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
 // Debugf emits a line that is shown from that many -v on.
@@ -178,7 +179,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 	slots := make(chan struct{}, max(forks, 1))
 	meet := newMeeting(r, p, hosts, slots)
 	var wg sync.WaitGroup
-	for _, h := range hosts {
+	for i, h := range hosts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -186,7 +187,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}
-			x := &hostPlay{r: r, play: p, host: h, eval: p.Start(h, env), meet: meet}
+			x := &hostPlay{r: r, play: p, host: h, rank: i, eval: p.Start(h, env), meet: meet}
 			goesOn := x.run(ctx)
 			if !goesOn {
 				r.drop(h.Name)
