@@ -10,6 +10,7 @@ import (
 // call is a place in a program where other tasks have their turn: those of a role, or of a file. Its tasks are compiled for it
 // alone.
 type call struct {
+	number   int       // among the calls of the play, in the order of their heads
 	name     string    // of the role, or of the file as it is written
 	rng      hcl.Range // its head
 	when     []hcl.Expression
@@ -133,7 +134,7 @@ func (r *HostRun) turns(c *call, sc *scope) ([]*scope, *evaluation) {
 		case yes:
 			r.chooseFile(t, in, e)
 		}
-		if t.prog != nil {
+		if t.number = len(out); t.prog != nil {
 			out = append(out, t)
 		}
 	}

@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -109,7 +110,7 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 		bare[d.name] = true
 		s.bare[d.name] = true
 	}
-	c := &compiler{site: s, play: p, scope: staticScope{
+	c := &compiler{site: s, play: p, path: []string{filepath.Clean(p.Range.Filename)}, scope: staticScope{
 		names: s.static, groups: true, hosts: true, host: true, facts: true, bare: bare,
 		results: map[string]bool{}, outputs: map[string][]string{}, later: registrations(blocks), where: "the tasks of this play",
 	}}

@@ -72,6 +72,7 @@ func (c *compiler) calling(k *call, b *hclsyntax.Block) (done func()) {
 		c.waits(&k.deps, []hcl.Expression{k.forEach})
 	}
 	c.calls = append(slices.Clone(c.calls), k)
+	k.number = len(c.play.calls)
 	c.play.calls = append(c.play.calls, k)
 	return func() {
 		c.scope, c.inherited, c.around = scope, in, around

@@ -23,6 +23,7 @@ type scope struct {
 	up      *scope          // that of the call; nil: of the play
 	call    *call           // what has led here; nil: the play
 	prog    *program        // its tasks
+	number  int             // among the turns
 	turn    instance        // of the call: where its arguments are evaluated
 	holds   answer          // whether the conditions of the calls hold
 	reasons []string        // what is not known of them

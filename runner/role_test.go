@@ -1,6 +1,9 @@
 package runner
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // rolePlays plays tasks on one host, in a site with some roles, and checks which acts are done, in order, the flights and the
 // recap.
@@ -158,4 +161,32 @@ use "plain" {
 	} {
 		t.Run(c.name, func(t *testing.T) { rolePlays(t, c.tasks, c.done, c.flights, c.counts) })
 	}
+}
+
+// Hosts that use a role differently often meet in its handlers where they are in the same turn.
+func TestHandlersOfTurnsAreMetAt(t *testing.T) {
+	b := newBed(t)
+	b.run(bg, `
+host "a" { vars = { turns = ["1", "2"] } }
+host "b" { vars = { turns = ["1"] } }
+role "r" {
+  variable "n" {}
+  act "task ${var.n}" { notify = "h" }
+  handler "h" {
+    act "role ${var.n}" { run_once = true }
+  }
+}
+play "p" {
+  hosts = "b,a"
+  use "r" {
+    for_each = turns
+    n        = each.key
+    notify   = "of the play"
+  }
+  handler "of the play" {
+    act "play" { run_once = true }
+  }
+}`, Options{Mode: Play})
+	slices.Sort(b.done)
+	equal(t, "done", b.done, "a/: role 2", "a/: task 1", "a/: task 2", "b/: play", "b/: role 1", "b/: task 1")
 }
