@@ -22,9 +22,9 @@ func TestPlanIsTheTruth(t *testing.T) {
 	if err != nil || len(sites) == 0 {
 		t.Fatal(sites, err)
 	}
+	t.Setenv("HOME", t.TempDir())
 	for _, site := range sites {
 		t.Run(strings.TrimSuffix(filepath.Base(site), ".hcl"), func(t *testing.T) {
-			t.Setenv("HOME", t.TempDir())
 			t.Setenv("OUT", filepath.Join(t.TempDir(), "out"))
 			if err := os.Mkdir(os.Getenv("OUT"), 0o700); err != nil {
 				t.Fatal(err)
