@@ -90,23 +90,31 @@ func (t *Targets) look(p *Play, h *inventory.Host, e Env, found map[string]bool)
 			return
 		}
 		instances, ev := r.instances(task, sc)
-		open := len(ev.unknown) > 0 || sc.holds == perhaps
-		if len(ev.unknown) > 0 {
+		open := len(ev.unknown) > 0
+		if open {
 			instances = []instance{r.anyInstance(sc)}
 		}
 		for _, in := range instances {
 			s, _ := r.step(task, in)
-			if !open && !strings.Contains(s.Label(), "${") {
+			if !open && !s.unnamed() && !s.Skip {
 				known = append(known, s.Address(), s.address(""))
 			}
 			for _, text := range t.texts {
-				if meant(text, p, h, &s) || (open || s.unnamed()) && strings.Contains(text, task.Module.Name()+".") {
+				if meant(text, p, h, &s) || s.maybe(text, open) {
 					t.tasks[task], found[text] = true, true
 				}
 			}
 		}
 	})
 	return known
+}
+
+// maybe reports whether a text may be the address of a step of which not all is known; open: not for what there is one.
+func (s *Step) maybe(text string, open bool) bool {
+	if s.unnamed() {
+		return strings.Contains(text, s.Task.Module.Name()+".")
+	}
+	return open && strings.Contains(text, s.address("")+"[")
 }
 
 // unnamed reports whether the label is not known.
