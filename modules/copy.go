@@ -23,6 +23,8 @@ func init() {
 type Copy struct {
 	Dest string `json:"dest" lab:"key" doc:"Absolute path of the file. One that ends with / gets the name of src."`
 	Src  string `json:"src,omitempty" lab:"option" doc:"File of the controller, relative to the playbook or to its directory files."`
+	// The controller alone looks at it.
+	Decrypt *bool `json:"decrypt,omitempty" lab:"option" doc:"Whether a src that age, Ansible Vault or sops has encrypted is opened, as it is by default; false: it is sent as it is."`
 	content
 }
 

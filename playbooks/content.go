@@ -222,7 +222,7 @@ func (e *evaluation) source(t *Task, b *body, ctx *hcl.EvalContext) []FileRef {
 	if t.rendered() {
 		return e.render(path, b, ctx, rng)
 	}
-	f, err := e.site.contents.file(path)
+	f, err := e.site.contents.asked(path, b)
 	if err != nil {
 		e.fault(rng, "Cannot read file", "Cannot read %s: %s.", path, err)
 		return nil

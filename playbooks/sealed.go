@@ -48,6 +48,24 @@ func (c *contents) read(path string) (fileContent, error) {
 	return out, nil
 }
 
+// asked is the file that a task sends: opened, unless the task says that it is to be sent as it is. The host is not told of that.
+func (c *contents) asked(path string, b *body) (fileContent, error) {
+	open, said := b.params["decrypt"].(bool)
+	delete(b.params, "decrypt")
+	if !said || open {
+		return c.file(path)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := "as it is: " + path
+	if f, ok := c.files[key]; ok {
+		return f, c.errs[key]
+	}
+	f, err := hashFile(path)
+	c.files[key], c.errs[key] = f, err
+	return f, err
+}
+
 // kindOf tells by what a file is encrypted. One that is larger than what is opened is not looked at as a whole: sops does not
 // encrypt such.
 func (c *contents) kindOf(path string, f fileContent) (secrets.Kind, error) {

@@ -33,7 +33,7 @@ the FILE itself may be named there.`,
 			if err != nil {
 				return fmt.Errorf("decrypt %s: %w", name, err)
 			}
-			return a.put(output, plain)
+			return a.put(output, plain, true)
 		},
 	}
 	fs := cmd.Flags()

@@ -73,7 +73,7 @@ func (a *app) editSealed(name string, f *sealFlags, to []secrets.Recipient) erro
 	}
 	sealed, err := secrets.Seal(text, to, armored)
 	if err == nil {
-		err = replaceAll([]replacement{{name, sealed}})
+		err = replaceAll([]replacement{{name: name, content: sealed}})
 	}
 	if err != nil {
 		return fmt.Errorf("%w (what you have written is in %s, in clear)", err, kept.keep())

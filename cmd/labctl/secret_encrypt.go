@@ -69,10 +69,10 @@ func (a *app) encryptFiles(names []string, given []secrets.Recipient, output str
 		if err != nil {
 			return fmt.Errorf("encrypt %s: %w", n, err)
 		}
-		all = append(all, replacement{n, sealed})
+		all = append(all, replacement{name: n, content: sealed})
 	}
 	if output != "" {
-		return a.put(output, all[0].content)
+		return a.put(output, all[0].content, false)
 	}
 	return replaceAll(all)
 }
@@ -100,7 +100,7 @@ func (a *app) encryptValue(given []secrets.Recipient, output, name string) error
 		text := "  " + strings.ReplaceAll(strings.TrimSpace(string(sealed)), "\n", "\n  ")
 		sealed = fmt.Appendf(nil, "%s = decrypt(<<-EOT\n%s\nEOT\n)\n", name, text)
 	}
-	return a.put(output, sealed)
+	return a.put(output, sealed, false)
 }
 
 // readValue asks for the value where standard input is a terminal, on which it is not shown.
@@ -112,11 +112,11 @@ func (a *app) readValue() ([]byte, error) {
 	return []byte(text), err
 }
 
-// put writes to a file that only its owner may read, or to standard output.
-func (a *app) put(file string, b []byte) error {
+// put writes to a file, or to standard output.
+func (a *app) put(file string, b []byte, private bool) error {
 	if file == "" || file == "-" {
 		_, err := a.out.Write(b)
 		return err
 	}
-	return replaceAll([]replacement{{file, b}})
+	return replaceAll([]replacement{{file, b, private}})
 }

@@ -33,7 +33,7 @@ what is in it, too.`,
 				if err != nil {
 					return err
 				}
-				all = append(all, replacement{n, sealed})
+				all = append(all, replacement{name: n, content: sealed})
 			}
 			return replaceAll(all)
 		},

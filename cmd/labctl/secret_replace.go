@@ -12,6 +12,7 @@ import (
 type replacement struct {
 	name    string
 	content []byte
+	private bool // only its owner may read it, whoever could before
 }
 
 // replaceAll writes all contents beside their files, and only then puts them in their places: whatever goes wrong, each file is whole, the
@@ -30,7 +31,7 @@ func replaceAll(all []replacement) (err error) {
 		} else if err != nil {
 			return fmt.Errorf("write %w", err)
 		}
-		b, err := writeBeside(targets[i], r.content)
+		b, err := writeBeside(targets[i], r)
 		if err != nil {
 			return fmt.Errorf("write %s: %w", r.name, err)
 		}
@@ -44,8 +45,8 @@ func replaceAll(all []replacement) (err error) {
 	return nil
 }
 
-// writeBeside writes a file in the directory of another, with the mode and the owner of that one; else only its owner may read it.
-func writeBeside(target string, content []byte) (name string, err error) {
+// writeBeside writes a file in the directory of another, with the owner of that one, and with its mode unless it is private.
+func writeBeside(target string, r replacement) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".")
 	if err != nil {
 		return "", err
@@ -56,11 +57,15 @@ func writeBeside(target string, content []byte) (name string, err error) {
 		}
 	}()
 	if info, err := os.Stat(target); err == nil {
-		if err := errors.Join(f.Chmod(info.Mode().Perm()), likeOwner(f, info)); err != nil {
+		mode := info.Mode().Perm()
+		if r.private {
+			mode &= 0o600
+		}
+		if err := errors.Join(f.Chmod(mode), likeOwner(f, info)); err != nil {
 			return "", err
 		}
 	}
-	if _, err := f.Write(content); err != nil {
+	if _, err := f.Write(r.content); err != nil {
 		return "", err
 	}
 	return f.Name(), f.Sync()

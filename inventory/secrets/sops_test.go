@@ -78,3 +78,26 @@ func TestNotSops(t *testing.T) {
 		t.Errorf("a mapping is taken for %s", kind)
 	}
 }
+
+func FuzzSops(f *testing.F) {
+	for _, name := range []string{"vars.yaml", "vars.json", "vars.env", "blob.bin"} {
+		b, err := os.ReadFile("testdata/sops/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(name, string(b))
+	}
+	k := &Keys{Identities: []string{"testdata/key.txt"}}
+	f.Fuzz(func(_ *testing.T, name, text string) { _, _ = k.openSops(name, []byte(text)) })
+}
+
+// FuzzValues changes nothing of a text but the values in it.
+func FuzzValues(f *testing.F) {
+	f.Add("a = 1\n  -----BEGIN AGE ENCRYPTED FILE-----\n  AA==\n  -----END AGE ENCRYPTED FILE-----\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		out, n, err := (&Keys{}).ResealValues([]byte(text), nil)
+		if n == 0 && (err != nil || string(out) != text) {
+			t.Errorf("%q, %v", out, err)
+		}
+	})
+}
