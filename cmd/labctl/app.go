@@ -63,7 +63,7 @@ on them but sshd.
 	root.AddCommand(a.playCmd(), a.planCmd(), a.showCmd(), a.runCmd(), a.verifyCmd(), a.validateCmd(), a.factsCmd(), a.captureCmd(), a.pingCmd(), a.sshCmd(), a.proxyCmd(), a.tunnelCmd(), a.sandboxCmd(), a.inventoryCmd(), a.docCmd(), a.versionCmd())
 	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
 	root.AddCommand(a.secretCmd(), a.logCmd())
-	root.AddCommand(a.importCmd(), a.consoleCmd())
+	root.AddCommand(a.importCmd(), a.consoleCmd(), a.initCmd(), a.testCmd())
 	return root
 }
 
