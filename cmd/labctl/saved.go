@@ -90,15 +90,21 @@ func (s *site) sources() map[string][]byte {
 	return out
 }
 
-// ofTheRun are the options that do not say what is done, but how it is shown, and who asks for secrets: they are no part of a
-// saved plan, and can be given with it.
-var ofTheRun = []string{"out", "valid-for", "against", "detailed-exitcode", "check", "verbose", "forks", "batch", "no-persist",
-	"ask-become-pass", "become-password-file", "identity", "vault-id", "vault-password-file", "ask-vault-pass"}
+// ofThePlan are the options that say what is done, and where: a saved plan has them, and none can be given beside it. All others say
+// how a run is shown.
+var ofThePlan = []string{"inventory", "extra-vars", "var-file", "limit", "tags", "skip-tags", "start-at-task", "target", "replace", "become",
+	"become-user", "become-method", "force-handlers", "sandbox", "ssh-config", "ssh-option"}
+
+// opening are those that say where passwords come from: a saved plan has them, and others can be given beside it.
+var opening = []string{"ask-become-pass", "become-password-file", "identity", "vault-id", "vault-password-file", "ask-vault-pass"}
 
 // chosen are the options of a command line that are part of a plan.
 func chosen(fs *pflag.FlagSet) map[string][]string {
 	out := map[string][]string{}
 	fs.Visit(func(f *pflag.Flag) {
+		if !slices.Contains(ofThePlan, f.Name) && !slices.Contains(opening, f.Name) {
+			return
+		}
 		switch v := f.Value.(type) {
 		case pflag.SliceValue:
 			out[f.Name] = v.GetSlice()
@@ -106,9 +112,6 @@ func chosen(fs *pflag.FlagSet) map[string][]string {
 			out[f.Name] = []string{v.String()}
 		}
 	})
-	for _, name := range append(ofTheRun[:4:4], ofTheView...) {
-		delete(out, name)
-	}
 	return out
 }
 
@@ -134,7 +137,7 @@ func (a *app) openPlan(cmd *cobra.Command, path string, f *runFlags) (string, er
 // unfit is an option of a command line that a saved plan has its own of, or "".
 func unfit(fs *pflag.FlagSet) (name string) {
 	fs.Visit(func(f *pflag.Flag) {
-		if !slices.Contains(ofTheRun, f.Name) && !slices.Contains(ofTheView, f.Name) {
+		if slices.Contains(ofThePlan, f.Name) {
 			name = f.Name
 		}
 	})
@@ -148,7 +151,7 @@ func restore(cmd *cobra.Command, options map[string][]string) error {
 		if f == nil {
 			return fmt.Errorf("the plan was made with --%s, which play does not have", name)
 		}
-		if f.Changed || slices.Contains([]string{"verbose"}, name) {
+		if f.Changed {
 			continue
 		}
 		if v, ok := f.Value.(pflag.SliceValue); ok {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"labctl/cmd/labctl/internal/view"
@@ -19,9 +22,12 @@ func (a *app) showCmd() *cobra.Command {
 looked at: whether the plan still holds, play finds out.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			_, c, _, err := readPlan(args[0])
+			head, c, _, err := readPlan(args[0])
 			if err != nil {
 				return err
+			}
+			if f.verbose > 0 && !f.json {
+				fmt.Fprintf(a.out, "Plan of %s, made %s in %s, good until %s\n", c.Site, head.Made.Local().Format(time.DateTime), c.Dir, head.Expires.Local().Format(time.DateTime))
 			}
 			o := a.viewOptions()
 			o.Verbosity, o.JSON = f.verbose, f.json

@@ -41,9 +41,6 @@ func (f *viewFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.junit, "junit", "", "write a report for CI systems to this FILE, in JUnit's form")
 }
 
-// ofTheView are the options of viewFlags: a plan is the same however it is looked at.
-var ofTheView = []string{"json", "diff", "color", "no-live", "profile", "github", "junit", "no-log"}
-
 // apply puts what the flags say over what the streams and the environment do.
 func (f *viewFlags) apply(o *view.Options) {
 	o.Diff, o.JSON, o.Profile = f.diff, f.json, f.profile
