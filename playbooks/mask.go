@@ -15,6 +15,9 @@ import (
 // maskAbove is the length, in bytes, from which on a secret is looked for in messages: shorter ones are found in many words.
 const maskAbove = 4
 
+// maskRow is the same for a line of a file that was encrypted: it may hold much that is not secret.
+const maskRow = 8
+
 const withheld = "(sensitive)"
 
 // Mask takes secrets out of diagnostics. A value of a task that is at fault is not shown to begin with; here are those that stand where
@@ -36,15 +39,16 @@ func (s *Site) Mask(diags hcl.Diagnostics) hcl.Diagnostics {
 // masked lists all secrets that are known, as pairs for a Replacer: the longest first, since one may be part of another.
 func (s *Site) masked() []string {
 	found := map[string]bool{}
-	add := func(text string) {
+	rows := func(text string, above int) {
 		for row := range strings.Lines(text + "\n" + strconv.Quote(text)) {
-			if row = strings.Trim(strings.TrimSpace(row), `"`); len(row) >= maskAbove {
+			if row = strings.Trim(strings.TrimSpace(row), `"`); len(row) >= above {
 				found[row] = true
 			}
 		}
 	}
+	add := func(text string) { rows(text, maskAbove) }
 	for _, text := range s.keys.Opened() {
-		add(text)
+		rows(text, maskRow)
 	}
 	if s.scope != nil {
 		for _, v := range s.scope.Variables {

@@ -30,6 +30,7 @@ const planted = `
       yamldecode(file("v11.yml")).token, yamldecode(file("vars.yaml")).token])
   }
   copy "/root/keep-sent" { src = "sent.age" }
+  copy "/root/keep-large" { src = "large.age" }
   template "/root/keep-template" {
     src  = "secrets.tpl"
     vars = { x = hosted }
@@ -90,6 +91,7 @@ func (v *vault) plant() {
 	v.write("sealed.tfvars", v.seal("sealed = \""+secretSealedFile+"\"\n"), 0o600)
 	v.write("extra.json", "{\"extra\": \""+secretExtra+"\"}", 0o600)
 	v.write("sent.age", v.seal(secretSent), 0o600)
+	v.write("large.age", v.seal(strings.Repeat(secretSent+"\n", 10_000)), 0o600) // which is asked for by its hash
 	v.write("secrets.tpl", "x is ${x}", 0o600)
 	v.write("vault-password", secretVaultKey+"\n", 0o600)
 	for _, from := range []string{"vault/v11.yml", "sops/vars.yaml"} {
