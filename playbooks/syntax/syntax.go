@@ -51,6 +51,9 @@ func Parse(name string, src []byte) (*File, hcl.Diagnostics) {
 	rw.unclosed(diags)
 	diags = append(rw.faults, diags...)
 	f.File.Body, f.File.Nav = parsed.Body, parsed.Nav
+	if nav, ok := parsed.Nav.(interface{ ContextString(int) string }); ok {
+		f.File.Nav = navigation{f, nav}
+	}
 	f.labels = rw.labels
 	for i := range f.labels {
 		l := &f.labels[i]
