@@ -233,6 +233,10 @@ func (c *compiler) input(b *hclsyntax.Block) {
 	case !hclsyntax.ValidIdentifier(v.name):
 		c.fault(b.LabelRanges[0], "Wrong name", "A variable is named by a letter followed by letters, digits, _ or -.")
 	}
+	for _, check := range v.checks {
+		_, diags := check.Body.Content(validationSchema)
+		c.site.diags.add(diags...)
+	}
 	c.scope.vars[v.name] = true
 	c.role.inputs = append(c.role.inputs, v)
 }
