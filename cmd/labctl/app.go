@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"labctl/cmd/labctl/internal/prompt"
+	"labctl/cmd/labctl/internal/view"
 	"labctl/inventory"
 	"labctl/inventory/secrets"
 )
@@ -22,10 +23,11 @@ type app struct {
 	prompter *prompt.Prompter // set by run
 	secrets  *secrets.Keys    // see keys
 	shown    *viewFlags       // of the run, once there is one
-	line     []string         // the command, for the record of a run
-	environ  []string         // as it was at the start; nil: as it is
-	held     atomic.Bool      // Ctrl-C is for the program in front, an editor
-	ctx      context.Context  // the same: of the invocation, with which programs end that know of hosts
+	running  atomic.Pointer[view.View]
+	line     []string        // the command, for the record of a run
+	environ  []string        // as it was at the start; nil: as it is
+	held     atomic.Bool     // Ctrl-C is for the program in front, an editor
+	ctx      context.Context // the same: of the invocation, with which programs end that know of hosts
 }
 
 func (a *app) run(ctx context.Context, args []string) int {

@@ -107,6 +107,27 @@ play "p" {
 	}
 }
 
+// TestLiveRegionGoesAtOnce: a second Ctrl-C ends labctl, whatever it waits for, and leaves a clean screen.
+func TestLiveRegionGoesAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := writeSite(t, `host "here" { connection = "local" }
+play "p" {
+  hosts = "here"
+  command "deaf" { argv = ["sh", "-c", "trap : TERM INT; sleep 2; sleep 2; sleep 2"] }
+}`)
+	s := sit(t, 24, 80, "play", dir)
+	s.sees("here  command : deaf")
+	time.Sleep(500 * time.Millisecond) // for it to be deaf
+	s.typed("\x03")
+	s.sees("Interrupted: ")
+	s.typed("\x03")
+	s.ends(exitInterrupted)
+	time.Sleep(50 * time.Millisecond) // for what was written to be read
+	if got := s.seen(t, 80, 0, 0); strings.Contains(got, "at work") {
+		t.Errorf("it leaves on the screen\n%s", got)
+	}
+}
+
 // TestLiveRegionLeavesQuestionsAlone: while somebody is asked about a host key, nothing is drawn, though another host goes on.
 func TestLiveRegionLeavesQuestionsAlone(t *testing.T) {
 	t.Parallel()

@@ -50,7 +50,7 @@ func Main() int {
 	// A closed pipe is a write error, handled where it happens. Not signal.Ignore: what labctl starts would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
-	ctx, stop := interruptible(&a.held)
+	ctx, stop := interruptible(&a.held, a.leaveClean)
 	defer stop()
 	a.keepEnvironment()
 	if filepath.Base(os.Args[0]) == playbookName {
@@ -61,8 +61,8 @@ func Main() int {
 
 // interruptible returns a context that the first SIGINT or SIGTERM ends; the second ends the process at once. SIGINT stays
 // ignored where it was: a shell's background job is not to end with what runs in front of it. While held is set, SIGINT is for
-// another program.
-func interruptible(held *atomic.Bool) (context.Context, func()) {
+// another program. leave is called before that end.
+func interruptible(held *atomic.Bool, leave func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, syscall.SIGTERM)
@@ -78,6 +78,7 @@ func interruptible(held *atomic.Bool) (context.Context, func()) {
 			case n == 1:
 				cancel(errInterrupted)
 			case !held.Load(): // which would leave behind what was being edited
+				leave()
 				os.Exit(exitInterrupted)
 			}
 		}

@@ -286,6 +286,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	o.Verbosity, o.AdHoc = f.verbose, f.adHoc != nil
 	v, outcome, log := view.New(mode, o), &view.Outcome{}, a.logRun(path, f)
 	a.prompter.Over(v.Pause)
+	a.running.Store(&v)
 	r = runner.New(options, func(e runner.Event) {
 		outcome.Event(e)
 		f.keeping.event(e)

@@ -13,6 +13,7 @@ import (
 func (a *app) showCmd() *cobra.Command {
 	var f struct {
 		json    bool
+		color   colorWhen
 		verbose int
 	}
 	cmd := &cobra.Command{
@@ -30,7 +31,7 @@ looked at: whether the plan still holds, play finds out.`,
 				fmt.Fprintf(a.out, "Plan of %s, made %s in %s, good until %s\n", c.Site, head.Made.Local().Format(time.DateTime), c.Dir, head.Expires.Local().Format(time.DateTime))
 			}
 			o := a.viewOptions()
-			o.Verbosity, o.JSON = f.verbose, f.json
+			o.Verbosity, o.JSON, o.Color = f.verbose, f.json, f.color.or(o.Color)
 			v := view.New(runner.Plan, o)
 			for _, e := range c.Events {
 				v.Event(e.Event)
@@ -39,6 +40,7 @@ looked at: whether the plan still holds, play finds out.`,
 		},
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the events of the plan as JSON, one a line")
+	cmd.Flags().Var(&f.color, "color", "always, never, or auto: on a terminal")
 	cmd.Flags().CountVarP(&f.verbose, "verbose", "v", "say more")
 	return cmd
 }

@@ -117,3 +117,17 @@ func writeJUnit(name string, j *view.JUnit) error {
 	}
 	return nil
 }
+
+// leaveClean takes what a run has drawn from the screen, if the terminal takes that soon.
+func (a *app) leaveClean() {
+	v := a.running.Load()
+	if v == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() { (*v).Pause(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(200 * time.Millisecond):
+	}
+}

@@ -155,3 +155,19 @@ func TestOf(t *testing.T) {
 		t.Error("a place was found without a home")
 	}
 }
+
+// BenchmarkRecord is what the record adds to a run, for each event of it.
+func BenchmarkRecord(b *testing.B) {
+	r, err := Dir(b.TempDir()).Record(Head{}, asIs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.room = 1 << 40
+	task := runner.Task{Name: "copy : /etc/motd", Module: "copy", Label: "/etc/motd", Address: "copy./etc/motd", File: "site.hcl", Line: 12}
+	for b.Loop() {
+		r.Event(runner.Event{Time: time.Now(), Kind: runner.TaskDone, Host: "host0001", Task: &task, Status: runner.OK, Duration: 12345})
+	}
+	if err := r.Close(0); err != nil {
+		b.Fatal(err)
+	}
+}
