@@ -153,7 +153,7 @@ func (s *session) serve(ctx context.Context, r *wire.Request) error {
 
 // one runs a single request.
 func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
-	if r.Timeout > 0 {
+	if r.Timeout > 0 && r.Op != wire.Start {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.Timeout)
 		defer cancel()
@@ -176,6 +176,9 @@ func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) err
 		snap, err := memory.Snapshot(ctx, s.host, "", r.Files)
 		rep.Snapshot = snap
 		return err
+	}
+	if r.Op == wire.Start && r.Call != nil || r.Op == wire.Fetch {
+		return s.job(ctx, r, rep)
 	}
 	if r.Call == nil || r.Op != wire.Apply && r.Op != wire.Plan && !r.Op.Aside() {
 		return fmt.Errorf("request %d: operation %q is not known", r.ID, r.Op)

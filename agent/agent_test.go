@@ -31,6 +31,7 @@ func (s stub) Schema() *schema.Block                   { return &schema.Block{} 
 func (s stub) Check(modules.Call) error                { return nil }
 func (s stub) Ends() bool                              { return false }
 func (s stub) Modelled() bool                          { return false }
+func (s stub) Slow() bool                              { return false }
 func (s stub) Waits() bool                             { return false }
 func (s stub) Patience(modules.Call) *modules.Patience { return nil }
 func (s stub) Listen(context.Context, host.Host, modules.Call) (modules.Result, modules.Ear, error) {

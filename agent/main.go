@@ -33,6 +33,9 @@ func Main(h host.Host) int {
 			return 1
 		}
 	}
+	if j, ok := h.(host.Jobber); ok && len(os.Args) > 1 && os.Args[len(os.Args)-1] == host.JobArgument {
+		return jobMain(h, j)
+	}
 	if c, ok := h.(host.Connector); ok && len(os.Args) > 1 && os.Args[len(os.Args)-1] == wire.RelayArgument {
 		return relayMain(c)
 	}

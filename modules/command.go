@@ -11,8 +11,8 @@ import (
 
 func init() {
 	Register(Spec[CommandLine]{
-		Name: "command",
-		Doc:  "Runs a command, by default the label. What a module can do, do with the module: it knows what would change.",
+		Name: "command", Slow: true,
+		Doc: "Runs a command, by default the label. What a module can do, do with the module: it knows what would change.",
 		Example: `command "sysctl --system" {}
 command "build" {
   shell   = "make && make install"

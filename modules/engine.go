@@ -56,6 +56,8 @@ type SpecOf[P any] struct {
 	Patience func(want P) Patience
 	// Modelled, of Run and Probe: it changes nothing, and a model knows all that it looks at. It is made in a plan, too.
 	Modelled bool
+	// Slow allows its calls to be jobs, which outlive the session.
+	Slow bool
 }
 
 // What batches change.
@@ -78,6 +80,7 @@ type module struct {
 	batch              string
 	patience           func(want any) Patience
 	modelled           bool
+	slow               bool
 
 	validate, complete func(want any) error
 	warn               func(want any) []string
@@ -94,7 +97,7 @@ type module struct {
 }
 
 func newModule[P any](s SpecOf[P]) Module {
-	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch, modelled: s.Modelled}
+	m := &module{name: s.Name, doc: s.Doc, example: s.Example, typ: reflect.TypeFor[P]().Elem(), batch: s.Batch, modelled: s.Modelled, slow: s.Slow}
 	m.validate, m.complete, m.warn = eraseCheck(s.Validate), eraseCheck(s.Complete), eraseWarn(s.Warn)
 	m.readPresent, m.readAbsent, m.apply = eraseRead(s.Read), eraseRead(s.ReadAbsent), eraseApply(s.Apply)
 	m.gone, m.fixed, m.prepare = eraseGone(s.Gone), eraseFixed(s.Fixed), erasePrepare(s.Prepare)
@@ -136,6 +139,7 @@ func (m *module) Kind() Kind            { return m.kind }
 func (m *module) Schema() *schema.Block { return m.block() }
 func (m *module) Batch() string         { return m.batch }
 
+func (m *module) Slow() bool     { return m.slow }
 func (m *module) Waits() bool    { return m.patience != nil }
 func (m *module) Modelled() bool { return m.modelled }
 

@@ -11,8 +11,8 @@ import (
 
 func init() {
 	Register(Spec[GetURL]{
-		Name: "get_url",
-		Doc:  "Puts a file in place that is downloaded: by the host itself, with its curl, wget or Python, or by labctl for a host that has no way to the Internet. A file that is there is right unless a checksum says otherwise. The timeout of the task bounds the download.",
+		Name: "get_url", Slow: true,
+		Doc: "Puts a file in place that is downloaded: by the host itself, with its curl, wget or Python, or by labctl for a host that has no way to the Internet. A file that is there is right unless a checksum says otherwise. The timeout of the task bounds the download.",
 		Example: `get_url "/usr/local/bin/" {
   url      = "https://example.org/releases/tool-1.2"
   checksum = "sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"

@@ -14,8 +14,8 @@ import (
 
 func init() {
 	Register(Spec[Git]{
-		Name: "git",
-		Doc:  "Has a version of a Git repository checked out in a directory, with the host's git. A plan asks the repository, too, whether there is a newer commit. What was changed or committed in the directory is kept: the task fails rather than lose it, unless force is set. For a host that cannot reach the repository, copy a bundle to it (git bundle create), and name that as repo.",
+		Name: "git", Slow: true,
+		Doc: "Has a version of a Git repository checked out in a directory, with the host's git. A plan asks the repository, too, whether there is a newer commit. What was changed or committed in the directory is kept: the task fails rather than lose it, unless force is set. For a host that cannot reach the repository, copy a bundle to it (git bundle create), and name that as repo.",
 		Example: `git "/opt/tool" {
   repo    = "https://example.org/tool.git"
   version = "v1.2"

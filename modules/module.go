@@ -46,6 +46,8 @@ type Module interface {
 	Patience(c Call) *Patience
 	// Modelled reports whether it is made in a plan, too, since it changes nothing and a model knows all that it looks at.
 	Modelled() bool
+	// Slow reports whether it may be a job of its own (async): it takes its time, and needs nothing of the runner meanwhile.
+	Slow() bool
 	// Waits reports whether its tasks wait for the host itself, as Patience says of each.
 	Waits() bool
 	// Ends reports whether it is a probe between two hosts, which its arguments "from" and "to" name.

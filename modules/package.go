@@ -14,7 +14,7 @@ import (
 
 func init() {
 	Register(Spec[Package]{
-		Name: "package",
+		Name: "package", Slow: true,
 		Doc: "Installs packages with the machine's own package manager: apt, dnf, zypper or apk. Several of one task are one transaction. Where they are installed nothing but " +
 			"the reading is done.",
 		Example: `package "nginx" {}

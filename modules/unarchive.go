@@ -11,8 +11,8 @@ import (
 
 func init() {
 	Register(Spec[Unarchive]{
-		Name: "unarchive",
-		Doc:  "Unpacks an archive that is on the host (copy or get_url bring it there) with the host's tar or unzip: .zip, or whatever its tar reads, such as .tar, .tar.gz and .tar.xz. It does so unless all of it is there already: tar compares types and contents (that of BusyBox, which cannot, only names), for a zip names and sizes are compared. creates spares that.",
+		Name: "unarchive", Slow: true,
+		Doc: "Unpacks an archive that is on the host (copy or get_url bring it there) with the host's tar or unzip: .zip, or whatever its tar reads, such as .tar, .tar.gz and .tar.xz. It does so unless all of it is there already: tar compares types and contents (that of BusyBox, which cannot, only names), for a zip names and sizes are compared. creates spares that.",
 		Example: `unarchive "/var/cache/tool-1.2.tar.xz" {
   dest             = "/opt/tool"
   strip_components = 1

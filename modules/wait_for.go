@@ -15,8 +15,8 @@ import (
 
 func init() {
 	Register(Spec[WaitFor]{
-		Name: "wait_for",
-		Doc:  "Waits until a TCP port is open or closed or has no connection left, or until a file is there, says something, or is gone.",
+		Name: "wait_for", Slow: true,
+		Doc: "Waits until a TCP port is open or closed or has no connection left, or until a file is there, says something, or is gone.",
 		Example: `wait_for "the web server" { port = 8080 }
 wait_for "the end of its last connection" {
   port    = 8080

@@ -20,7 +20,7 @@ import (
 var metaArguments = []string{"name", "when", "for_each", "ensure", "register", "notify", "tags", "become", "become_user",
 	"become_method", "become_flags", "become_password", "timeout", "sensitive",
 	"ignore_errors", "changed_when", "failed_when", "until", "retries", "delay", "throttle", "on", "check",
-	"run_once", "any_errors_fatal"}
+	"run_once", "any_errors_fatal", "async", "poll"}
 
 // Task is one task block, checked and ready to be evaluated for any host. It is shared by all of them.
 type Task struct {
@@ -36,6 +36,7 @@ type Task struct {
 	name, forEach, ensure, timeout        hcl.Expression
 	ignoreErrors, changedWhen, failedWhen hcl.Expression
 	until, retries, delay, throttle       hcl.Expression
+	async, poll                           hcl.Expression // how long it may go on by itself, how often it is asked for
 	checks                                hcl.Expression // whether it only looks
 	on                                    hcl.Expression // the host that it runs on, in place of the one that it is for
 	become                                becoming
@@ -237,6 +238,8 @@ func (c *compiler) meta(t *Task, body *hclsyntax.Body, outer staticScope) {
 	t.throttle = either(expr("throttle"), in.throttle)
 	t.checks = either(expr("check"), in.checks)
 	c.checked(t)
+	t.async, t.poll = expr("async"), expr("poll")
+	c.jobs(t, expr("timeout"))
 	if t.on = either(expr("on"), in.on); t.on != nil {
 		c.delegated(t)
 	}

@@ -49,14 +49,7 @@ func (c *compiler) body(b *schema.Block, body *hclsyntax.Body, rng hcl.Range, wh
 	return n
 }
 
-// designed are meta-arguments of the design that are not there yet.
-var designed = []string{"run_once"}
-
 func (c *compiler) unsupported(a *hclsyntax.Attribute, b *schema.Block, what string, task bool) {
-	if task && slices.Contains(designed, a.Name) {
-		c.fault(a.NameRange, "Not supported", "The argument %q is not supported yet.", a.Name)
-		return
-	}
 	known := argumentNames(b, task)
 	hint := blockHabit(a.Name, b)
 	if hint == "" {

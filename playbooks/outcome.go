@@ -154,10 +154,16 @@ func (r *HostRun) hidden(s *Step, v cty.Value) cty.Value {
 // own is the result of a step as its conditions, and those who ask for it by name, see it.
 func (r *HostRun) own(s *Step, o Outcome) cty.Value {
 	v := o.value(s.Task.Module)
-	if !s.Task.retried() {
+	if !s.Task.retried() && s.Task.async == nil {
 		return v
 	}
 	m := v.AsValueMap()
+	if s.Task.async != nil {
+		o.jobValues(m)
+	}
+	if !s.Task.retried() {
+		return cty.ObjectVal(m)
+	}
 	m["attempts"] = cty.NumberIntVal(int64(r.attempts[s.ID]))
 	return cty.ObjectVal(m)
 }

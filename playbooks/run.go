@@ -67,6 +67,8 @@ type Step struct {
 	Throttle  int             // how many hosts may be at the task at the same time; 0: all
 	Faults    hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
 	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
+	Async     time.Duration   // how long it may go on by itself; 0: it does not
+	Poll      time.Duration   // how often it is asked for then; 0: it is started, and that is all
 	Check     Check           // whether it only looks
 	On        *inventory.Host // the host that it runs on; nil: the one that it is for
 

@@ -215,6 +215,7 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.Timeout = r.duration(t.timeout, "timeout", 0, in, e)
 	r.failures(t, in, &s, e)
 	s.Fatal, s.Once = r.fate(t)
+	r.job(t, in, &s, e)
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
 	s.Call.Params = marshal(s.body.params)

@@ -38,6 +38,8 @@ func factsValue(f host.Facts) (cty.Value, error) {
 // Outcome is how a step ended.
 type Outcome struct {
 	Result  modules.Result
+	Job     string // of a step that goes on by itself: its ID on the host
+	Running bool   // it has not ended
 	Skipped bool
 	Failed  bool
 	Error   string // when Failed

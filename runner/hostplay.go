@@ -180,6 +180,13 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 			x.waiting = x.waiting[1:]
 			x.homeless(st, x.r.claim(st, x.host.Name))
 			continue
+		case x.detached(st):
+			if !x.admitted(ctx, st) {
+				return
+			}
+			x.waiting = x.waiting[1:]
+			x.detach(ctx, st)
+			continue
 		case !x.there(st):
 			if !x.open(ctx, x.place(st), true) {
 				return
@@ -204,7 +211,7 @@ func (x *hostPlay) alone(st playbooks.Step) bool {
 		return true
 	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
 		return true
-	case st.Throttle > 0, x.admission != nil, x.does(st), x.does(x.sent[0].step):
+	case st.Throttle > 0, x.admission != nil, x.does(st), x.does(x.sent[0].step), x.detached(st):
 		return true
 	}
 	return st.Home != "" && x.r.claim(st, x.host.Name) != nil
@@ -216,7 +223,7 @@ func (x *hostPlay) follows() bool {
 		return false
 	}
 	next := x.waiting[1]
-	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && !x.does(next) && x.there(next) && x.patience(next) == nil
+	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && !x.does(next) && !x.detached(next) && x.there(next) && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {

@@ -20,6 +20,9 @@ func (x *hostPlay) settle(st playbooks.Step, rep *wire.Reply, fault *Error) play
 	if rep != nil && rep.Result != nil {
 		o.Result = *rep.Result
 	}
+	if rep != nil {
+		o.Job, o.Running = rep.Job, rep.Running
+	}
 	if fault != nil {
 		o.Failed, o.Error = true, fault.Message
 	}

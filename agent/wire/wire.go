@@ -62,8 +62,9 @@ type Request struct {
 
 	Expect *modules.Diff `json:"expect,omitempty"` // apply: what a plan has shown; anything else is refused
 
-	Tolerant bool `json:"tolerant,omitempty"` // its failure is no reason to drop what is behind it
-	Look     bool `json:"look,omitempty"`     // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
+	Tolerant bool   `json:"tolerant,omitempty"` // its failure is no reason to drop what is behind it
+	Job      string `json:"job,omitempty"`      // fetch: the ID of the job
+	Look     bool   `json:"look,omitempty"`     // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
 }
 
 // Op is the kind of a request.
@@ -81,10 +82,17 @@ const (
 	Listen  Op = "listen"
 	Knock   Op = "knock"
 	Collect Op = "collect"
+
+	// Start begins the call as a job, a process that outlives the agent, and Fetch asks what has come of one. They stand outside of
+	// the epochs, too.
+	Start Op = "start"
+	Fetch Op = "fetch"
 )
 
 // Aside reports whether the failure of a request leaves those behind it to be executed.
-func (o Op) Aside() bool { return o == Listen || o == Knock || o == Collect }
+func (o Op) Aside() bool {
+	return o == Listen || o == Knock || o == Collect || o == Start || o == Fetch
+}
 
 // Reply answers a request.
 type Reply struct {
@@ -94,6 +102,8 @@ type Reply struct {
 	Error    *Error          `json:"error,omitempty"`
 	Dropped  bool            `json:"dropped,omitempty"` // not executed: an earlier request of the epoch failed, or cancelled
 	Duration time.Duration   `json:"duration"`          // ns spent on it
+	Job      string          `json:"job,omitempty"`     // start, fetch: the ID of the job
+	Running  bool            `json:"running,omitempty"` // start, fetch: it has not ended
 }
 
 // The kinds of Error.
