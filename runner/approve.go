@@ -22,5 +22,5 @@ func (x *hostPlay) expected(st playbooks.Step) *modules.Diff {
 	if x.r.o.Expect == nil {
 		return nil
 	}
-	return x.r.o.Expect(Event{Play: x.play.Display(), Host: x.host.Name, Task: x.task(st), Call: &st.Call})
+	return x.r.o.Expect(Event{Play: x.play.Display(), Host: x.host.Name, Peer: other(st), Task: x.task(st), Call: &st.Call})
 }
