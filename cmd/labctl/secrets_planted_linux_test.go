@@ -62,6 +62,18 @@ const planted = `
     fail_msg      = "it was ${var.filed}"
     ignore_errors = true
   }
+  use "holder" {
+    x        = var.sealed
+    register = "held"
+  }
+  debug "held" { var = result.held }
+  command "elsewhere" {
+    on       = "box"
+    argv     = ["sh", "-c", "cat"]
+    stdin    = var.filed
+    register = "elsewhere"
+  }
+  debug "elsewhere" { var = result.elsewhere }
   block "in vain" {
     command "false" { argv = ["sh", "-c", "cat /root/keep-all; false"]  sensitive = true }
     rescue {
@@ -82,6 +94,16 @@ variable "fromenv" { sensitive = true }
 variable "filed" { sensitive = true }
 variable "extra" { sensitive = true }
 variable "sealed" {}
+role "holder" {
+  variable "x" {}
+  locals { y = "y${var.x}" }
+  command "hold" {
+    argv     = ["sh", "-c", "cat"]
+    stdin    = local.y
+    register = "held"
+  }
+  output "x" { value = result.held.stdout }
+}
 `
 
 // plant writes the files that planted needs.
