@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -145,11 +146,27 @@ func (r *HostRun) Struck(id int, by *Strike) Verdict {
 	if s == nil {
 		return GoesOn
 	}
-	at := s.last
-	if at == nil { // before the first task, which no block is around of
-		at = &frame{prog: &r.play.program, pc: -1, scope: r.root}
+	last := s.last
+	if last == nil { // before the first task, which no block is around of
+		last = &frame{prog: &r.play.program, pc: -1, scope: r.root}
 	}
-	return r.failing(at, by.value(), id)
+	v := r.failing(r.onward(last, s.Place), by.value(), id)
+	if v != Ends {
+		r.passBy(last)
+	}
+	return v
+}
+
+// onward is where a failure at f is to be raised from, so that it does not lead back to before a place: into the rescue of a block
+// that has ended.
+func (r *HostRun) onward(f *frame, to Place) *frame {
+	for {
+		at, _ := r.catcher(f, nil)
+		if at == nil || at.sweep || slices.Compare(r.place(at), to) >= 0 {
+			return f
+		}
+		f = at
+	}
 }
 
 // value is the name "failure" of the others.

@@ -20,7 +20,6 @@ func (m *meeting) between(ctx context.Context, all []*guest) {
 	for _, g := range all {
 		for _, st := range g.step.Between {
 			switch {
-			case g.stricken():
 			case st.From == g.x.host, st.From == nil && g == all[0]:
 				m.settle(all, st, m.one(ctx, all, g.x, st))
 			case st.From == nil || present(all, st.From) || m.r.barred(st.From) || slices.ContainsFunc(others, alike(st)):

@@ -95,7 +95,9 @@ func (m *meeting) chair(ctx context.Context, all []*guest) {
 	if all == nil {
 		return
 	}
-	m.between(ctx, all)
+	if !all[0].stricken() {
+		m.between(ctx, all)
+	}
 	for _, g := range all[1:] {
 		close(g.call)
 	}
@@ -130,7 +132,8 @@ func (m *meeting) pass(x *hostPlay, to playbooks.Place) {
 }
 
 // beginLocked begins the meeting at the first place that hosts wait at, if nobody else may come to it: the first of the play has
-// the chair. Two hosts can be looked at only while all others rest.
+// the chair. Two hosts can be looked at only while all others rest. Those that have yet to hear of a failure which is fatal for all
+// are sent away first: it may lead them to another place, or here again.
 func (m *meeting) beginLocked() {
 	busy := m.members - len(m.here)
 	if len(m.here) == 0 || busy > len(m.beyond) {
@@ -142,12 +145,23 @@ func (m *meeting) beginLocked() {
 			return
 		}
 	}
-	if len(first.Between) > 0 && busy > 0 {
-		return
+	at := func(g *guest) bool { // of two files at a place, one after the other
+		return slices.Equal(g.step.Place, first.Place) && g.step.Range == first.Range
 	}
+	hears := func(g *guest) bool { return at(g) && m.strikes > g.x.strikes }
+	switch {
+	case slices.ContainsFunc(m.here, hears):
+		m.callLocked(hears)
+	case len(first.Between) == 0 || busy == 0:
+		m.callLocked(at)
+	}
+}
+
+// callLocked begins a meeting of some of those that wait.
+func (m *meeting) callLocked(which func(*guest) bool) {
 	var all, rest []*guest
 	for _, g := range m.here {
-		if slices.Equal(g.step.Place, first.Place) && g.step.Range == first.Range { // of two files at a place, one after the other
+		if which(g) {
 			all = append(all, g)
 		} else {
 			rest = append(rest, g)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // together is a play for three hosts with the given arguments and tasks, and another play behind it.
@@ -78,6 +79,15 @@ func TestAnyErrorsFatal(t *testing.T) {
     always { act "always" {} }
   }
   act "no" {}`, []string{"failed fail", "changed always"}, []string{"skipped fail", "changed always"}},
+		{"always, for all", "any_errors_fatal = true", `block {
+    act "fail" { when = host.name == "a" }
+    always { act "once" { run_once = true } }
+  }`, []string{"failed fail", "changed once"}, []string{"skipped fail"}},
+		{"a rescue", "any_errors_fatal = true", `block {
+    act "fail" { when = host.name == "a" }
+    rescue { act "fail" {} }
+  }
+  act "no" {}`, []string{"failed fail", "failed fail", "not_run no"}, []string{"skipped fail", "not_run no"}},
 		{"rescued", "any_errors_fatal = true", `block {
     act "fail" { when = host.name == "a" }
     act "two" {}
@@ -191,9 +201,9 @@ func TestRunOnceFails(t *testing.T) {
 		{"rescued", `block {
     act "fail" { run_once = true }
     act "no" {}
-    rescue { act "rescue of ${failure.module}" {} }
+    rescue { act "rescue: ${failure.error}" {} }
   }
-  act "two" {}`, []string{"failed fail", "changed rescue of act", "changed two", "changed next"}, []string{"changed rescue of act", "changed two", "changed next"}},
+  act "two" {}`, []string{"failed fail", "changed rescue: it went wrong with ", "changed two", "changed next"}, []string{"changed rescue: it went wrong with ", "changed two", "changed next"}},
 		{"not evaluated", `act "x" {
     run_once = true
     say      = { b = "1", c = "1" }[host.name]
@@ -263,4 +273,46 @@ func TestMeetingsInTurns(t *testing.T) {
 	equal(t, "b", told(all, "b"), "changed r : act : do 1", "changed r : act : do 2", "changed r : act : do 3", "changed r : act : once 3", "changed next")
 	before(t, b.done, []string{"a/: do 1", "b/: do 1", "c/: do 1"}, []string{"a/: once 1"})
 	before(t, b.done, []string{"a/: once 1"}, []string{"a/: do 2", "b/: do 2", "c/: do 2"})
+}
+
+// A failure in the last task of a plan ends it for all as well.
+func TestFatalInAPlan(t *testing.T) {
+	b := newBed(t)
+	all := b.run(bg, together("any_errors_fatal = true", `act "x" { say = { b = "1", c = "1" }[host.name] }`), Options{Mode: Plan})
+	equal(t, "a", told(all, "a"), "failed evaluate")
+	equal(t, "b", told(all, "b"), "changed x")
+}
+
+// Who is led past a meeting by a rescue holds nobody up there; two hosts are looked at when both are at rest.
+func TestOtherWays(t *testing.T) {
+	b := newBed(t)
+	b.hang["a"], b.hang["b"] = make(chan struct{}), make(chan struct{})
+	ended := make(chan []Event)
+	go func() {
+		ended <- b.run(bg, together("", `block {
+    act "fail" { when = host.name == "a" }
+    sync {}
+    act "hang" { when = host.name == "b" }
+    rescue {
+      act "hang" {}
+      pair "x" {
+        from = "a"
+        to   = "b"
+      }
+    }
+  }
+  act "behind" {}`), Options{})
+	}()
+	within(t, 10*time.Second, func() {
+		for range 2 { // b has met c, while a is in its rescue
+			<-b.begun
+		}
+		close(b.hang["a"])
+		time.Sleep(50 * time.Millisecond)
+		b.say("b goes on")
+		close(b.hang["b"])
+		all := <-ended
+		equal(t, "a", told(all, "a"), "failed fail", "changed hang", "ok pair : x", "changed behind", "changed next")
+		before(t, b.done, []string{"b goes on"}, []string{"b/: listen x"})
+	})
 }
