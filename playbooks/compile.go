@@ -49,7 +49,8 @@ type Task struct {
 	fatal                                 bool // its failure is one of all hosts
 	node                                  *node
 	deps                                  deps
-	uniform                               bool // what it is evaluated to is the same on all hosts
+	value                                 hcl.Expression // of set_fact
+	uniform                               bool           // what it is evaluated to is the same on all hosts
 
 	order int // in the site, from 1; 0: of a handler
 
@@ -107,6 +108,7 @@ type compiler struct {
 
 func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	bare := s.bareNames()
+	maps.Copy(bare, s.facts)
 	for _, d := range p.vars {
 		bare[d.name] = true
 		s.bare[d.name] = true
@@ -124,8 +126,10 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	c.inherited.when = p.when
 	c.list(&p.program, blocks)
 	c.inherited.when = nil
-	for _, d := range p.vars {
+	for i, d := range p.vars {
 		c.refs(d.expr)
+		p.vars[i].late = d.late || refersTo(d.expr, s.facts)
+		p.dynamic = p.dynamic || p.vars[i].late
 	}
 	s.compileHandlers(p, p.handlers, c)
 }
@@ -200,6 +204,7 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 		c.fault(b.DefRange(), "Missing label", "%s task is labelled with its %s: %s \"...\" { }.", inventory.Article(m.Name()), key.Name, m.Name())
 	}
 	t.deps = c.dependencies(t, b)
+	c.sets(t, b)
 	return t
 }
 

@@ -68,7 +68,6 @@ var moduleHabits = map[string]string{
 	"openvswitch_bridge": `Write ovs_bridge "NAME" {}.`,
 	"openvswitch_port":   `Write ovs_port "NAME" { bridge = "..." }.`,
 	"openvswitch_db":     "What it sets are arguments of ovs_bridge, ovs_port and ovs_mirror, such as other_config.",
-	"set_fact":           "There is none yet. Name a value in the vars of the play, or in locals: vars = { name = value }.",
 	"include":            `Among the tasks of a play it takes those of a file. For the plays of another file write import "FILE.hcl" {}.`,
 	"uri":                `Write http "URL" { status = 200 }, or get_url "/path/of/the/file" { url = "..." }.`,
 	"modprobe":           `Write kernel_module "NAME" {}.`,

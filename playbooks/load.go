@@ -62,6 +62,7 @@ type Site struct {
 	forced     bool            // Options.Force
 	lenient    bool            // Options.Lenient
 	bare       map[string]bool // variables of any host or play
+	facts      map[string]bool // variables that set_fact sets
 	lacking    bool            // a source could not be read, so hosts are missing
 	unread     bool            // an encrypted file of variables could not be opened, and all else that is wrong may follow from that
 	static     names           // what expressions may refer to

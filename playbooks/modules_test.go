@@ -97,7 +97,7 @@ func testModules() modules.Registry {
 	r := modules.Registry{}
 	for _, m := range []modules.Module{
 		spec[tBridge]("bridge", nil), spec[tVXLAN]("vxlan", nil), spec[tAddress]("address", nil), spec[tUser]("user", nil),
-		spec[tNetNS]("netns", nil), spec[tCopy]("copy", nil), spec[tCopy]("template", nil),
+		modules.Default[modules.SetFactName], spec[tNetNS]("netns", nil), spec[tCopy]("copy", nil), spec[tCopy]("template", nil),
 		spec("iptables_chain", func(c *tChain) error {
 			for i, r := range c.Rule {
 				if len(r.LogPrefix) > 29 {

@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -14,15 +15,16 @@ import (
 
 // Env says how a play is evaluated for a host.
 type Env struct {
-	Plan     bool     // results of commands and probes are never known: what depends on them becomes a Step with Unknown
-	Alone    bool     // no other host takes part, so that there is none to wait for
-	Verify   bool     // probes alone are taken part in, and one that fails does not end the run
-	Tags     []string // only tasks with one of these, and those tagged "always"
-	SkipTags []string // no tasks with one of these
-	From     *Task    // no task before it, whatever its tags; nil: all
-	Targets  *Targets // only these, and what they need; nil: all
-	Replace  *Targets // objects that are removed and made again
-	Deadline string   // how long probes that do not say so themselves try, such as "1s"; "": their default
+	Plan     bool      // results of commands and probes are never known: what depends on them becomes a Step with Unknown
+	Alone    bool      // no other host takes part, so that there is none to wait for
+	Verify   bool      // probes alone are taken part in, and one that fails does not end the run
+	Tags     []string  // only tasks with one of these, and those tagged "always"
+	SkipTags []string  // no tasks with one of these
+	From     *Task     // no task before it, whatever its tags; nil: all
+	Targets  *Targets  // only these, and what they need; nil: all
+	Replace  *Targets  // objects that are removed and made again
+	Facts    *SetFacts // what earlier plays have set; nil: nothing lasts
+	Deadline string    // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
 // State says how far a HostRun is.
@@ -79,6 +81,7 @@ type Step struct {
 	last   *frame           // of a Meeting: that of the task before it, or nil
 	ctx    *hcl.EvalContext // in which it was evaluated
 	ignore bool             // its failure
+	fact   cty.Value        // what it sets, if it is a set_fact
 	tries  int              // at most
 	delay  time.Duration    // between them
 }
@@ -96,15 +99,16 @@ type HostRun struct {
 	env  Env
 	ctx  *hcl.EvalContext
 
-	facts    bool     // are known
-	root     *scope   // of the play
-	version  int      // counts what has become known
-	called   []*scope // the turns of roles so far whose handlers have their turn with those of the play
-	at       *frame   // what has its turn; nil: nothing is left
-	last     *frame   // the task that had its turn last, or nil
-	id       int      // of the step last handed out
-	hold     int      // the step whose outcome must be known before another is handed out; 0: none
-	queue    []Step   // evaluated, and held back by that
+	facts    bool                 // are known
+	set      map[string]cty.Value // by set_fact
+	root     *scope               // of the play
+	version  int                  // counts what has become known
+	called   []*scope             // the turns of roles so far whose handlers have their turn with those of the play
+	at       *frame               // what has its turn; nil: nothing is left
+	last     *frame               // the task that had its turn last, or nil
+	id       int                  // of the step last handed out
+	hold     int                  // the step whose outcome must be known before another is handed out; 0: none
+	queue    []Step               // evaluated, and held back by that
 	changes  []change
 	attempts map[int]int   // made of steps that may be tried again
 	open     map[int]*Step // steps without an outcome
@@ -141,6 +145,15 @@ func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 		}
 	}
 	r.ctx.Variables["host"] = hostValue(h, p.once.index)
+	for name := range p.site.facts {
+		if _, known := r.ctx.Variables[name]; !known {
+			r.ctx.Variables[name] = cty.DynamicVal // until it is set
+		}
+	}
+	if r.set = env.Facts.of(h.Name); r.set == nil {
+		r.set = map[string]cty.Value{}
+	}
+	maps.Copy(r.ctx.Variables, r.set)
 	r.root = rooted(r.ctx, p.registers)
 	r.at = &frame{prog: &p.program, scope: r.root}
 	r.setVars(false)
@@ -155,7 +168,8 @@ func (r *HostRun) setVars(late bool) {
 		r.ctx.Variables[name] = v
 	}
 	for _, d := range r.play.vars {
-		if _, given := extra[d.name]; given || late && !d.late {
+		_, given := extra[d.name]
+		if _, set := r.set[d.name]; given || set || late && !d.late {
 			continue
 		}
 		v, diags := d.expr.Value(r.ctx)

@@ -63,6 +63,7 @@ func (p *Play) Tasks() []*Task { return p.tasks }
 
 func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
 	s.bare = s.bareNames()
+	s.facts = map[string]bool{}
 	s.roleDeclared(syntaxBlocks(byType["role"]))
 	s.handlers = s.handlerBlocks(syntaxBlocks(byType["handler"]))
 	for _, b := range byType["play"] {

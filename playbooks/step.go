@@ -103,6 +103,9 @@ func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 		if s.Unknown && !s.Partial {
 			r.mayBe(s)
 		}
+		if t.value != nil && !s.Skip {
+			r.setFact(t.Label, s.fact)
+		}
 		switch {
 		case s.Partial:
 			r.open[s.ID] = s
@@ -219,6 +222,9 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s.Name = r.title(t, in, e, s.body)
 	s.Sensitive, s.Unknowns, s.Unknown = e.sensitive, e.unknown, len(e.unknown) > 0
 	s.Call.Params = marshal(s.body.params)
+	if t.value != nil {
+		s.fact = t.fact(in.ctx)
+	}
 	r.partial(&s, open)
 	if !e.diags.HasErrors() && !s.Unknown {
 		if err := r.check(t, s.Call); err != nil {

@@ -49,6 +49,7 @@ type Runner struct {
 	downloads downloads
 	throttles throttles
 	turns     *turns
+	facts     playbooks.SetFacts
 	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
@@ -183,7 +184,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts}
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}

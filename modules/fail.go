@@ -1,0 +1,33 @@
+package modules
+
+import (
+	"context"
+	"errors"
+
+	"labctl/modules/host"
+)
+
+func init() {
+	Register(Spec[Fail]{
+		Name: "fail",
+		Doc:  "Fails, for a reason that when gives, and says why. It looks at nothing, and fails in a plan, too.",
+		Example: `fail "a leaf needs at least two uplinks" {
+  when = length(facts.interfaces) < 3
+}
+`,
+		Run: runFail, Modelled: true,
+	})
+}
+
+// Fail is a failure that somebody wants.
+type Fail struct {
+	Name string `json:"name" lab:"key" doc:"What is wrong, and what to do about it."`
+	Msg  string `json:"msg,omitempty" doc:"What to say in place of the label."`
+}
+
+func runFail(_ context.Context, _ host.Host, want *Fail) (*Fail, bool, error) {
+	if want.Msg != "" {
+		return want, false, errors.New(want.Msg)
+	}
+	return want, false, errors.New(want.Name)
+}
