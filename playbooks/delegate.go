@@ -9,6 +9,7 @@ import (
 
 // delegated refuses another host for a task that cannot run there.
 func (c *compiler) delegated(t *Task) {
+	c.play.delegates = true
 	switch {
 	case t.Module.Ends():
 		c.fault(t.on.Range(), "Two hosts and a third", "%s runs on the two hosts that from and to name, and on no other.", inventory.Article(t.Module.Name()))

@@ -58,7 +58,7 @@ func (r *HostRun) lockstep(t *Task) bool {
 	case !r.env.Verify && (t.fatal || r.last.fatal()): // its failure would be one of all
 		return true
 	}
-	return r.play.linear && !r.env.Plan
+	return r.play.linear && !r.apart()
 }
 
 // fate is what a failure of a task means for other hosts.
@@ -186,10 +186,13 @@ func (r *HostRun) Fatal() bool {
 	return !r.env.Verify && (r.play.fatal || r.last.fatal())
 }
 
-// sync has the hosts wait for each other. Plans have nothing to wait for; probes do, such as a capture that has to begin before
+// apart reports whether hosts have nothing to wait for: in a plan, unless they plan on each other.
+func (r *HostRun) apart() bool { return r.env.Plan && !r.play.delegates }
+
+// sync has the hosts wait for each other. Plans have nothing to wait for, unless they are made on each other; probes do, such as a capture that has to begin before
 // another host makes the traffic.
 func (r *HostRun) sync(at hcl.Range) []Step {
-	if r.env.Plan || r.env.Alone {
+	if r.apart() || r.env.Alone {
 		return nil
 	}
 	return []Step{*r.meet(Step{Name: "sync", Range: at})}

@@ -35,6 +35,7 @@ type Play struct {
 	dynamic    bool             // a variable depends on facts or results
 	registers  map[string]bool  // what tasks register
 
+	delegates     bool   // tasks run on other hosts
 	linear        bool   // hosts wait for each other before each task
 	fatal         bool   // a failure of one host is one of all
 	order         string // one of hostOrders, or ""
