@@ -55,7 +55,7 @@ func (c *compiler) sets(t *Task, b *hclsyntax.Block) {
 	if a := b.Body.Attributes["value"]; a != nil {
 		t.value = a.Expr
 	}
-	c.site.facts[t.Label] = true
+	c.site.facts[t.Label], c.site.bare[t.Label] = true, true
 	for ; c != nil; c = c.outer {
 		c.scope.bare[t.Label] = true
 	}
