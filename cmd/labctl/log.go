@@ -155,7 +155,7 @@ func (a *app) replay(dir runlog.Dir, h runlog.Head, f *logFlags) error {
 		return err
 	}
 	o := a.viewOptions()
-	o.Verbosity, o.AdHoc, o.TTY, o.Version = f.verbose, h.AdHoc, false, h.Labctl
+	o.Verbosity, o.AdHoc, o.TTY, o.Past, o.Version = f.verbose, h.AdHoc, false, true, h.Labctl
 	if !f.json {
 		if err := a.headline(h); err != nil {
 			return err

@@ -68,9 +68,9 @@ func (c *common) warn(host, message string) {
 	c.p.errLine(c.p.paint(brightPurple, wrap("[WARNING]: "+clean(message), c.p.width-1)))
 }
 
-// pushing tells of a push that takes its time, by quarters. On a terminal the region does.
+// pushing tells of a push that takes its time, by quarters. On a terminal the region does, and once it is over nobody cares.
 func (c *common) pushing(e runner.Event) {
-	if c.o.TTY || e.Push == nil || e.Push.Total <= 0 {
+	if c.o.TTY || c.o.Past || e.Push == nil || e.Push.Total <= 0 {
 		return
 	}
 	quarter := 1 + int(4*e.Push.Done/e.Push.Total)

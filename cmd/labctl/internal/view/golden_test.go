@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the .txt files in testdata")
 
 // TestGolden replays every testdata/NAME.jsonl as NAME.txt, and as NAME.OPTIONS.txt with the options that the name holds:
-// color, diff, json, profile, github, v to vvv, and w40 for 40 columns. A new case is a new file; an empty one and -update will do.
+// color, diff, json, past, profile, github, v to vvv, and w40 for 40 columns. A new case is a new file; an empty one and -update will do.
 func TestGolden(t *testing.T) {
 	texts, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(texts) == 0 {
@@ -45,6 +45,8 @@ func options(t *testing.T, names []string) Options {
 			o.Diff = true
 		case name == "json":
 			o.JSON = true
+		case name == "past":
+			o.Past = true
 		case name == "profile":
 			o.Profile = true
 		case name == "github":

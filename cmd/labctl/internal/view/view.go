@@ -31,6 +31,7 @@ type Options struct {
 	JSON      bool   // --json
 	AdHoc     bool   // a run of one task, whose output is what is wanted
 	Profile   bool   // --profile
+	Past      bool   // the run is over, and shown again
 	GitHub    bool   // in a job of GitHub Actions
 	Workspace string // where GitHub has checked the repository out, or ""
 	Version   string // of labctl, shown with -v
