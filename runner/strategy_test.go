@@ -292,13 +292,20 @@ func TestOtherWays(t *testing.T) {
 		ended <- b.run(bg, together("", `block {
     act "fail" { when = host.name == "a" }
     sync {}
-    act "hang" { when = host.name == "b" }
+    act "two" {}
     rescue {
       act "hang" {}
       pair "x" {
         from = "a"
         to   = "b"
       }
+    }
+  }
+  block {
+    act "fail" { when = host.name == "b" }
+    rescue {
+      act "hang" { register = "r" }
+      act "more" { say = result.r.out }
     }
   }
   act "behind" {}`), Options{})
@@ -312,7 +319,7 @@ func TestOtherWays(t *testing.T) {
 		b.say("b goes on")
 		close(b.hang["b"])
 		all := <-ended
-		equal(t, "a", told(all, "a"), "failed fail", "changed hang", "ok pair : x", "changed behind", "changed next")
-		before(t, b.done, []string{"b goes on"}, []string{"b/: listen x"})
+		equal(t, "a", told(all, "a"), "failed fail", "changed hang", "ok pair : x", "skipped fail", "changed behind", "changed next")
+		before(t, b.done, []string{"b goes on", "b/: more", "b/: behind"}, []string{"b/: listen x"})
 	})
 }
