@@ -15,7 +15,7 @@ func init() {
   when = length(facts.interfaces) < 3
 }
 `,
-		Run: runFail, Modelled: true,
+		Probe: probeFail, Modelled: true,
 	})
 }
 
@@ -25,9 +25,9 @@ type Fail struct {
 	Msg  string `json:"msg,omitempty" doc:"What to say in place of the label."`
 }
 
-func runFail(_ context.Context, _ host.Host, want *Fail) (*Fail, bool, error) {
+func probeFail(_ context.Context, _ host.Host, want *Fail) (*Fail, error) {
 	if want.Msg != "" {
-		return want, false, errors.New(want.Msg)
+		return want, errors.New(want.Msg)
 	}
-	return want, false, errors.New(want.Name)
+	return want, errors.New(want.Name)
 }
