@@ -93,6 +93,7 @@ func done(events []Event) map[string][]Event {
 			out[e.Host] = append(out[e.Host], e)
 		}
 	}
+	arrange(out)
 	return out
 }
 

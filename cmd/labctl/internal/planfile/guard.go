@@ -36,7 +36,9 @@ type planned struct {
 // NewGuard returns the guard of the plan that the events tell.
 func NewGuard(k Key, events []Event) *Guard {
 	g := &Guard{key: k, hosts: map[string]*allowance{}}
-	for host, list := range done(events) {
+	hosts := done(events)
+	together := joint(hosts)
+	for host, list := range hosts {
 		a := &allowance{calls: map[place][]string{}, sure: map[place][]planned{}, open: map[string]bool{}}
 		g.hosts[host] = a
 		blind := false // what a command does, or what is known after apply, may be what the tasks behind it find
@@ -47,7 +49,7 @@ func NewGuard(k Key, events []Event) *Guard {
 			p := placeOf(e.Event)
 			a.calls[p] = append(a.calls[p], e.Call)
 			blind = blind || e.Status == runner.UnknownYet || actionOf(e) == modules.Run
-			if !blind && e.Diff != nil && !e.Task.Sensitive && !masked(e.Diff) && (e.Status == runner.Changed || e.Status == runner.OK) {
+			if !blind && !together[p] && e.Diff != nil && !e.Task.Sensitive && !masked(e.Diff) && (e.Status == runner.Changed || e.Status == runner.OK) {
 				a.sure[p] = append(a.sure[p], planned{e.Call, *e.Diff})
 			}
 			if e.Status == runner.UnknownYet {
