@@ -28,8 +28,9 @@ type Recorder struct {
 	// Of the goroutine:
 	file    *os.File
 	zip     *gzip.Writer
-	size    int // bytes of text
-	room    int // for text
+	size    int  // bytes of text
+	room    int  // for text
+	short   bool // some was left out for want of room
 	flushed time.Time
 	err     error
 }
@@ -108,7 +109,7 @@ func (r *Recorder) Close(exit int) error {
 	}
 	now := time.Now()
 	r.head.Ended, r.head.Exit = &now, &exit
-	r.head.Cut = r.cut || r.size > r.room || r.err != nil
+	r.head.Cut = r.cut || r.short || r.err != nil
 	if err := r.dir.rewrite(&r.head); r.err == nil {
 		r.err = err
 	}
@@ -118,7 +119,11 @@ func (r *Recorder) Close(exit int) error {
 func (r *Recorder) write() {
 	defer close(r.done)
 	for e := range r.queue {
-		if r.err == nil && r.size <= r.room {
+		switch {
+		case r.err != nil:
+		case r.size > r.room && !vital(e):
+			r.short = true
+		default:
 			r.err = r.encode(e)
 		}
 	}
@@ -129,6 +134,17 @@ func (r *Recorder) write() {
 	if r.err == nil {
 		r.err = err
 	}
+}
+
+// vital reports whether a record that is full takes e nevertheless: what went wrong, and how it ended.
+func vital(e runner.Event) bool {
+	switch e.Kind {
+	case runner.PlayStarted, runner.PlayDone, runner.Unreachable, runner.Recap, runner.RunDone:
+		return true
+	case runner.TaskDone:
+		return e.Status == runner.Failed
+	}
+	return false
 }
 
 // encode writes an event, and now and then has all of them on the disk: a labctl that is killed leaves a record, too.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -102,7 +103,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestCut: a run that says more than there is room for is kept up to there.
+// TestCut: a run that says more than there is room for is kept up to there, and how it ended is, too.
 func TestCut(t *testing.T) {
 	d := Dir(t.TempDir())
 	r := record(t, d, 0)
@@ -111,8 +112,14 @@ func TestCut(t *testing.T) {
 	for range 2 * r.room / len(long) {
 		r.Event(runner.Event{Kind: runner.Warning, Message: long})
 	}
+	r.Event(runner.Event{Kind: runner.Recap, Host: "a"})
+	r.Event(runner.Event{Kind: runner.RunDone})
 	if err := r.Close(0); err != nil || !r.head.Cut || r.size > r.room+2*len(long) {
 		t.Errorf("Close: %v, cut %v, %d bytes", err, r.head.Cut, r.size)
+	}
+	var last []runner.Kind
+	if err := d.Events(1, func(e runner.Event) { last = append(last, e.Kind) }); err != nil || !slices.Equal(last[len(last)-2:], []runner.Kind{runner.Recap, runner.RunDone}) {
+		t.Errorf("it ends with %v, %v", last[len(last)-2:], err)
 	}
 }
 
