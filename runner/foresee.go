@@ -40,7 +40,11 @@ func (x *hostPlay) excused(rep *wire.Reply) bool {
 
 // excuse reports such a task as known after apply. What was sent behind it is sent again.
 func (x *hostPlay) excuse(st playbooks.Step, rep *wire.Reply) {
-	x.unforeseen(st, fmt.Sprintf("only a play can tell what %s has done before: planned without, it fails: %s", *x.cur.unseen.Load(), rep.Error.Msg))
+	how := "it fails: " + rep.Error.Msg
+	if st.Sensitive {
+		how = "it fails; it is sensitive, so no more can be said here"
+	}
+	x.unforeseen(st, fmt.Sprintf("only a play can tell what %s has done before: planned without, %s", *x.cur.unseen.Load(), how))
 	if !st.Tolerant {
 		x.cur.epoch++
 		for i := range x.sent {

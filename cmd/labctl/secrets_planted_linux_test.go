@@ -50,6 +50,14 @@ const planted = `
   }
   debug "seen" { var = result.seen }
   copy "/root/keep-again" { content = result.seen.stdout }
+  set_fact "known" { value = { deep = [result.seen.stdout, var.extra] } }
+  debug "known" {}
+  debug "known too" { var = known }
+  copy "/root/keep-known" { content = jsonencode(known) }
+  fail "wanted" {
+    msg           = "it is ${known.deep[1]}"
+    ignore_errors = true
+  }
   command "fail" {
     argv          = ["sh", "-c", "echo $TOKEN env-holder; echo $TOKEN >&2; exit 3"]
     environment   = { TOKEN = var.extra }
