@@ -33,7 +33,7 @@ type app struct {
 func (a *app) run(ctx context.Context, args []string) int {
 	a.ctx, a.prompter = ctx, prompt.New(ctx, os.Getenv)
 	root := a.root()
-	root.SetArgs(longFlags(root, args))
+	root.SetArgs(completable(root, args))
 	return a.exitCode(ctx, root.ExecuteContext(ctx))
 }
 
@@ -66,6 +66,7 @@ on them but sshd.
 	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
 	root.AddCommand(a.secretCmd(), a.logCmd())
 	root.AddCommand(a.importCmd(), a.consoleCmd(), a.initCmd(), a.testCmd())
+	a.addCompletion(root)
 	return root
 }
 

@@ -27,3 +27,11 @@ func longFlags(root *cobra.Command, args []string) []string {
 	}
 	return out
 }
+
+// completable is longFlags, also of a command line that a shell wants completed.
+func completable(root *cobra.Command, args []string) []string {
+	if len(args) > 1 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		return append(args[:1:1], longFlags(root, args[1:])...)
+	}
+	return longFlags(root, args)
+}
