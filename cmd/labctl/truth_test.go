@@ -39,7 +39,8 @@ func TestPlanIsTheTruth(t *testing.T) {
 			asSaved(t, site, play)
 			for host, again := range steps(t, "plan", site) { // and a play leaves nothing to do but what always runs
 				for _, e := range again {
-					if e.Status == runner.Changed && e.Diff.Action != modules.Run {
+					looks := e.Task != nil && e.Task.Check != nil && *e.Task.Check // what it would change stays
+					if e.Status == runner.Changed && e.Diff.Action != modules.Run && !looks {
 						t.Errorf("%s: after the play, %s", host, brief(e))
 					}
 				}
