@@ -95,27 +95,40 @@ func (r *HostRun) Met(id int) { delete(r.open, id) }
 // Leads says, behind a meeting that chooses, whether this host runs the task for all.
 func (r *HostRun) Leads(id int, leading bool) {
 	delete(r.open, id)
-	r.at = r.at.attended(follows)
+	r.at, r.ledFact = r.at.attended(follows), cty.NilVal
 	if leading {
 		r.at = r.at.attended(leads)
 	}
 }
 
-// Registered is what the host knows of the task that a meeting is about, for the others.
-func (r *HostRun) Registered(id int) cty.Value {
+// Shared is what a host that has run a task for all knows of it: its result, and what it has set.
+type Shared struct{ result, fact cty.Value }
+
+// Shares returns what the host knows of the task that a meeting is about.
+func (r *HostRun) Shares(id int) (out Shared) {
 	s := r.open[id]
-	if s == nil || s.Task.Register == "" {
-		return cty.NilVal
+	if s == nil {
+		return out
 	}
-	return s.at.scope.home.results[s.Task.Register]
+	if s.Task.Register != "" {
+		out.result = s.at.scope.home.results[s.Task.Register]
+	}
+	out.fact = r.ledFact
+	return out
 }
 
-// Follows takes over what another host has registered.
-func (r *HostRun) Follows(id int, v cty.Value) {
+// Follows takes over what another host knows.
+func (r *HostRun) Follows(id int, of Shared) {
 	s := r.open[id]
 	delete(r.open, id)
-	if s != nil && v != cty.NilVal {
-		r.setResult(s.at.scope.home, s.Task.Register, v)
+	if s == nil {
+		return
+	}
+	if of.result != cty.NilVal {
+		r.setResult(s.at.scope.home, s.Task.Register, of.result)
+	}
+	if of.fact != cty.NilVal {
+		r.setFact(s.Task.Label, of.fact)
 	}
 }
 

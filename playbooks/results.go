@@ -25,6 +25,9 @@ func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 		}
 		if t.value != nil && !s.Skip {
 			r.setFact(t.Label, s.fact)
+			if s.Once {
+				r.ledFact = s.fact
+			}
 		}
 		switch {
 		case s.Partial:

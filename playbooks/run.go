@@ -101,6 +101,7 @@ type HostRun struct {
 
 	facts    bool                 // are known
 	set      map[string]cty.Value // by set_fact
+	ledFact  cty.Value            // what a set_fact has set that this host has run for all
 	root     *scope               // of the play
 	version  int                  // counts what has become known
 	called   []*scope             // the turns of roles so far whose handlers have their turn with those of the play

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"labctl/inventory"
 	"labctl/playbooks"
 )
@@ -47,7 +45,7 @@ type guest struct {
 type turn struct {
 	host  *hostPlay
 	done  bool
-	value cty.Value         // of what is registered
+	known playbooks.Shared
 	ended playbooks.Outcome // of a step that has failed
 }
 
@@ -70,7 +68,7 @@ func (m *meeting) attend(ctx context.Context, x *hostPlay, st playbooks.Step) bo
 	<-m.slots
 	defer func() { m.slots <- struct{}{} }()
 	if st.Gathers && x.turn.host == x {
-		x.turn.done, x.turn.value = true, x.eval.Registered(st.ID)
+		x.turn.done, x.turn.known = true, x.eval.Shares(st.ID)
 	}
 	g := &guest{x: x, step: st, call: make(chan []*guest, 1)}
 	m.mu.Lock()
@@ -190,7 +188,7 @@ func (x *hostPlay) met(g *guest) {
 		x.turn = g.turn
 		x.eval.Leads(id, g.turn.host == x)
 	case g.step.Gathers && x.turn.done:
-		x.eval.Follows(id, x.turn.value)
+		x.eval.Follows(id, x.turn.known)
 	case g.step.Gathers:
 		x.strikes = g.strikes
 		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Fails(id, x.turn.ended)})
