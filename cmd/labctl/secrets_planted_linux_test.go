@@ -82,6 +82,15 @@ const planted = `
     register = "elsewhere"
   }
   debug "elsewhere" { var = result.elsewhere }
+  command "by itself" {
+    argv        = ["sh", "-c", "cat; echo $TOKEN env-holder >&2"]
+    stdin       = var.filed
+    environment = { TOKEN = var.extra }
+    async       = "30s"
+    poll        = "100ms"
+    register    = "job"
+  }
+  debug "job" { var = result.job }
   block "in vain" {
     command "false" { argv = ["sh", "-c", "cat /root/keep-all; false"]  sensitive = true }
     rescue {
