@@ -40,6 +40,7 @@ type bed struct {
 	cut     map[string]func() // ends the session of a host at once
 	begun   chan string       // hosts at whose agent an act named hang has begun
 	noRoom  bool              // for contents
+	slow    time.Duration     // to open a session
 	notes   map[string]*note
 	absent  map[string]int      // how many more times a host is not there
 	boots   map[string][]string // boot IDs of a host, by session; the last one stays
@@ -295,6 +296,7 @@ type countedPipe struct {
 func (c countedPipe) Write(p []byte) (int, error) { c.n.Add(1); return c.WriteCloser.Write(p) }
 
 func (b *bed) open(_ context.Context, h *inventory.Host, become playbooks.Identity, ahead bool, _ notices) (*link, error) {
+	time.Sleep(b.slow)
 	if err := b.down[h.Name]; err != nil {
 		return nil, err
 	}

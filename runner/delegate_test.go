@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func hosts(names ...string) string {
@@ -22,6 +23,7 @@ func delegateSite(tasks string) string {
 
 func TestDelegate(t *testing.T) {
 	b := newBed(t)
+	b.slow = 20 * time.Millisecond // all ask for it meanwhile
 	all := b.run(bg, delegateSite(`
   act "one ${host.name}" { on = "t" }
   act "two ${host.name}" { on = "t"  become = true }
@@ -58,6 +60,7 @@ func TestDelegateFailures(t *testing.T) {
   hosts = "all"
   act "ready" {}
   act "fail" { on = "t"  when = host.name == "a" }
+  sync {}
   act "x${each.key}" { on = "t"  for_each = range(20) }
 }`, Options{})
 	for h, want := range map[string]Counts{
