@@ -68,6 +68,9 @@ func (a *app) save(cmd *cobra.Command, path string, f *runFlags, code int) error
 	}
 	dir, _ := os.Getwd()
 	c := &planfile.Content{Site: path, Dir: dir, Options: chosen(cmd.Flags()), Files: planfile.Sums(f.keeping.site.sources()), Events: f.keeping.record.Events}
+	if len(f.against) > 0 && f.limit != "" { // to the hosts that there is a snapshot of
+		c.Options["limit"] = []string{f.limit}
+	}
 	if err := planfile.Save(f.saving.out, f.keeping.key, version(), f.saving.valid, c); err != nil {
 		return err
 	}
