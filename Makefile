@@ -27,7 +27,7 @@ endif
 KERNEL := $(if $(filter Linux,$(shell uname)),LABCTL_TEST_KERNEL=1)
 
 .DEFAULT_GOAL := build
-.PHONY: build agents install demo test fuzz bench lint policy clean setup help
+.PHONY: build agents install man demo test fuzz bench lint policy clean setup help
 
 build: agents ## Build bin/labctl with the agents inside, and its other name, bin/labctl-playbook.
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/labctl ./cmd/labctl
@@ -38,9 +38,13 @@ agents: $(AGENTS) ## Build the agents that labctl carries, one per machine type.
 runner/agentbin/bin/labctl-agent-linux-%.xz: $(AGENT_SOURCES)
 	@go run ./runner/agentbin/pack -o $(@D) $*
 
-install: agents ## Install labctl where "go install" puts programs.
+man: ## Write the manual pages to bin/man.
+	@go run ./cmd/labctl man bin/man
+
+install: agents ## Install labctl where "go install" puts programs, and its manual pages beside: share/man.
 	CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' ./cmd/labctl
 	@dir=$$(go env GOBIN); ln -sf labctl "$${dir:-$$(go env GOPATH)/bin}/labctl-playbook"
+	@dir=$$(go env GOBIN); dir=$${dir:-$$(go env GOPATH)/bin}; "$$dir/labctl" man "$${dir%/*}/share/man/man1"
 
 demo: setup build ## Bring up a jump host and three hosts, plan, play through the jump twice, take them down.
 	@$(SUDO) .ci/demo $(DEMO)

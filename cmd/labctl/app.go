@@ -66,7 +66,9 @@ on them but sshd.
 	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
 	root.AddCommand(a.secretCmd(), a.logCmd())
 	root.AddCommand(a.importCmd(), a.consoleCmd(), a.initCmd(), a.testCmd())
+	root.AddCommand(a.manCmd(root))
 	a.addCompletion(root)
+	group(root)
 	return root
 }
 
