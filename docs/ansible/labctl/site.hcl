@@ -79,10 +79,12 @@ play "the service" {
   max_fail_percentage = 0
   tags                = ["service"]
   vars = {
-    release     = "1.4.2"
-    release_dir = "/srv/edge/releases/${release}"
-    workers     = host.name == "edge1" ? 4 : 2
+    release = "1.4.2"
+    workers = host.name == "edge1" ? 4 : 2
   }
+
+  set_fact "owner_of_release" { value = groups.edge[0] }
+  set_fact "release_dir" { value = "/srv/edge/releases/${release}" }
 
   assert "a version that makes sense" {
     that     = [can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", release)), workers > 0]
@@ -135,7 +137,7 @@ play "the service" {
 
     always {
       copy "/srv/edge/log/deployed" {
-        content = "${release} by ${groups.edge[0]}\n"
+        content = "${release} by ${owner_of_release}\n"
         mode    = "0644"
       }
     }
@@ -183,8 +185,9 @@ play "once for all" {
   tags   = ["always"]
 
   copy "/srv/edge/machines" {
-    content = "${join("\n", groups.edge)}\n"
-    mode    = "0644"
-    when    = host.name == groups.edge[1]
+    content  = "${join("\n", groups.edge)}\n"
+    mode     = "0644"
+    run_once = true
+    on       = groups.edge[1]
   }
 }
