@@ -29,7 +29,7 @@ const RelayArgument = "relay"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 6
+const Version = 7
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
