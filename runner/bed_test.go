@@ -42,8 +42,10 @@ type bed struct {
 	noRoom  bool              // for contents
 	slow    time.Duration     // to open a session
 	notes   map[string]*note
-	absent  map[string]int      // how many more times a host is not there
-	boots   map[string][]string // boot IDs of a host, by session; the last one stays
+	more    []string                  // modules that are known beside those for tests
+	nothing map[string]host.FileState // where their files may be, and are not
+	absent  map[string]int            // how many more times a host is not there
+	boots   map[string][]string       // boot IDs of a host, by session; the last one stays
 }
 
 // act is a task that does as its name says: fail, hang, deaf, die; anything else goes well. What it says comes back.
@@ -165,6 +167,9 @@ func (b *bed) registry(name, user string) modules.Registry {
 		}),
 	} {
 		r[m.Name()] = m
+	}
+	for _, n := range b.more {
+		r[n] = modules.Default[n]
 	}
 	return r
 }
@@ -322,7 +327,7 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become playbooks.Identi
 	b.cut[h.Name] = cut
 	b.mu.Unlock()
 	own := &testHost{Host: struct{ host.Host }{memory.FromSnapshot(&host.Snapshot{Version: host.SnapshotVersion,
-		Facts: host.Facts{Hostname: h.Name + ".test", BootID: boot}, NetNS: map[string]*host.NetState{"": {}}})}}
+		Facts: host.Facts{Hostname: h.Name + ".test", BootID: boot}, Files: b.nothing, NetNS: map[string]*host.NetState{"": {}}})}}
 	go func() {
 		defer close(ended)
 		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become.User), Blobs: blobs, Ahead: ahead}))
