@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -265,7 +267,8 @@ func (s *Site) find(name, from, sub string, dirs []string) (path string, tried [
 		}
 	}
 	for _, p := range tried {
-		if _, err := os.Stat(p); err == nil {
+		// One that is there and cannot be read, as a link that leads to itself, is found: whoever reads it says why it cannot.
+		if _, err := os.Stat(p); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return p, tried
 		}
 	}
