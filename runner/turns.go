@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// turns has as many hosts evaluate their tasks at a time as there are processors, those that stand first in the play before the
-// others. All of a thousand hosts at once would be done at the same time, late, and what they have evaluated would wait for the
-// wire in memory.
+// turns has half as many hosts evaluate their tasks at a time as there are processors, those that stand first in the play before
+// the others. All of a thousand hosts at once would be done at the same time, late, and what they have evaluated would wait for the
+// wire in memory; the other processors log in, send, and take in what comes back from the first of them.
 type turns struct {
 	mu    sync.Mutex
 	free  int
@@ -21,7 +21,7 @@ type waiter struct {
 	turn chan struct{}
 }
 
-func newTurns() *turns { return &turns{free: runtime.GOMAXPROCS(0)} }
+func newTurns() *turns { return &turns{free: max(runtime.GOMAXPROCS(0)/2, 1)} }
 
 // take waits for a turn, and returns what ends it.
 func (t *turns) take(rank int) (end func()) {
