@@ -68,7 +68,7 @@ func sitWith(t *testing.T, env []string, rows, cols uint16, args ...string) *sea
 	s.before = s.termios()
 	s.cmd = exec.Command("labctl", args...)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.tty, s.tty, s.tty
-	s.cmd.Env = append(slices.Clone(env), "TERM=vt220", "PS1=")
+	s.cmd.Env = append(slices.Clone(env), "TERM=vt220", "PS1=", "CI=", "LABCTL_LIVE=") // what runs the tests may have no terminal
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := transporttest.Start(s.cmd); err != nil {
 		t.Fatal(err)
