@@ -162,6 +162,7 @@ func (n *Net) loadLocked(ctx context.Context) error {
 	}
 	for _, l := range s.Links {
 		n.index = max(n.index, l.Index)
+		fillIn(&l)
 		n.links = append(n.links, &link{Link: l, ready6: is(l.Up, true)})
 	}
 	for _, l := range n.links {
@@ -180,6 +181,19 @@ func (n *Net) loadLocked(ctx context.Context) error {
 	}
 	n.loaded = true
 	return nil
+}
+
+// fillIn sets what a device always has, and what a snapshot that was written by hand may have left out.
+func fillIn(l *host.Link) {
+	if l.Up == nil {
+		l.Up = ptr(false)
+	}
+	if l.MTU == nil {
+		l.MTU = ptr(1500)
+	}
+	if l.Master == nil {
+		l.Master = ptr("")
+	}
 }
 
 // readNet reads everything but sysctls and netfilter, which are too many and are read as needed.
