@@ -141,14 +141,19 @@ func TestSystemdReload(t *testing.T) {
 	text := host.Content{Inline: []byte("[Service]\nExecStart=/bin/sleep 2000\n"), Size: 37}
 	model := memory.New(h)
 	var planned, applied modules.Result
-	for on, r := range map[host.Host]*modules.Result{model: &planned, h: &applied} {
+	// The model first: it looks at the host until it has been told otherwise.
+	for _, to := range []struct {
+		on host.Host
+		r  *modules.Result
+	}{{model, &planned}, {h, &applied}} {
+		on := to.on
 		if err := on.Files().Write(t.Context(), labUnit, text, host.FileAttrs{}); err != nil {
 			t.Fatal(err)
 		}
 		if on == h {
 			tool(t, "sleep", "1.1") // systemd compares times of files by the second
 		}
-		*r = apply(t, on, c)
+		*to.r = apply(t, on, c)
 	}
 	if fmt.Sprint(planned.Diff) != fmt.Sprint(applied.Diff) || len(applied.Diff.Changes) != 2 {
 		t.Errorf("plan:  %v\napply: %v", planned.Diff, applied.Diff)
