@@ -140,37 +140,41 @@ func TestMasterFirst(t *testing.T) {
 // TestGate: the session is open before its command may be sent, and is given back where it may not.
 func TestGate(t *testing.T) {
 	t.Parallel()
-	dir, target, servers := bed(t, "MaxSessions 1")
-	c := dialled(t, dir, target, transport.Options{})
 	for name, refusal := range map[string]error{"opened": nil, "refused": errors.New("no, thank you")} {
-		released := make(chan error)
-		type outcome struct {
-			p   *transport.Process
-			err error
-		}
-		started := make(chan outcome, 1)
-		go func() {
-			p, err := c.(transport.GatedStarter).StartGated(t.Context(), "echo through", false, func() error { return <-released })
-			started <- outcome{p, err}
-		}()
-		before := servers[1].Connections()
-		eventually(t, name+": another has to log in", func() bool {
-			once(t, dir, target, "true")
-			return servers[1].Connections() > before
-		})
-		released <- refusal
-		if got := <-started; refusal != nil {
-			if !errors.Is(got.err, refusal) {
-				t.Errorf("%s: %v", name, got.err)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, target, servers := bed(t, "MaxSessions 1")
+			c := dialled(t, dir, target, transport.Options{})
+			before, released := servers[1].Connections(), make(chan error)
+			type outcome struct {
+				p   *transport.Process
+				err error
 			}
-		} else if got.err != nil {
-			t.Errorf("%s: %v", name, got.err)
-		} else {
+			started := make(chan outcome, 1)
+			go func() {
+				p, err := c.(transport.GatedStarter).StartGated(t.Context(), "echo through", false, func() error { return <-released })
+				started <- outcome{p, err}
+			}()
+			eventually(t, "one of them has to log in", func() bool {
+				once(t, dir, target, "true")
+				return servers[1].Connections() > before
+			})
+			released <- refusal
+			got := <-started
+			if refusal != nil {
+				if !errors.Is(got.err, refusal) {
+					t.Error(got.err)
+				}
+				return
+			}
+			if got.err != nil {
+				t.Fatal(got.err)
+			}
 			out, _ := io.ReadAll(got.p.Stdout)
 			if status, err := got.p.Wait(); string(out) != "through\n" || status != 0 || err != nil {
-				t.Errorf("%s: said %q, status %d, %v", name, out, status, err)
+				t.Errorf("said %q, status %d, %v", out, status, err)
 			}
-		}
+		})
 	}
 }
 
