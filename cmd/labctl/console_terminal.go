@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"labctl/cmd/labctl/internal/statedir"
 )
 
 // talk is a session on a terminal. The terminal is in raw mode only while a line is typed: questions of SSH, and Ctrl-C
@@ -60,15 +62,10 @@ const historyLines = 100
 // openHistory fills in what is kept. Where that cannot be, there is a history of this session.
 func openHistory(in term.History) *history {
 	h := &history{History: in}
-	dir := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(dir) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return h
-		}
-		dir = filepath.Join(home, ".local", "state")
+	dir, err := statedir.Of(os.Getenv)
+	if err != nil {
+		return h
 	}
-	dir = filepath.Join(dir, "labctl")
 	path := filepath.Join(dir, "console_history")
 	past, _ := os.ReadFile(path) // there may be none yet
 	lines := strings.Split(strings.TrimSpace(string(past)), "\n")

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"labctl/cmd/labctl/internal/statedir"
 	"labctl/modules"
 )
 
@@ -30,15 +31,11 @@ func KeyFile(getenv func(string) string) (string, error) {
 	if named := getenv(KeyVariable); named != "" {
 		return named, nil
 	}
-	dir := getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(dir) {
-		home := getenv("HOME")
-		if home == "" {
-			return "", fmt.Errorf("there is no home directory for the key of saved plans: %s=FILE says where it is kept", KeyVariable)
-		}
-		dir = filepath.Join(home, ".local/state")
+	dir, err := statedir.Of(getenv)
+	if err != nil {
+		return "", fmt.Errorf("%w for the key of saved plans: %s=FILE says where it is kept", err, KeyVariable)
 	}
-	return filepath.Join(dir, "labctl/plan.key"), nil
+	return filepath.Join(dir, "plan.key"), nil
 }
 
 // MakeKey returns the key in a file, which is made if it is not there.

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"labctl/cmd/labctl/internal/statedir"
 )
 
 // format is raised when what stands in a head changes its meaning.
@@ -62,13 +64,9 @@ type Dir string
 
 // Of returns the place of a project, a directory. It need not be there yet.
 func Of(project string, getenv func(string) string) (Dir, error) {
-	state := getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home := getenv("HOME")
-		if home == "" {
-			return "", errors.New("there is no home directory")
-		}
-		state = filepath.Join(home, ".local/state")
+	state, err := statedir.Of(getenv)
+	if err != nil {
+		return "", err
 	}
 	whole, err := filepath.Abs(project)
 	if err != nil {
@@ -78,7 +76,7 @@ func Of(project string, getenv func(string) string) (Dir, error) {
 		whole = real
 	}
 	sum := sha256.Sum256([]byte(whole))
-	return Dir(filepath.Join(state, "labctl/log", filepath.Base(whole)+"-"+hex.EncodeToString(sum[:4]))), nil
+	return Dir(filepath.Join(state, "log", filepath.Base(whole)+"-"+hex.EncodeToString(sum[:4]))), nil
 }
 
 func (d Dir) head(run int) string   { return filepath.Join(string(d), strconv.Itoa(run)+".json") }
