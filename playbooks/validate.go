@@ -193,9 +193,10 @@ func (p *Play) validateAll(hosts []*inventory.Host) []hcl.Diagnostics {
 // evaluates those that are met for the first time.
 func (p *Play) validate(h *inventory.Host, first func(*Task) bool) hcl.Diagnostics {
 	r := p.Start(h, Env{Plan: true})
+	jump := len(p.site.Inventory.Behind(h)) > 0 // what a task must not put there is no fault elsewhere, see warnOfKey
 	var diags hcl.Diagnostics
 	around := r.walk(func(t *Task, sc *scope) {
-		if t.uniform && !first(t) {
+		if t.uniform && !first(t) && !jump {
 			return
 		}
 		instances, e := r.instances(t, sc)
