@@ -172,16 +172,22 @@ func (s *Site) tags() map[string]bool {
 func (p *Play) validateAll(hosts []*inventory.Host) []hcl.Diagnostics {
 	out := make([]hcl.Diagnostics, len(hosts))
 	var uniform sync.Map
-	first := func(t *Task) bool {
-		_, seen := uniform.LoadOrStore(t, true)
-		return !seen
+	jumps := map[*inventory.Host]bool{} // what a task must not put there is no fault elsewhere, see warnOfKey
+	for _, h := range p.site.Inventory.Hosts {
+		hops, _ := p.site.Inventory.Chain(h) // its faults are told by Load
+		for _, hop := range hops {
+			jumps[hop.Host] = true
+		}
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(hosts)) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(hosts)); i = next.Add(1) - 1 {
-				out[i] = p.validate(hosts[i], first)
+				out[i] = p.validate(hosts[i], func(t *Task) bool {
+					_, seen := uniform.LoadOrStore(t, true)
+					return !seen || jumps[hosts[i]]
+				})
 			}
 		})
 	}
@@ -193,10 +199,9 @@ func (p *Play) validateAll(hosts []*inventory.Host) []hcl.Diagnostics {
 // evaluates those that are met for the first time.
 func (p *Play) validate(h *inventory.Host, first func(*Task) bool) hcl.Diagnostics {
 	r := p.Start(h, Env{Plan: true})
-	jump := len(p.site.Inventory.Behind(h)) > 0 // what a task must not put there is no fault elsewhere, see warnOfKey
 	var diags hcl.Diagnostics
 	around := r.walk(func(t *Task, sc *scope) {
-		if t.uniform && !first(t) && !jump {
+		if t.uniform && !first(t) {
 			return
 		}
 		instances, e := r.instances(t, sc)
