@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -95,9 +96,17 @@ func noGoroutines(t testing.TB) {
 	t.Errorf("%d goroutines left, the first:\n%s", len(left), left[0])
 }
 
+// patient is the context of a test, for as long as nothing of it takes: what hangs fails by its name, before the time of all
+// tests is up.
+func patient(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Minute, errors.New("the test has waited for three minutes"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func dial(t testing.TB, p *transport.Pool, target *transport.Target) transport.Conn {
 	t.Helper()
-	c, err := p.Dial(t.Context(), target)
+	c, err := p.Dial(patient(t), target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +116,7 @@ func dial(t testing.TB, p *transport.Pool, target *transport.Target) transport.C
 // run runs cmd to its end.
 func run(t testing.TB, c transport.Conn, cmd, stdin string) (stdout string, status int) {
 	t.Helper()
-	p, err := c.Start(t.Context(), cmd)
+	p, err := c.Start(patient(t), cmd)
 	if err != nil {
 		t.Fatal(err)
 	}

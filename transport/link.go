@@ -304,11 +304,13 @@ func (l *link) openOn(ctx context.Context, conn ssh.Conn, kind string, extra []b
 		err  error
 	}
 	opened := make(chan result)
+	gone := make(chan struct{}) // nobody waits for it any more
+	defer close(gone)
 	l.pool.wg.Go(func() {
 		ch, reqs, err := conn.OpenChannel(kind, extra)
 		select {
 		case opened <- result{ch, reqs, err}:
-		case <-ctx.Done():
+		case <-gone:
 			if err == nil {
 				go ssh.DiscardRequests(reqs)
 				_ = ch.Close()

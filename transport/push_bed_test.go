@@ -162,7 +162,7 @@ func dialTest(t testing.TB, config transporttest.Config) transport.Conn {
 // talk starts the agent, writes before it answers, and returns all it said.
 func talk(t testing.TB, c transport.Conn, b *bins, o transport.AgentOptions, say string) (string, error) {
 	t.Helper()
-	p, err := transport.StartAgent(t.Context(), c, b, o)
+	p, err := transport.StartAgent(patient(t), c, b, o)
 	if err != nil {
 		return "", err
 	}

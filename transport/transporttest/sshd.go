@@ -107,11 +107,16 @@ func (s *SSHD) start(t testing.TB, argv []string, boxed bool) bool {
 		_ = cmd.Wait()
 		close(exited)
 	}()
+	late := time.After(time.Minute)
 	for {
 		if strings.Contains(s.Log(), "Server listening on") {
 			t.Cleanup(func() {
 				_ = cmd.Process.Kill()
-				<-exited
+				select {
+				case <-exited:
+				case <-time.After(time.Minute):
+					t.Errorf("sshd %s does not end: %s", s.Addr, where(s.PID))
+				}
 				if t.Failed() {
 					t.Logf("sshd %s:\n%s", s.Addr, s.Log())
 				}
@@ -122,9 +127,26 @@ func (s *SSHD) start(t testing.TB, argv []string, boxed bool) bool {
 		case <-exited:
 			t.Logf("sshd: %s", s.Log())
 			return false
+		case <-late:
+			t.Logf("sshd does not begin to listen: %s\n%s", where(s.PID), s.Log())
+			_ = cmd.Process.Kill()
+			return false
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
+}
+
+// where says in which system call a process is, and what state it is in (proc_pid_stack(5), proc_pid_status(5)).
+func where(pid int) string {
+	var said []string
+	for _, of := range []string{"cmdline", "status", "stack"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, of))
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		said = append(said, strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " ")))
+	}
+	return strings.Join(said, "\n")
 }
 
 // Log is what sshd has said so far, at level VERBOSE.
