@@ -141,15 +141,22 @@ func TestBecomeCost(t *testing.T) {
 					o.Become = &transport.Become{User: test.as.User, Method: test.as.Method, Password: test.as.Password, Known: test.as.Known}
 				}
 			}
-			forget()
-			base := elapsed(func() { converse(t, near, b, o, "x", hello) })
 			far := *target
 			far.Name, far.Dial = "far", transporttest.NewWire(t, s.Addr, rtt/2).Addr
 			conn := dial(t, newPool(t, transport.Options{}), &far)
-			forget()
-			took := elapsed(func() { converse(t, conn, b, o, "x", hello) })
-			if trips := float64(took-base) / float64(rtt); int(math.Round(trips)) != test.trips {
-				t.Errorf("%.1f round trips, want %d", trips, test.trips)
+			base, took := time.Hour, time.Hour
+			for try := 1; ; try++ { // a busy machine makes either take longer, and neither shorter
+				forget()
+				base = min(base, elapsed(func() { converse(t, near, b, o, "x", hello) }))
+				forget()
+				took = min(took, elapsed(func() { converse(t, conn, b, o, "x", hello) }))
+				trips := float64(took-base) / float64(rtt)
+				if int(math.Round(trips)) == test.trips {
+					break
+				}
+				if try == 5 {
+					t.Fatalf("%.1f round trips, want %d", trips, test.trips)
+				}
 			}
 		})
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -66,8 +65,8 @@ them; without HOST no host is connected to.
 // newConsole loads the site, if there is one, and finds the host.
 func (a *app) newConsole(f *placeFlags, as *becomeFlags, args []string) (*console, func(), error) {
 	nothing := func() {}
-	path := placePath(f.at, &f.siteFlags)
-	if files, _ := filepath.Glob("*.hcl"); path == "." && len(files) == 0 && len(args) == 0 {
+	path := placePath(f.at, &f.siteFlags, strings.Join(args, ""))
+	if path == "." && len(args) == 0 && !hasSite(path) {
 		path = "" // functions need no site
 	}
 	st, err := a.load(path, &f.siteFlags)

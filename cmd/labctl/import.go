@@ -34,7 +34,7 @@ inventory or, where there is none, [user@]address[:port]:
 				return err
 			}
 			pattern := f.alone(args[0])
-			st, err := a.place(&f)
+			st, err := a.place(&f, pattern)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ groups. With -o json, writes them in the form of 'ansible-inventory --list',
 which Ansible reads too. Sensitive values are not shown.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.load(placePath(at, &s), &s)
+			st, err := a.load(placePath(at, &s, ""), &s)
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func (a *app) inventoryGraphCmd() *cobra.Command {
 		Short: "Draw the groups and hosts as 'ansible-inventory --graph' does",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.load(placePath(at, &s), &s)
+			st, err := a.load(placePath(at, &s, ""), &s)
 			if err != nil {
 				return err
 			}

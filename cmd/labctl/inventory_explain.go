@@ -25,7 +25,7 @@ inventory, of -o and of ssh_config that count, each with the file and line it
 comes from, and what it hides. Sensitive values are not shown.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.place(&f)
+			st, err := a.place(&f, args[0])
 			if err != nil {
 				return err
 			}

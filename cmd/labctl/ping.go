@@ -75,7 +75,7 @@ func (a *app) ping(ctx context.Context, f *pingFlags, pattern string) error {
 	if err := a.become(&f.as, &f.siteFlags, &f.connectFlags); err != nil {
 		return err
 	}
-	st, err := a.place(&f.placeFlags)
+	st, err := a.place(&f.placeFlags, pattern)
 	if err != nil {
 		return err
 	}

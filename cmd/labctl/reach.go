@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -27,17 +28,24 @@ func registerPlace(cmd *cobra.Command, at *string) {
 	cmd.Flags().StringVar(at, "site", "", "site that declares the hosts (default: the working directory; none if there is -i)")
 }
 
-// placePath is the site to load: at if that is given, else the working directory, or "" for none where -i says what hosts there are.
-func placePath(at string, s *siteFlags) string {
-	if at == "" && len(s.inventory) == 0 {
+// placePath is the site to load: at if that is given, else the working directory, or "" for none where -i says what hosts
+// there are, or where there is no site and all that is wanted of it is this machine.
+func placePath(at string, s *siteFlags, wanted string) string {
+	if at == "" && len(s.inventory) == 0 && (wanted != "localhost" || hasSite(".")) {
 		return "."
 	}
 	return at
 }
 
-// place loads the hosts.
-func (a *app) place(f *placeFlags) (*site, error) {
-	path := placePath(f.at, &f.siteFlags)
+// hasSite reports whether a directory holds what a site is made of.
+func hasSite(dir string) bool {
+	files, _ := filepath.Glob(filepath.Join(dir, "*.hcl"))
+	return len(files) > 0
+}
+
+// place loads the hosts; wanted is a pattern for those that the verb is about, or "".
+func (a *app) place(f *placeFlags, wanted string) (*site, error) {
+	path := placePath(f.at, &f.siteFlags, wanted)
 	st, err := a.load(path, &f.siteFlags)
 	if err == nil && path == "" {
 		st.path = "." // whose sandbox it is about
@@ -55,7 +63,7 @@ type reached struct {
 
 // reach connects to the one host that a pattern names. Of a pattern that names more, limits says what the verb does with one.
 func (a *app) reach(ctx context.Context, f *placeFlags, pattern, limits string) (*reached, error) {
-	st, err := a.place(f)
+	st, err := a.place(f, pattern)
 	if err != nil {
 		return nil, err
 	}

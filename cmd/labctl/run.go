@@ -27,7 +27,7 @@ ${...} as in a playbook. What every task takes (when, ensure, timeout ...) can
 be given too.
 
 The hosts are those of --site (default: the working directory), whose plays are
-left out, or of -i. Exit codes are those of play.`,
+left out, or of -i; "localhost" needs neither. Exit codes are those of play.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] == "ping" && len(args) == 2 { // as Ansible's users mean it: ICMP needs an address
@@ -43,7 +43,7 @@ left out, or of -i. Exit codes are those of play.`,
 			if f.check {
 				mode = runner.Check
 			}
-			outcome, err := a.runSiteAs(cmd.Context(), mode, placePath(at, &f.siteFlags), &f)
+			outcome, err := a.runSiteAs(cmd.Context(), mode, placePath(at, &f.siteFlags, args[0]), &f)
 			if err != nil {
 				return err
 			}

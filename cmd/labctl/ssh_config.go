@@ -61,7 +61,7 @@ Passwords are never written; ssh asks for them.`,
 }
 
 func (a *app) writeSSHConfig(f *sshConfigFlags, pattern string) error {
-	st, err := a.place(&f.placeFlags)
+	st, err := a.place(&f.placeFlags, "")
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (f *sshConfigFlags) file() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	site := placePath(f.at, &f.siteFlags)
+	site := placePath(f.at, &f.siteFlags, "")
 	if site == "" {
 		site = f.inventory[0]
 	}

@@ -29,7 +29,7 @@ hosts at a tunnel without it.
 
 A connection to the host that is lost is made anew for the next who connects.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := a.place(&f)
+			st, err := a.place(&f, "")
 			if err != nil {
 				return err
 			}
