@@ -39,6 +39,8 @@ func (c *compiler) notATask(b *hclsyntax.Block) bool {
 		c.fault(b.TypeRange, "Not here", "%s stands at the top of a play or a role, not in a block or in a file of tasks.", inventory.Article(b.Type))
 	case b.Type == "play":
 		c.fault(b.TypeRange, "Play in a play", "Plays do not contain each other. Probably a closing brace } is missing above.")
+	case b.Type == "locals":
+		c.fault(b.TypeRange, "Not here", "Locals stand outside of plays, and are the same for all hosts. What a play defines is in its vars = { NAME = VALUE }, known to its tasks as NAME.")
 	case slices.Contains(topNames(), b.Type) && (c.handler != "" || b.Type != "handler"):
 		c.fault(b.TypeRange, "Unknown module", "A %s is declared outside of plays. Or is a closing brace } missing above?", b.Type)
 	case slices.Contains(playArguments, b.Type):

@@ -184,7 +184,7 @@ func inputHint(name string, known []string) string {
 // typeName is how the type of a variable reads.
 func typeName(v *variable) string {
 	if n := v.typ.FriendlyNameForConstraint(); n != "any type" {
-		return "a " + n
+		return strings.ToLower(inventory.Article(n))
 	}
 	return "a value of any type"
 }

@@ -154,10 +154,14 @@ func (r *HostRun) hidden(s *Step, v cty.Value) cty.Value {
 // own is the result of a step as its conditions, and those who ask for it by name, see it.
 func (r *HostRun) own(s *Step, o Outcome) cty.Value {
 	v := o.value(s.Task.Module)
-	if !s.Task.retried() && s.Task.async == nil {
+	open := r.mayFail(s, o)
+	if !s.Task.retried() && s.Task.async == nil && !open {
 		return v
 	}
 	m := v.AsValueMap()
+	if open {
+		m["failed"], m["error"] = cty.UnknownVal(cty.Bool), cty.UnknownVal(cty.String)
+	}
 	if s.Task.async != nil {
 		o.jobValues(m)
 	}
@@ -166,6 +170,14 @@ func (r *HostRun) own(s *Step, o Outcome) cty.Value {
 	}
 	m["attempts"] = cty.NumberIntVal(int64(r.attempts[s.ID]))
 	return cty.ObjectVal(m)
+}
+
+// mayFail reports whether a plan cannot know if a step fails, and the tasks that see its result have their turn even then.
+func (r *HostRun) mayFail(s *Step, o Outcome) bool {
+	if !o.Result.Unknown || o.Skipped || o.Failed || s.Task.failedWhen != nil && never(s.Task.failedWhen) {
+		return false
+	}
+	return s.ignore || r.caught(s.at)
 }
 
 // judge applies the conditions of a task to an outcome.
@@ -212,10 +224,11 @@ func (r *HostRun) judge(s *Step, o Outcome) Judgement {
 // Harmless reports whether the task is said to change nothing, whatever comes of it.
 func (t *Task) Harmless() bool { return t.changedWhen != nil && never(t.changedWhen) }
 
-// harmless makes warnings of faults.
+// harmless makes warnings of the faults of a changed_when.
 func harmless(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		d.Severity = hcl.DiagWarning
+		d.Summary = fmt.Sprintf("changed_when at %s:%d does not count: %s", d.Subject.Filename, d.Subject.Start.Line, d.Summary)
 	}
 	return diags
 }

@@ -144,6 +144,9 @@ func (s *Site) variableValue(v *variable, g given, ok bool) cty.Value {
 	if val == cty.NilVal {
 		return cty.UnknownVal(v.typ)
 	}
+	if ok && val.IsNull() && !v.nullable && v.preset != nil { // as Terraform does
+		return s.variableValue(v, given{}, false)
+	}
 	return s.convertVariable(v, val, from, rng)
 }
 
@@ -153,7 +156,7 @@ func (s *Site) convertVariable(v *variable, val cty.Value, from string, rng hcl.
 	}
 	out, err := convert.Convert(val, v.typ)
 	if err != nil {
-		s.diags.add(fault(rng, "Wrong value for a variable", "The value of %q from %s is not a %s: %s.", v.name, from, v.typ.FriendlyNameForConstraint(), err))
+		s.diags.add(fault(rng, "Wrong value for a variable", "The value of %q from %s is not %s: %s.", v.name, from, typeName(v), err))
 		return cty.UnknownVal(v.typ)
 	}
 	if out.IsNull() && !v.nullable {
