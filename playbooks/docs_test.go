@@ -84,3 +84,29 @@ func TestTheGuideIsComplete(t *testing.T) {
 		t.Errorf("functions in the guide\n%v\nthere are\n%v", got, want)
 	}
 }
+
+// Each argument of the language is used by one of the sessions that try labctl.
+func TestEachArgumentHasAScript(t *testing.T) {
+	files, err := filepath.Glob("../cmd/labctl/testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts: ", err)
+	}
+	var scripts []byte
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts = append(scripts, text...)
+	}
+	names := slices.Concat(metaArguments, playArguments, blockArguments, includeArguments, useArguments, importArguments)
+	for _, a := range append(variableSchema.Attributes, validationSchema.Attributes...) {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if !regexp.MustCompile(`(?m)(^|[ {])` + name + `\s+= `).Match(scripts) {
+			t.Errorf("no cmd/labctl/testdata/script/*.txtar uses the argument %s: show in one what it does", name)
+		}
+	}
+}
