@@ -25,6 +25,7 @@ type FoundHost struct {
 	Address string // "": not said
 	SSH     SSH
 	Groups  []string
+	Added   bool // by a task of the run
 	Layer
 }
 
@@ -91,7 +92,7 @@ func (d *decoder) foundHost(f *FoundHost, byGroup bool) {
 		if !d.nameFound("host", f.Name, f.Range) {
 			return
 		}
-		h = &Host{Name: f.Name, DeclRange: f.Range}
+		h = &Host{Name: f.Name, DeclRange: f.Range, Added: f.Added}
 		d.inv.hosts[h.Name] = h
 		d.inv.Hosts = append(d.inv.Hosts, h)
 		if byGroup {

@@ -94,6 +94,7 @@ type Host struct {
 	Groups    []string             // sorted, all levels, without "all"
 	DeclRange hcl.Range
 	Implicit  bool // the localhost that nobody declared
+	Added     bool // by a task of the run
 
 	own    map[string]cty.Value // of the host itself
 	layers []Layer              // the same, each place by itself, what wins last

@@ -109,6 +109,7 @@ type compiler struct {
 func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	bare := s.bareNames()
 	maps.Copy(bare, s.facts)
+	maps.Copy(bare, s.given)
 	for _, d := range p.vars {
 		bare[d.name] = true
 		s.bare[d.name] = true
@@ -205,6 +206,7 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 	}
 	t.deps = c.dependencies(t, b)
 	c.sets(t, b)
+	c.adder(t, b)
 	return t
 }
 

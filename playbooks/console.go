@@ -29,6 +29,9 @@ const consoleName = "<console>"
 
 // Console returns a console for a host; nil: for none.
 func (s *Site) Console(h *inventory.Host) *Console {
+	bare := *s
+	bare.set = map[string]map[string]cty.Value{} // no task has run
+	s = &bare
 	c := &Console{site: s, host: h, ctx: s.scope.NewChild()}
 	c.ctx.Variables = map[string]cty.Value{"hosts": s.hostsValue(nil)}
 	c.scope = staticScope{names: s.static, groups: true, hosts: true, where: "a console without a host", hint: " Name one: labctl console HOST."}
@@ -39,7 +42,7 @@ func (s *Site) Console(h *inventory.Host) *Console {
 				c.ctx.Variables[name], c.scope.bare[name] = v, true
 			}
 		}
-		c.ctx.Variables["host"] = hostValue(h, nil)
+		c.ctx.Variables["host"] = s.hostValue(h, nil)
 	}
 	for name, v := range s.extra {
 		c.ctx.Variables[name] = v

@@ -25,6 +25,10 @@ func (r *HostRun) target(t *Task, in instance, e *evaluation) *inventory.Host {
 		return nil
 	}
 	h := r.play.site.Inventory.Host(name)
+	if h == nil && r.play.later && r.env.Plan && r.env.Added.Open() {
+		e.unknown = append(e.unknown, "on")
+		return nil
+	}
 	if h == nil {
 		e.fault(t.on.Range(), "Unknown host", "There is no host %q to run on.%s", name, r.hostHint(name))
 	}

@@ -68,8 +68,6 @@ var moduleHabits = map[string]string{
 	"openvswitch_bridge": `Write ovs_bridge "NAME" {}.`,
 	"openvswitch_port":   `Write ovs_port "NAME" { bridge = "..." }.`,
 	"openvswitch_db":     "What it sets are arguments of ovs_bridge, ovs_port and ovs_mirror, such as other_config.",
-	"add_host":           "There is none yet. Hosts are not added during a run: name it in the inventory, or have a source find it.",
-	"group_by":           "There is none yet. Groups are not made during a run: name them in the inventory, or have each task say when = ....",
 	"include":            `Among the tasks of a play it takes those of a file. For the plays of another file write import "FILE.hcl" {}.`,
 	"uri":                `Write http "URL" { status = 200 }, or get_url "/path/of/the/file" { url = "..." }.`,
 	"modprobe":           `Write kernel_module "NAME" {}.`,

@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -13,24 +14,48 @@ import (
 func (s *Site) hostsValue(index map[*inventory.Host]int) cty.Value {
 	out := make(map[string]cty.Value, len(s.Inventory.Hosts))
 	for _, h := range s.Inventory.Hosts {
-		out[h.Name] = hostValue(h, index)
+		out[h.Name] = s.hostValue(h, index)
 	}
 	return cty.ObjectVal(out)
 }
 
-func hostValue(h *inventory.Host, index map[*inventory.Host]int) cty.Value {
+func (s *Site) hostValue(h *inventory.Host, index map[*inventory.Host]int) cty.Value {
 	nics := map[string]cty.Value{}
 	for i := range h.NICs {
 		nics[h.NICs[i].Name] = nicValue(&h.NICs[i])
 	}
 	v := map[string]cty.Value{
 		"name": cty.StringVal(h.Name), "address": cty.StringVal(h.Address), "port": optionalInt(h.Port), "user": optional(h.User),
-		"nic": cty.ObjectVal(nics), "vars": cty.ObjectVal(h.Vars), "groups": stringList(h.Groups), "index": cty.NullVal(cty.Number),
+		"nic": cty.ObjectVal(nics), "vars": cty.ObjectVal(s.varsOf(h)), "groups": stringList(h.Groups), "index": cty.NullVal(cty.Number),
 	}
 	if i, ok := index[h]; ok {
 		v["index"] = cty.NumberIntVal(int64(i))
 	}
 	return cty.ObjectVal(v)
+}
+
+// varsOf are the variables of a host with those that earlier plays have set.
+func (s *Site) varsOf(h *inventory.Host) map[string]cty.Value {
+	if len(s.facts) == 0 {
+		return h.Vars
+	}
+	out := maps.Clone(h.Vars)
+	if out == nil {
+		out = map[string]cty.Value{}
+	}
+	if s.set == nil {
+		for name := range s.facts {
+			if _, there := out[name]; !there {
+				out[name] = cty.DynamicVal
+			}
+		}
+	}
+	for name, v := range s.set[h.Name] {
+		if _, given := s.extra[name]; !given {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // nicValue tells of the first address in ip, address, prefix, netmask and subnet, and of all in ips and addresses.

@@ -8,7 +8,12 @@ import (
 
 // Match returns the hosts that a pattern of a play, or a limit, names.
 func (s *Site) Match(pattern string) ([]*inventory.Host, error) {
-	if !s.lenient {
+	return s.match(pattern, s.adds)
+}
+
+// match is Match where names that nobody has yet are passed over, if later says that they may be added.
+func (s *Site) match(pattern string, later bool) ([]*inventory.Host, error) {
+	if !s.lenient && !later {
 		return s.Inventory.Match(pattern)
 	}
 	hosts, _, err := s.Inventory.MatchKnown(pattern)
@@ -32,7 +37,9 @@ func (s *Site) ignored(p *Play, limit string) hcl.Diagnostics {
 			diags = append(diags, d)
 		}
 	}
-	warn(p.pattern, p.hostsRange)
+	if !p.later {
+		warn(p.pattern, p.hostsRange)
+	}
 	if limit != "" && p == s.plays[0] {
 		warn(limit, nowhere)
 	}

@@ -57,15 +57,19 @@ type Site struct {
 	extra      map[string]cty.Value // -e and --var-file: names that no variable block declares
 	said       map[string][]given   // of each variable, what was said of it from outside, what counts first
 	variables  []*variable
-	become     bool            // Options.Become
-	becomeUser string          // Options.BecomeUser
-	forced     bool            // Options.Force
-	lenient    bool            // Options.Lenient
-	bare       map[string]bool // variables of any host or play
-	facts      map[string]bool // variables that set_fact sets
-	lacking    bool            // a source could not be read, so hosts are missing
-	unread     bool            // an encrypted file of variables could not be opened, and all else that is wrong may follow from that
-	static     names           // what expressions may refer to
+	become     bool                            // Options.Become
+	becomeUser string                          // Options.BecomeUser
+	forced     bool                            // Options.Force
+	lenient    bool                            // Options.Lenient
+	bare       map[string]bool                 // variables of any host or play
+	facts      map[string]bool                 // variables that set_fact sets
+	set        map[string]map[string]cty.Value // what plays before have set, by host; nil: nothing is known of that
+	given      map[string]bool                 // variables that add_host gives to hosts
+	adds       bool                            // tasks add to the inventory
+	input      inventory.Input                 // what it was made of
+	lacking    bool                            // a source could not be read, so hosts are missing
+	unread     bool                            // an encrypted file of variables could not be opened, and all else that is wrong may follow from that
+	static     names                           // what expressions may refer to
 	plays      []*Play
 	handlers   []*Handler
 	roles      map[string]*hclsyntax.Block

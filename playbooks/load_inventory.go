@@ -22,7 +22,8 @@ func (s *Site) loadInventory(blocks hcl.Blocks, given givenHosts, login inventor
 		s.diags.add(s.checkRefs(s.expressions(b.Body), staticScope{names: s.static, where: "the inventory"})...)
 	}
 	found, ok := s.loadSources(blocks, given.sources, env)
-	inv, diags := inventory.Decode(inventory.Input{Blocks: blocks, Scope: s.scope, Found: found, List: given.list, Over: s.extra, Login: login})
+	s.input = inventory.Input{Blocks: blocks, Scope: s.scope, Found: found, List: given.list, Over: s.extra, Login: login}
+	inv, diags := inventory.Decode(s.input)
 	if s.lacking = !ok; ok { // else it may follow from that
 		s.untold(s.diags)(diags)
 	}

@@ -44,6 +44,9 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	if s == nil {
 		return Judgement{Outcome: o}
 	}
+	if o.Unknown || s.Partial && !o.Final {
+		r.added(s, Outcome{Unknown: true})
+	}
 	switch {
 	case o.Unknown:
 		delete(r.open, id)
@@ -67,6 +70,7 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 		r.notify(s, r.notified)
 		s.at.scope.change()
 	}
+	r.added(s, o)
 	delete(r.open, id)
 	if s.at.scope.call != nil {
 		r.version++

@@ -22,8 +22,9 @@ func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 		s.ID, s.at, s.reg = r.id, r.at, reg
 		if s.Unknown && !s.Partial {
 			r.mayBe(s)
+			r.added(s, Outcome{Unknown: true})
 		}
-		if t.value != nil && !s.Skip {
+		if t.value != nil && !s.Skip && !t.isAdder() {
 			r.setFact(t.Label, s.fact)
 			if s.Once {
 				r.ledFact = s.fact

@@ -24,6 +24,7 @@ type Env struct {
 	Targets  *Targets  // only these, and what they need; nil: all
 	Replace  *Targets  // objects that are removed and made again
 	Facts    *SetFacts // what earlier plays have set; nil: nothing lasts
+	Added    *Added    // takes what is added to the inventory; nil: nothing is known of that
 	Deadline string    // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
@@ -140,12 +141,22 @@ func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	shared := p.scope()
 	r.ctx = shared.NewChild()
 	r.ctx.Variables = map[string]cty.Value{"facts": cty.DynamicVal, "result": cty.DynamicVal, "failure": cty.DynamicVal}
+	if p.later && env.Plan && env.Added.Open() {
+		r.ctx.Variables["hosts"], r.ctx.Variables["groups"] = cty.DynamicVal, cty.DynamicVal
+	}
 	for k, v := range h.Vars {
 		if !slices.Contains(scopeRoots, k) {
 			r.ctx.Variables[k] = v
 		}
 	}
-	r.ctx.Variables["host"] = hostValue(h, p.once.index)
+	r.ctx.Variables["host"] = p.site.hostValue(h, p.once.index)
+	if p.later && env.Plan && env.Added.Open() {
+		for name := range p.site.given {
+			if _, known := r.ctx.Variables[name]; !known {
+				r.ctx.Variables[name] = cty.DynamicVal
+			}
+		}
+	}
 	for name := range p.site.facts {
 		if _, known := r.ctx.Variables[name]; !known {
 			r.ctx.Variables[name] = cty.DynamicVal // until it is set

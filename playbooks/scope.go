@@ -233,13 +233,13 @@ type onceHosts struct {
 }
 
 func (p *Play) all() ([]*inventory.Host, error) {
-	o := &p.once
+	o := p.once
 	o.list.Do(func() {
 		if p.pattern == "" {
 			o.err = fmt.Errorf("it does not say which hosts it is for")
 			return
 		}
-		o.hosts, o.err = p.site.Match(p.pattern)
+		o.hosts, o.err = p.site.match(p.pattern, p.later)
 		o.index = make(map[*inventory.Host]int, len(o.hosts))
 		for i, h := range o.hosts {
 			o.index[h] = i

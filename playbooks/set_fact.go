@@ -18,6 +18,18 @@ type SetFacts struct {
 	byHost map[string]map[string]cty.Value
 }
 
+// all are the variables by host, for plays that are yet to come.
+func (f *SetFacts) all() map[string]map[string]cty.Value {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := map[string]map[string]cty.Value{} // not nil: it is known that there are no others
+	maps.Copy(out, f.byHost)
+	return out
+}
+
+// Sets reports whether tasks of the site set variables.
+func (s *Site) Sets() bool { return len(s.facts) > 0 }
+
 func (f *SetFacts) of(host string) map[string]cty.Value {
 	if f == nil {
 		return nil

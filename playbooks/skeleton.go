@@ -46,7 +46,8 @@ type Play struct {
 	handlers      []*Handler
 	roleHandlers  []*Handler // of the roles in it
 	calls         []*call    // of roles and files
-	once          onceHosts
+	once          *onceHosts
+	later         bool // plays before it add to the inventory
 }
 
 // Handler is a list of tasks that run, once and after all others, when a task that changed something notifies it.
@@ -74,7 +75,7 @@ func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
 	}
 	s.number()
 	if len(byType["play"]) == 0 { // faults of handlers that no play takes in show all the same
-		p := &Play{site: s}
+		p := &Play{site: s, once: &onceHosts{}}
 		s.compileHandlers(p, s.handlers, nil)
 	}
 }
@@ -117,7 +118,7 @@ func (s *Site) play(b *hcl.Block) *Play {
 	}
 	body := b.Body.(*hclsyntax.Body)
 	shared.hoist(reflect.ValueOf(body))
-	p := &Play{Name: b.Labels[0], Range: b.DefRange, site: s}
+	p := &Play{Name: b.Labels[0], Range: b.DefRange, site: s, once: &onceHosts{}, later: s.adds}
 	s.playArgs(p, body)
 	s.takeOver(p, s.imported[b])
 	var tasks, handlers []*hclsyntax.Block
@@ -270,7 +271,7 @@ func (p *Play) Hosts(limit string) ([]*inventory.Host, hcl.Diagnostics) {
 		return hosts, nil
 	}
 	in, err := p.site.Match(limit)
-	if err == nil && len(in) == 0 {
+	if err == nil && len(in) == 0 && !p.site.adds {
 		err = errors.New("no host matches it")
 	}
 	if err != nil {

@@ -117,6 +117,9 @@ func newBed(t *testing.T) *bed {
 func (b *bed) registry(name, user string) modules.Registry {
 	where := name + "/" + user
 	r := modules.Registry{}
+	for _, name := range []string{modules.SetFactName, "fail", modules.AddHostName, modules.GroupByName} { // these act on this side
+		r[name] = modules.Default[name]
+	}
 	for _, m := range []modules.Module{
 		modules.New(modules.Spec[act]{
 			Name: "act", Doc: "For tests.",

@@ -32,12 +32,20 @@ type Connector struct {
 	Pool   transport.Dialer
 	Agents transport.Agents
 	// Target says how to reach a host; nil without an error: on this machine, without SSH.
-	Target   func(h *inventory.Host) (*transport.Target, error)
+	Target func(h *inventory.Host) (*transport.Target, error)
+	// Targets is what makes Target of an inventory, where hosts may be added during a run; nil: Target stays.
+	Targets  func(inv *inventory.Inventory) func(h *inventory.Host) (*transport.Target, error)
 	Becoming Becoming
 
 	mu      sync.Mutex
 	becomes map[becomeKey]*transport.Become // what has been learnt of a host stays
 	trials  map[trialKey]*trial
+}
+
+func (c *Connector) grow(inv *inventory.Inventory) {
+	if c.Targets != nil {
+		c.Target = c.Targets(inv)
+	}
 }
 
 // forgive lets a host be tried again that could not be reached.

@@ -73,9 +73,9 @@ func (x *hostPlay) release() {
 // lenders are the hosts that may have to run tasks for others. Their sessions stay until the end of the run.
 func (r *Runner) lenders() map[string]bool {
 	out := map[string]bool{}
-	for _, h := range r.o.Site.Lenders() {
+	for _, h := range r.site.Lenders() {
 		out[h.Name] = true
-		for _, p := range r.o.Site.Plays() {
+		for _, p := range r.site.Plays() {
 			r.foreseeAs(p, h, false)
 		}
 	}

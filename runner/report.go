@@ -109,6 +109,9 @@ func (x *hostPlay) fault(d *hcl.Diagnostic) {
 
 // unreachable reports that no session could be had.
 func (x *hostPlay) unreachable(err error) {
+	if x.awaited(err) {
+		return
+	}
 	x.failed = true
 	if x.eval != nil && x.eval.Fatal() {
 		x.strike(nil, err.Error())
@@ -124,6 +127,20 @@ func (x *hostPlay) unreachable(err error) {
 	}
 	x.r.sink.event(e)
 	x.notRun()
+}
+
+// awaited reports, in a plan, of a host that a task of the run has added that it may not be there before a play has made it.
+func (x *hostPlay) awaited(err error) bool {
+	if !x.r.o.Mode.planning() || !x.host.Added || len(x.sent) > 0 || x.at.host != nil && x.at.host.Name != x.host.Name {
+		return false
+	}
+	x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name,
+		Message: fmt.Sprintf("it was added during the run, and cannot be planned on before it is there: %v", err)})
+	for _, st := range x.waiting {
+		x.unforeseen(st, "the host is not there yet")
+	}
+	x.failed, x.waiting = true, nil
+	return true
 }
 
 // lost reports that the session has ended under way. Whether the request it was at has been carried out is not known.

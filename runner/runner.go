@@ -38,6 +38,7 @@ type Options struct {
 // Runner plays a site once.
 type Runner struct {
 	o    Options
+	site *playbooks.Site // that of the options, with what tasks have added to the inventory; changes between plays alone
 	sink *sink
 
 	last map[string]int // index of the last play of each host: nothing of a host is kept beyond it
@@ -50,6 +51,7 @@ type Runner struct {
 	throttles throttles
 	turns     *turns
 	facts     playbooks.SetFacts
+	added     playbooks.Added
 	homes     map[string]string // host by the file that it brings home; guarded by mu
 
 	mu       sync.Mutex
@@ -64,7 +66,7 @@ func New(o Options, emit func(Event)) *Runner {
 	if o.Grace == 0 {
 		o.Grace = 5 * time.Second
 	}
-	return &Runner{o: o, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{}, gates: map[place]*sync.Mutex{},
+	return &Runner{o: o, site: o.Site, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{}, gates: map[place]*sync.Mutex{},
 		turns: newTurns(), homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
@@ -115,33 +117,80 @@ func (r *Runner) announce(ctx context.Context) func() {
 }
 
 func (r *Runner) plays(ctx context.Context) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	selected := make([][]*inventory.Host, len(r.o.Site.Plays()))
-	any := false
-	for i, p := range r.o.Site.Plays() {
-		hosts, ds := p.Hosts(r.o.Limit)
-		diags = append(diags, ds...)
-		selected[i], any = hosts, any || len(hosts) > 0
-		for _, h := range hosts {
-			r.last[h.Name] = i
-			r.foreseeAs(p, h, true)
-		}
-	}
+	selected, diags := r.selectHosts(0)
 	if diags.HasErrors() {
 		return diags
 	}
-	r.lends = r.lenders()
-	if !any && !r.o.Site.Lenient() {
+	if len(slices.Concat(selected...)) == 0 && !r.site.Lenient() {
 		return append(diags, nothingSelected(r.o.Limit))
 	}
-	for i, p := range r.o.Site.Plays() {
+	for i := range r.site.Plays() {
 		if ctx.Err() != nil {
-			r.notBegun(p, selected[i])
+			r.notBegun(r.site.Plays()[i], selected[i])
 			continue
 		}
-		r.batches(ctx, i, p, selected[i])
+		if r.added.New() || r.site.Sets() {
+			more, ds := r.grow(i)
+			if diags = append(diags, ds...); ds.HasErrors() {
+				return diags
+			}
+			selected = more
+		}
+		r.missing(r.site.Plays()[i])
+		r.batches(ctx, i, r.site.Plays()[i], selected[i])
 	}
 	return diags
+}
+
+// selectHosts finds the hosts of the plays from that index on.
+func (r *Runner) selectHosts(from int) (selected [][]*inventory.Host, diags hcl.Diagnostics) {
+	selected = make([][]*inventory.Host, len(r.site.Plays()))
+	for i := from; i < len(selected); i++ {
+		p := r.site.Plays()[i]
+		hosts, ds := p.Hosts(r.o.Limit)
+		diags = append(diags, ds...)
+		selected[i] = hosts
+		for _, h := range hosts {
+			if r.last[h.Name] = i; r.site.Adds() { // a later play may turn out to be for it
+				r.last[h.Name] = len(selected)
+			}
+			r.foreseeAs(p, h, true)
+		}
+	}
+	if !diags.HasErrors() {
+		r.lends = r.lenders()
+	}
+	return selected, diags
+}
+
+// grower is an Opener that has to know of hosts that are added.
+type grower interface {
+	grow(inv *inventory.Inventory)
+}
+
+// grow has the plays from that index on know of what the plays before have added.
+func (r *Runner) grow(from int) ([][]*inventory.Host, hcl.Diagnostics) {
+	site, diags := r.o.Site.With(&r.added, &r.facts)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	r.site = site
+	if o, ok := r.o.Opener.(grower); ok {
+		o.grow(site.Inventory)
+	}
+	return r.selectHosts(from)
+}
+
+// missing warns of names in the pattern of a play which the plays before might have added, and have not.
+func (r *Runner) missing(p *playbooks.Play) {
+	names := p.Unknown()
+	switch {
+	case len(names) == 0:
+	case r.o.Mode.planning() && r.added.Open():
+		r.sink.event(Event{Kind: Warning, Play: p.Display(), Message: fmt.Sprintf("play %q: only a play can tell which hosts are added to the inventory; %s may be among them", p.Display(), join(names))})
+	default:
+		r.sink.event(Event{Kind: Warning, Play: p.Display(), Message: fmt.Sprintf("play %q: neither a host nor a group is called %s, and no task has added one; it is passed over", p.Display(), join(names))})
+	}
 }
 
 // notBegun says of a play that the run was interrupted before it.
@@ -184,7 +233,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added}
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}
@@ -233,6 +282,6 @@ func (r *Runner) barred(h *inventory.Host) bool {
 	if r.isOut(h.Name) || r.o.Limit == "" {
 		return r.isOut(h.Name)
 	}
-	in, err := r.o.Site.Match(r.o.Limit)
-	return err != nil || !slices.Contains(in, h)
+	in, err := r.site.Match(r.o.Limit)
+	return err != nil || !slices.ContainsFunc(in, func(o *inventory.Host) bool { return o.Name == h.Name })
 }

@@ -43,7 +43,7 @@ func (r *Runner) source(d *hcl.Diagnostic) string {
 	var b bytes.Buffer
 	snippet := *d
 	snippet.Detail = ""
-	if err := hcl.NewDiagnosticTextWriter(&b, r.o.Site.Files(), 0, false).WriteDiagnostic(&snippet); err != nil {
+	if err := hcl.NewDiagnosticTextWriter(&b, r.site.Files(), 0, false).WriteDiagnostic(&snippet); err != nil {
 		return ""
 	}
 	_, lines, _ := strings.Cut(b.String(), "\n\n") // without the summary

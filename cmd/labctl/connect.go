@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"labctl/cmd/labctl/internal/view"
+	"labctl/inventory"
 	"labctl/modules/host"
 	"labctl/runner"
 	"labctl/runner/agentbin"
@@ -42,7 +43,10 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runn
 		if err != nil {
 			return nil, "", nil, err
 		}
-		c.Target = runner.Targets(s.Inventory, config)
+		c.Targets = func(inv *inventory.Inventory) func(*inventory.Host) (*transport.Target, error) {
+			return runner.Targets(inv, config)
+		}
+		c.Target = c.Targets(s.Inventory)
 	}
 	var err error
 	if c.Becoming, err = a.becoming(f); err != nil {
