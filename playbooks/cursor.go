@@ -197,6 +197,14 @@ func (r *HostRun) catcher(f *frame, outside *block) (at *frame, rescued bool) {
 	return nil, false
 }
 
+// rescuedBehind reports whether a failure that has led to an always block leads to a rescue from there.
+func (r *HostRun) rescuedBehind(at *frame) (rescued bool) {
+	for at != nil && !at.sweep && !rescued {
+		at, rescued = r.catcher(at, at.raised[len(at.raised)-1])
+	}
+	return rescued
+}
+
 // caught reports whether a failure at f would lead anywhere but out of the play.
 func (r *HostRun) caught(f *frame) bool {
 	at, _ := r.catcher(f, nil)

@@ -18,7 +18,8 @@ const (
 	GoesOn Verdict = iota
 	// Ignored means the same, though the step has failed.
 	Ignored
-	// Rescued means that the step has failed, and a rescue block sees to it. What was handed out behind the step is void.
+	// Rescued means that the step has failed, and a rescue block sees to it, maybe behind always blocks within its own. What was
+	// handed out behind the step is void.
 	Rescued
 	// Diverted means that the step has failed, and there is something left to do before the host leaves the play: an always
 	// block, handlers. What was handed out behind the step is void.
@@ -102,7 +103,7 @@ func (r *HostRun) failing(at *frame, failure cty.Value, id int) Verdict {
 		return Ends
 	}
 	r.takeBack(id)
-	rescued := r.raise(at, nil)
+	rescued := r.raise(at, nil) || r.rescuedBehind(r.at)
 	if sc := r.at.scope; sc != nil {
 		sc.home.ctx.Variables["failure"] = failure
 	}

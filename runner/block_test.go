@@ -56,6 +56,19 @@ block {
   always { act "always" {} }
 }
 act "no" {}`, []string{"fail", "always"}, Counts{OK: 1, Changed: 1, Failed: 1}},
+		{"rescued behind a rescue and two always", `
+block {
+  block {
+    block {
+      act "fail" {}
+      rescue { act "fail" {} }
+      always { act "always" {} }
+    }
+    always { act "always too" {} }
+  }
+  rescue { act "rescue" {} }
+}
+act "after" {}`, []string{"fail", "fail", "always", "always too", "rescue", "after"}, Counts{OK: 4, Changed: 4, Rescued: 2}},
 		{"the rescue fails", `
 block {
   act "fail" {}
@@ -75,7 +88,7 @@ block {
   act "no" {}
   rescue { act "outer" {} }
 }
-act "after" {}`, []string{"fail", "inner", "outer", "after"}, Counts{OK: 3, Changed: 3, Failed: 1}},
+act "after" {}`, []string{"fail", "inner", "outer", "after"}, Counts{OK: 3, Changed: 3, Rescued: 1}},
 		{"nested rescue, last in the body", `
 block {
   act "one" {}
