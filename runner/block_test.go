@@ -248,6 +248,7 @@ func TestBlocksCostNothing(t *testing.T) {
 		{"nothing fails", "block {\n act \"x${each.key}\" { for_each = range(10) }\n rescue { act \"no\" {} }\n always { act \"a\" {} }\n }\n act \"b\" {}", 1},
 		{"ignored", "act \"fail\" { ignore_errors = true }\n act \"x\" {}\n act \"fail\" { failed_when = false }\n act \"y\" { changed_when = self.out == \"\" }\n act \"z\" {}", 1},
 		{"what is set and added here", "set_fact \"n\" { value = 7 }\n act \"${n}\" {}\n add_host \"x${n}\" {}\n group_by \"g\" {}\n act \"b\" {}", 1},
+		{"skipped", "act \"a\" {}\n act \"no\" { when = false }\n act \"b\" {}\n act \"no\" { when = false }\n act \"c\" { when = true }", 1},
 		{"rescued", "block {\n act \"fail\" {}\n act \"no\" {}\n rescue { act \"a\" {} }\n }\n act \"b\" {}\n act \"c\" {}", 2},
 	} {
 		b := newBed(t)

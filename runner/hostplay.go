@@ -54,6 +54,26 @@ type flight struct {
 	step  playbooks.Step
 	again bool // it was behind what a plan could not tell: it is dropped, and sent once more
 	void  bool // a failure before it is seen to elsewhere: it is dropped, and that is no loss
+	here  bool // nothing is sent of it: it is reported when those before it have ended
+}
+
+// stays reports whether there is nothing to send of a step.
+func (x *hostPlay) stays(st playbooks.Step) bool { return st.Skip || st.Unknown && !x.partial(st) }
+
+// passBy reports steps of which nothing was sent, once their turn has come.
+func (x *hostPlay) passBy() {
+	for len(x.sent) > 0 && x.sent[0].here {
+		f := x.sent[0]
+		x.sent = x.sent[1:]
+		switch {
+		case f.void, x.failed:
+		case f.again:
+			x.again = append(x.again, f.step)
+		default:
+			x.hide(f.step)
+			x.report(f.step, x.statusOf(f.step), nil, nil)
+		}
+	}
 }
 
 // run plays until nothing is left for this host. It reports whether the host may take part in later plays.
@@ -165,9 +185,9 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 				return
 			}
 			continue
-		case st.Skip || st.Unknown && !x.partial(st):
-			x.hide(st)
-			x.report(st, x.statusOf(st), nil, nil)
+		case x.stays(st):
+			x.sent = append(x.sent, flight{step: st, here: true})
+			x.passBy()
 		case x.refusal(st) != nil:
 			x.waiting = x.waiting[1:]
 			x.settle(st, nil, x.refusal(st))
@@ -207,7 +227,11 @@ func (x *hostPlay) dispatch(ctx context.Context) {
 // alone reports whether all that is under way must have ended before a step has its turn.
 func (x *hostPlay) alone(st playbooks.Step) bool {
 	switch {
-	case st.Faults != nil, st.Meeting, st.Skip, st.Unknown && !x.partial(st), x.patience(st) != nil, !x.there(st), x.refusal(st) != nil:
+	case st.Faults != nil, st.Meeting:
+		return true
+	case x.stays(st):
+		return false
+	case x.patience(st) != nil, !x.there(st), x.refusal(st) != nil:
 		return true
 	case x.sent[len(x.sent)-1].step.Home != "": // it fails, too, when this machine cannot keep the file
 		return true
@@ -219,11 +243,15 @@ func (x *hostPlay) alone(st playbooks.Step) bool {
 
 // follows reports whether the step behind the first is sent with it.
 func (x *hostPlay) follows() bool {
-	if len(x.waiting) < 2 {
+	rest := x.waiting[1:]
+	for len(rest) > 0 && x.stays(rest[0]) && !rest[0].Meeting {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 {
 		return false
 	}
-	next := x.waiting[1]
-	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Skip && (!next.Unknown || x.partial(next)) && !next.Meeting && !x.does(next) && !x.detached(next) && x.there(next) && x.patience(next) == nil
+	next := rest[0]
+	return x.waiting[0].Home == "" && x.waiting[0].Throttle+next.Throttle == 0 && !next.Meeting && !x.does(next) && !x.detached(next) && x.there(next) && x.patience(next) == nil
 }
 
 func (x *hostPlay) statusOf(st playbooks.Step) Status {
@@ -355,6 +383,7 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 		x.settle(f.step, rep, nil)
 		x.shadow(f.step)
 	}
+	x.passBy()
 	if len(x.sent) == 0 {
 		x.waiting, x.again = append(x.again, x.waiting...), nil
 		x.admit()

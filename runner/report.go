@@ -173,7 +173,9 @@ func (x *hostPlay) unheard() {
 // notRun reports everything that was under way or waiting as not run.
 func (x *hostPlay) notRun() {
 	for _, f := range x.sent {
-		x.report(f.step, NotRun, nil, nil)
+		if !f.here {
+			x.report(f.step, NotRun, nil, nil)
+		}
 	}
 	for _, st := range x.waiting {
 		for _, s := range st.Between {
