@@ -93,14 +93,15 @@ func (j jobs) Start(_ context.Context, request []byte) (string, error) {
 	return id, nil
 }
 
-// begin starts the process of a job: a session of its own, which no end of a connection reaches.
+// begin starts the process of a job: a session of its own, which no end of a connection reaches, in the
+// directory where the agent runs what is no job, too.
 func (j jobs) begin(dir string, request []byte) error {
 	if err := os.WriteFile(filepath.Join(dir, "request"), request, 0o600); err != nil {
 		return err
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{filepath.Base(os.Args[0]), "agent", host.JobArgument}
-	cmd.Dir, cmd.Env = "/", append(os.Environ(), jobVariable+"="+dir)
+	cmd.Env = append(os.Environ(), jobVariable+"="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err
