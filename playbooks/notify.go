@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
@@ -43,7 +44,7 @@ func (c *compiler) notified(a *hclsyntax.Attribute) (out []target) {
 	for _, n := range c.site.constStrings(a) {
 		found, past := c.listeners(n)
 		if len(found) == 0 {
-			c.fault(a.Expr.Range(), "Unknown handler", "No handler %q is declared.%s", n, inventory.DidYouMean(n, c.notifiable()))
+			c.unknownHandler(a, n)
 		}
 		for i, t := range found {
 			if past[i] {
@@ -54,6 +55,21 @@ func (c *compiler) notified(a *hclsyntax.Attribute) (out []target) {
 		}
 	}
 	return out
+}
+
+// unknownHandler reports a name that no handler has, or one of a role that a task outside of it wants.
+func (c *compiler) unknownHandler(a *hclsyntax.Attribute, name string) {
+	short := name
+	if _, after, ok := strings.Cut(name, " : "); ok { // ROLE : HANDLER, as with Ansible
+		short = after
+	}
+	for _, h := range c.play.roleHandlers {
+		if h.Name == short || slices.Contains(h.Listen, short) {
+			c.fault(a.Expr.Range(), "Handler of a role", "%q is a handler of a role, which each use of the role has for its own tasks. Declare it in the play, or outside of plays: the tasks of roles may notify it there, too.", short)
+			return
+		}
+	}
+	c.fault(a.Expr.Range(), "Unknown handler", "No handler %q is declared.%s", name, inventory.DidYouMean(name, c.notifiable()))
 }
 
 // listeners are the handlers that a name of notify stands for, in the nearest role, or the play, that has any. past: they have
