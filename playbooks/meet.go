@@ -20,6 +20,7 @@ const (
 	follows             // another one has
 	led                 // its outcome is under way
 	gathered            // it has met the others behind the task
+	declined            // it does not take part in the task
 )
 
 func (f *frame) attended(a attendance) *frame {
@@ -31,13 +32,14 @@ func (f *frame) attended(a attendance) *frame {
 // appointment is the meeting that a host has to go to before it goes on with a task, or nil.
 func (r *HostRun) appointment(t *Task) *Step {
 	once := t.runOnce && !r.env.Alone
+	asks := r.at.attendance == apart && r.env.Asks != nil && r.env.Asks()
 	switch {
-	case !r.env.selected(t), r.env.Verify && t.Module.Kind() != modules.Probe, t.Module.Ends():
+	case !r.env.selected(t), r.env.Verify && t.Module.Kind() != modules.Probe, t.Module.Ends() && !asks:
 		return nil
-	case r.at.attendance == apart && (once || r.lockstep(t)):
-		s := r.meet(Step{Task: t, Name: t.title(), Range: t.Range, Chooses: once})
+	case r.at.attendance == apart && (once || asks || r.lockstep(t)):
+		s := r.meet(Step{Task: t, Name: t.title(), Range: t.Range, Chooses: once, Asks: asks})
 		r.at = r.at.attended(met)
-		if once {
+		if once || asks {
 			r.hold = s.ID
 		}
 		return s
@@ -91,6 +93,12 @@ func (r *HostRun) meet(s Step) *Step {
 
 // Met says that a meeting is over.
 func (r *HostRun) Met(id int) { delete(r.open, id) }
+
+// Declines says, behind a meeting that asks, that the task is not performed.
+func (r *HostRun) Declines(id int) {
+	delete(r.open, id)
+	r.at = r.at.attended(declined)
+}
 
 // Leads says, behind a meeting that chooses, whether this host runs the task for all.
 func (r *HostRun) Leads(id int, leading bool) {

@@ -15,17 +15,18 @@ import (
 
 // Env says how a play is evaluated for a host.
 type Env struct {
-	Plan     bool      // results of commands and probes are never known: what depends on them becomes a Step with Unknown
-	Alone    bool      // no other host takes part, so that there is none to wait for
-	Verify   bool      // probes alone are taken part in, and one that fails does not end the run
-	Tags     []string  // only tasks with one of these, and those tagged "always"
-	SkipTags []string  // no tasks with one of these
-	From     *Task     // no task before it, whatever its tags; nil: all
-	Targets  *Targets  // only these, and what they need; nil: all
-	Replace  *Targets  // objects that are removed and made again
-	Facts    *SetFacts // what earlier plays have set; nil: nothing lasts
-	Added    *Added    // takes what is added to the inventory; nil: nothing is known of that
-	Deadline string    // how long probes that do not say so themselves try, such as "1s"; "": their default
+	Plan     bool        // results of commands and probes are never known: what depends on them becomes a Step with Unknown
+	Alone    bool        // no other host takes part, so that there is none to wait for
+	Verify   bool        // probes alone are taken part in, and one that fails does not end the run
+	Tags     []string    // only tasks with one of these, and those tagged "always"
+	SkipTags []string    // no tasks with one of these
+	From     *Task       // no task before it, whatever its tags; nil: all
+	Targets  *Targets    // only these, and what they need; nil: all
+	Replace  *Targets    // objects that are removed and made again
+	Asks     func() bool // somebody is to be asked before each task: the hosts of the play meet there, and wait for the answer
+	Facts    *SetFacts   // what earlier plays have set; nil: nothing lasts
+	Added    *Added      // takes what is added to the inventory; nil: nothing is known of that
+	Deadline string      // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
 // State says how far a HostRun is.
@@ -61,6 +62,7 @@ type Step struct {
 	Home      string          // file of this machine that it brings home, or ""
 	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
 	Place     Place           // of a Meeting: where it is
+	Asks      bool            // a Meeting tells whether the task behind it is to be performed at all
 	Chooses   bool            // a Meeting tells one of the hosts to run, for all, the task behind it
 	Gathers   bool            // a Meeting tells the others what came of that
 	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
@@ -288,6 +290,10 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 			return []Step{*s}, false, nil
 		}
 		if r.at.attendance == gathered {
+			break
+		}
+		if r.at.attendance == declined {
+			r.skipped(it.task, r.at.scope)
 			break
 		}
 		place := r.at

@@ -46,6 +46,7 @@ type turn struct {
 	host  *hostPlay
 	done  bool
 	known playbooks.Shared
+	skip  bool              // the task is not performed
 	ended playbooks.Outcome // of a step that has failed
 }
 
@@ -93,7 +94,8 @@ func (m *meeting) chair(ctx context.Context, all []*guest) {
 	if all == nil {
 		return
 	}
-	if !all[0].stricken() {
+	if first := all[0]; !first.stricken() {
+		first.turn.skip = first.step.Asks && !m.r.perform(ctx, m.play, first)
 		m.between(ctx, all)
 	}
 	for _, g := range all[1:] {
@@ -184,6 +186,8 @@ func (x *hostPlay) met(g *guest) {
 	case g.stricken():
 		x.strikes = g.strikes
 		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Struck(id, g.strike)})
+	case g.turn.skip:
+		x.eval.Declines(id)
 	case g.step.Chooses:
 		x.turn = g.turn
 		x.eval.Leads(id, g.turn.host == x)

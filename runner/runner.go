@@ -30,9 +30,10 @@ type Options struct {
 	Verbosity int
 	Sandbox   string // name of the sandbox the hosts are in
 	Opener    Opener
-	Approve   func(Event) error         // why a task that is about to be sent must not be; nil: none is refused
-	Expect    func(Event) *modules.Diff // what a task that is sent must do, or be refused by the agent; nil: whatever it does
-	Grace     time.Duration             // how long an interrupted host may take to finish what it is at; 0: 5 s
+	Step      func(context.Context, Event) (StepAnswer, error) // asked before each task, with all hosts at rest; nil: nobody is asked
+	Approve   func(Event) error                                // why a task that is about to be sent must not be; nil: none is refused
+	Expect    func(Event) *modules.Diff                        // what a task that is sent must do, or be refused by the agent; nil: whatever it does
+	Grace     time.Duration                                    // how long an interrupted host may take to finish what it is at; 0: 5 s
 }
 
 // Runner plays a site once.
@@ -50,6 +51,7 @@ type Runner struct {
 	downloads downloads
 	throttles throttles
 	turns     *turns
+	stepping  stepping
 	facts     playbooks.SetFacts
 	added     playbooks.Added
 	homes     map[string]string // host by the file that it brings home; guarded by mu
@@ -82,6 +84,7 @@ func (r *Runner) Run(ctx context.Context) hcl.Diagnostics {
 	r.sink.event(Event{Kind: RunStarted, Run: &Run{Version: EventVersion, Mode: r.o.Mode, Site: r.o.Path, Sandbox: r.o.Sandbox}})
 	announced := r.announce(ctx)
 	diags := r.plays(ctx)
+	diags = append(diags, r.stepping.fault()...)
 	announced()
 	r.closeAll()
 	r.downloads.close()
@@ -234,6 +237,9 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		wg.Go(func() {
 			defer func() { <-slots }()
 			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added}
+			if r.o.Step != nil {
+				env.Asks = r.stepping.on
+			}
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}

@@ -110,6 +110,30 @@ play "p" {
 	}
 }
 
+// TestStepOnATerminal: the region makes room for the question, and Ctrl-C at it ends the run.
+func TestStepOnATerminal(t *testing.T) {
+	t.Parallel()
+	dir := writeSite(t, `host "here" { connection = "local" }
+play "p" {
+  hosts = "here"
+  command "nap" { argv = ["sleep", "1"] }
+  command "never" { argv = ["true"] }
+}`)
+	s := sit(t, 24, 80, "play", "--step", dir)
+	s.sees("Perform task: command : nap (N)o/(y)es/(c)ontinue: ")
+	s.typed("y\r")
+	s.sees("1 of 1 host at work")
+	s.sees("Perform task: command : never (N)o/(y)es/(c)ontinue: ")
+	if got := s.seen(t, 80, 0, 0); strings.Contains(got, "at work") || !strings.Contains(got, "changed: [here]") {
+		t.Errorf("under the question there is\n%s", got)
+	}
+	s.typed("\x03")
+	s.ends(exitInterrupted)
+	if got := s.seen(t, 80, 0, 0); strings.Contains(got, "TASK [command : never]") {
+		t.Errorf("it goes on:\n%s", got)
+	}
+}
+
 // TestLiveRegionGoesAtOnce: a second Ctrl-C ends labctl, whatever it waits for, and leaves a clean screen.
 func TestLiveRegionGoesAtOnce(t *testing.T) {
 	t.Parallel()

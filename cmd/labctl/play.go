@@ -35,6 +35,7 @@ type runFlags struct {
 	forks    int
 	viewFlags
 	check    bool           // play
+	step     bool           // play
 	deadline *time.Duration // verify
 	against  []string       // plan
 	detailed bool           // plan
@@ -135,6 +136,7 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 	f.register(cmd)
 	f.registerStart(cmd)
 	f.registerForce(cmd)
+	f.registerStep(cmd.Flags())
 	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 	return cmd
 }
@@ -286,6 +288,9 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	o.Verbosity, o.AdHoc = f.verbose, f.adHoc != nil
 	v, outcome, log := view.New(mode, o), &view.Outcome{}, a.logRun(path, f)
 	a.prompter.Over(v.Pause)
+	if options.Step, err = a.stepwise(f, v); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
 	a.running.Store(&v)
 	r = runner.New(options, func(e runner.Event) {
 		outcome.Event(e)

@@ -15,7 +15,6 @@ var foreign = []struct {
 	fatal       bool
 	instead     string
 }{
-	{"step", "", false, true, "labctl plan shows every step first"},
 	{"task-timeout", "", true, true, "a task has the argument timeout"},
 	{"scp-extra-args", "", true, false, "labctl does not use scp"},
 	{"sftp-extra-args", "", true, false, "labctl does not use sftp(1)"},
