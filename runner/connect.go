@@ -87,11 +87,17 @@ func (c *Connector) become(h *inventory.Host, id playbooks.Identity) *transport.
 	return b
 }
 
+// SettingsError says that what is set about a host is at fault, of whose way there nothing was tried.
+type SettingsError struct{ Err error }
+
+func (e *SettingsError) Error() string { return e.Err.Error() }
+func (e *SettingsError) Unwrap() error { return e.Err }
+
 // Dial connects to a host, whoever is to talk to it then. local says that it is this machine, reached without SSH.
 func (c *Connector) Dial(ctx context.Context, h *inventory.Host) (conn transport.Conn, local bool, err error) {
 	t, err := c.Target(h)
 	if err != nil {
-		return nil, false, err
+		return nil, false, &SettingsError{err}
 	}
 	if t == nil {
 		return transport.Local(), true, nil

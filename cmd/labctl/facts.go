@@ -19,7 +19,7 @@ func (a *app) factsCmd() *cobra.Command {
 		s     siteFlags
 		c     connectFlags
 		at    string
-		out   string
+		out   outputFlags
 		files []string
 		as    becomeFlags
 	)
@@ -35,6 +35,10 @@ A host shows all of itself to root only, hence the default of --become. With
 --become=false the login user looks.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			whole, err := out.json()
+			if err != nil {
+				return err
+			}
 			if err := a.become(&as, &s, &c); err != nil {
 				return err
 			}
@@ -51,18 +55,18 @@ A host shows all of itself to root only, hence the default of --become. With
 				return err
 			}
 			defer done()
-			if out == "json" {
+			if whole {
 				files = append(files, st.paths(h)...)
 			}
-			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), out == "json", files)
+			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), whole, files)
 			if err != nil {
 				return err
 			}
-			return a.printFacts(snap, out)
+			return a.printFacts(snap, whole)
 		},
 	}
 	s.register(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "text", "text, or json for a snapshot")
+	out.register(cmd.Flags(), "text, or json for a snapshot")
 	c.register(cmd)
 	s.keyFlags.batch = &c.batch
 	cmd.Flags().StringVar(&at, "site", ".", "site that declares the host")
@@ -83,16 +87,13 @@ func (s *site) paths(h *inventory.Host) []string {
 	return slices.Compact(out)
 }
 
-func (a *app) printFacts(s *host.Snapshot, as string) error {
-	switch as {
-	case "json":
-		enc := json.NewEncoder(a.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(s)
-	case "text":
+func (a *app) printFacts(s *host.Snapshot, whole bool) error {
+	if !whole {
 		return a.factLines(s.Facts)
 	}
-	return fmt.Errorf("output %q is not known: text or json", as)
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(s)
 }
 
 // factLines prints each fact as an expression would name it.

@@ -24,15 +24,20 @@ func (a *app) inventoryCmd() *cobra.Command {
 
 func (a *app) inventoryListCmd() *cobra.Command {
 	var s siteFlags
-	var at, out string
+	var at string
+	var out outputFlags
 	cmd := &cobra.Command{
 		Use:   "list [PATTERN]",
-		Short: "List the hosts; -o json as 'ansible-inventory --list' does",
+		Short: "List the hosts; --json as 'ansible-inventory --list' does",
 		Long: `Lists the hosts that match the pattern (default: all), with their addresses and
-groups. With -o json, writes them in the form of 'ansible-inventory --list',
+groups. With --json, writes them in the form of 'ansible-inventory --list',
 which Ansible reads too. Sensitive values are not shown.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
 			st, err := a.load(placePath(at, &s, ""), &s)
 			if err != nil {
 				return err
@@ -41,21 +46,18 @@ which Ansible reads too. Sensitive values are not shown.`,
 			if err != nil {
 				return err
 			}
-			switch out {
-			case "json":
+			if asJSON {
 				return a.listJSON(st.Inventory, hosts)
-			case "text":
-				for _, h := range hosts {
-					fmt.Fprintf(a.out, "%-20s %-20s %s\n", h.Name, h.Address, strings.Join(h.Groups, ","))
-				}
-				return nil
 			}
-			return fmt.Errorf("output %q is not known: text or json", out)
+			for _, h := range hosts {
+				fmt.Fprintf(a.out, "%-20s %-20s %s\n", h.Name, h.Address, strings.Join(h.Groups, ","))
+			}
+			return nil
 		},
 	}
 	s.register(cmd)
 	registerPlace(cmd, &at)
-	cmd.Flags().StringVarP(&out, "output", "o", "text", "text or json")
+	out.register(cmd.Flags(), "text or json")
 	return cmd
 }
 

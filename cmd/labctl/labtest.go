@@ -67,6 +67,7 @@ func (a *app) test(ctx context.Context, f *testFlags, dir string) error {
 		return fmt.Errorf("-parallel %d: at least one site is tested at a time", f.parallel)
 	}
 	f.out = a.out
+	a.keys(&f.keyFlags) // those of all sites: whoever is asked is asked once
 	var wait sync.WaitGroup
 	turns := make(chan struct{}, f.parallel)
 	for _, lab := range labs {
@@ -185,7 +186,7 @@ func (t *labTest) to(ctx context.Context, out *bytes.Buffer, verb ...string) err
 		args = append(args, t.site.again()...)
 	}
 	fmt.Fprintf(&t.said, "$ labctl %s %s\n", strings.Join(verb, " "), t.dir)
-	a := &app{in: t.app.in, out: out, err: &t.said, environ: t.app.environ}
+	a := &app{in: t.app.in, out: out, err: &t.said, environ: t.app.environ, secrets: t.app.keys(&t.site.keyFlags)}
 	if code := a.run(ctx, append(args, t.dir)); code != exitDone {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -219,12 +220,12 @@ func (t *labTest) again(ctx context.Context) error {
 // probes reports whether the site has anything to verify.
 func (t *labTest) probes() bool {
 	var said bytes.Buffer
-	a := &app{in: t.app.in, out: &said, err: &said, environ: t.app.environ, ctx: t.app.ctx, prompter: t.app.prompter}
+	a := &app{in: t.app.in, out: &said, err: &said, environ: t.app.environ, ctx: t.app.ctx, prompter: t.app.prompter, secrets: t.app.keys(&t.site.keyFlags)}
 	st, err := a.load(t.dir, t.site)
 	return err == nil && !st.CheckVerify().HasErrors()
 }
 
-// again writes the flags as a command line.
+// again writes the flags as a command line, without those of keys, which are handed on.
 func (s *siteFlags) again() []string {
 	var out []string
 	for _, i := range s.inventory {

@@ -37,8 +37,12 @@ agent runs as root, as with become = true.
 
 This is no ICMP: for that there is the module ping.
 
-Exit codes: 0 all are there, 1 error in the site or the arguments, 4 some are
-not, 99 interrupted.`,
+What is wrong with a host has a word: "unreachable", "no_agent" where it can be
+reached and the agent does not run, and "settings" where those of the host, its
+files of keys included, are at fault and nothing was tried.
+
+Exit codes: 0 all are there, 1 error in the site, the settings or the arguments,
+4 some host is not there, 99 interrupted.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pattern := "all"
@@ -58,7 +62,7 @@ not, 99 interrupted.`,
 // pong is what ping tells of a host, and its form as JSON.
 type pong struct {
 	Host         string `json:"host"`
-	Status       string `json:"status"` // ok, unreachable or no_agent
+	Status       string `json:"status"` // ok, settings, unreachable or no_agent
 	User         string `json:"user,omitempty"`
 	Kernel       string `json:"kernel,omitempty"`
 	Architecture string `json:"architecture,omitempty"`
@@ -95,12 +99,22 @@ func (a *app) ping(ctx context.Context, f *pingFlags, pattern string) error {
 	if err := a.printPongs(pongs, f.json); err != nil {
 		return err
 	}
+	return exitWith(pongExit(pongs))
+}
+
+// pongExit is 4 as soon as some host was tried to no avail.
+func pongExit(pongs []pong) int {
+	code := exitDone
 	for _, p := range pongs {
-		if p.Status != "ok" {
-			return exitError(exitUnreachable)
+		switch p.Status {
+		case "ok":
+		case "settings":
+			code = max(code, exitUser)
+		default:
+			code = exitUnreachable
 		}
 	}
-	return nil
+	return code
 }
 
 // greetAll pings hosts, so many at the same time, and returns what became of each in their order.
@@ -128,8 +142,15 @@ func newPong(host string, g *runner.Greeting, err error) pong {
 	if err != nil {
 		p.Status, p.Message = "no_agent", err.Error()
 		var te *transport.Error
-		if errors.As(err, &te) {
+		var settings *runner.SettingsError
+		switch {
+		case errors.As(err, &settings):
+			p.Status = "settings"
+		case errors.As(err, &te):
 			p.Status, p.Hop = "unreachable", te.Hop
+			if te.Phase == transport.PhaseSettings {
+				p.Status = "settings"
+			}
 		}
 		return p
 	}
