@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/inventory/secrets"
 )
 
@@ -73,7 +74,7 @@ func (a *app) editSealed(name string, f *sealFlags, to []secrets.Recipient) erro
 	}
 	sealed, err := secrets.Seal(text, to, armored)
 	if err == nil {
-		err = replaceAll([]replacement{{name: name, content: sealed}})
+		err = wholefile.Write(wholefile.File{Path: name, Content: sealed})
 	}
 	if err != nil {
 		return fmt.Errorf("%w (what you have written is in %s, in clear)", err, kept.keep())

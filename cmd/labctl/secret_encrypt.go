@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/inventory/secrets"
 )
 
@@ -52,7 +53,7 @@ the result; with --name as HCL, to be pasted where a value stands.`,
 
 // encryptFiles reads and encrypts all before it writes any.
 func (a *app) encryptFiles(names []string, given []secrets.Recipient, output string) error {
-	var all []replacement
+	var all []wholefile.File
 	for _, n := range names {
 		b, err := os.ReadFile(n)
 		if err != nil {
@@ -69,12 +70,12 @@ func (a *app) encryptFiles(names []string, given []secrets.Recipient, output str
 		if err != nil {
 			return fmt.Errorf("encrypt %s: %w", n, err)
 		}
-		all = append(all, replacement{name: n, content: sealed})
+		all = append(all, wholefile.File{Path: n, Content: sealed})
 	}
 	if output != "" {
-		return a.put(output, all[0].content, false)
+		return a.put(output, all[0].Content, false)
 	}
-	return replaceAll(all)
+	return wholefile.WriteAll(all)
 }
 
 func (a *app) encryptValue(given []secrets.Recipient, output, name string) error {
@@ -118,5 +119,5 @@ func (a *app) put(file string, b []byte, private bool) error {
 		_, err := a.out.Write(b)
 		return err
 	}
-	return replaceAll([]replacement{{file, b, private}})
+	return wholefile.Write(wholefile.File{Path: file, Content: b, Private: private})
 }

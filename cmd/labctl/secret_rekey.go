@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/inventory/secrets"
 )
 
@@ -27,15 +28,15 @@ what is in it, too.`,
 			if err != nil {
 				return err
 			}
-			var all []replacement
+			var all []wholefile.File
 			for _, n := range args {
 				sealed, err := a.rekeyed(n, &f, given)
 				if err != nil {
 					return err
 				}
-				all = append(all, replacement{name: n, content: sealed})
+				all = append(all, wholefile.File{Path: n, Content: sealed})
 			}
-			return replaceAll(all)
+			return wholefile.WriteAll(all)
 		},
 	}
 	f.registerOpening(cmd)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/inventory"
 	"labctl/transport/sshconfig"
 )
@@ -86,7 +87,7 @@ func (a *app) writeSSHConfig(f *sshConfigFlags, pattern string) error {
 			return fmt.Errorf("write configuration for ssh: %w", err)
 		}
 	}
-	if err := replaceFile(path, text, 0o600); err != nil {
+	if err := wholefile.Write(wholefile.File{Path: path, Content: text, Private: true}); err != nil {
 		return fmt.Errorf("write configuration for ssh: %w", err)
 	}
 	if !f.install {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/transport/sshconfig"
 )
 
@@ -63,14 +64,7 @@ func (a *app) editSSHConfig(edit func(string) string) error {
 		return err
 	}
 	path := filepath.Join(dir, "config")
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	mode := fs.FileMode(0o600)
 	text, err := os.ReadFile(path)
-	if info, statErr := os.Stat(path); statErr == nil {
-		mode = info.Mode().Perm()
-	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("edit ssh_config: %w", err)
 	}
@@ -81,22 +75,8 @@ func (a *app) editSSHConfig(edit func(string) string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("edit ssh_config: %w", err)
 	}
-	if err := replaceFile(path, []byte(changed), mode); err != nil {
+	if err := wholefile.Write(wholefile.File{Path: path, Content: []byte(changed)}); err != nil {
 		return fmt.Errorf("edit ssh_config: %w", err)
 	}
 	return nil
-}
-
-// replaceFile has path as it was, or whole.
-func replaceFile(path string, text []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".labctl-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // no longer there once it is renamed
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // format is raised when what stands in a file changes its meaning.
@@ -79,28 +80,11 @@ func Save(path string, k Key, labctl string, valid time.Duration, c *Content) er
 	if err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	temp, err := writeTemp(path, aead.Seal(append(head, '\n'), nil, packed.Bytes(), head))
-	if err == nil {
-		err = errors.Join(os.Rename(temp, path), os.RemoveAll(temp))
-	}
-	if err != nil {
+	sealed := aead.Seal(append(head, '\n'), nil, packed.Bytes(), head)
+	if err := wholefile.Write(wholefile.File{Path: path, Content: sealed, Private: true}); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
-}
-
-// writeTemp writes a file of mode 0600 beside path and returns its name.
-func writeTemp(path string, text []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".labctl-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		_ = os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
 }
 
 // Open reads a plan that this labctl has made with the key and nobody has changed since.

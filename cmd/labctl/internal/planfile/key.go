@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 
 	"labctl/cmd/labctl/internal/statedir"
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/modules"
 )
 
@@ -48,20 +49,10 @@ func MakeKey(path string) (Key, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return k, fmt.Errorf("keep the key of saved plans: %w: %s=FILE says where else", err, KeyVariable)
 	}
-	if err := create(path, []byte(hex.EncodeToString(k[:])+"\n")); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := wholefile.Create(path, []byte(hex.EncodeToString(k[:])+"\n")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return k, fmt.Errorf("keep the key of saved plans: %w: %s=FILE says where else", err, KeyVariable)
 	}
 	return ReadKey(path) // another labctl may have been faster
-}
-
-// create writes a new file that is whole as soon as it has its name.
-func create(path string, text []byte) error {
-	temp, err := writeTemp(path, text)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	return os.Link(temp, path)
 }
 
 // ReadKey returns the key in a file: 64 hexadecimal digits, as openssl rand -hex 32 prints them.

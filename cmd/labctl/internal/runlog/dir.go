@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"labctl/cmd/labctl/internal/statedir"
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // format is raised when what stands in a head changes its meaning.
@@ -161,10 +162,5 @@ func (d Dir) rewrite(h *Head) error {
 	if err != nil {
 		return err
 	}
-	temp := d.head(h.Run) + ".new"
-	if err := os.WriteFile(temp, append(text, '\n'), 0o600); err != nil {
-		_ = os.Remove(temp)
-		return err
-	}
-	return os.Rename(temp, d.head(h.Run))
+	return wholefile.Write(wholefile.File{Path: d.head(h.Run), Content: append(text, '\n'), Private: true})
 }

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // keyring is the client's key and every host's; both outlive a host that is started again.
@@ -31,7 +33,7 @@ func loadKeys(dir string) (*keyring, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		private, err = newKey("labctl sandbox " + filepath.Base(dir))
 		if err == nil {
-			err = replaceFile(path, private, 0o600)
+			err = wholefile.Write(wholefile.File{Path: path, Content: private, Private: true})
 		}
 	}
 	if err != nil {
@@ -73,7 +75,7 @@ func (k *keyring) prepare(machines []machine) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(k.dir, hostKeys), text, 0o600)
+	return wholefile.Write(wholefile.File{Path: filepath.Join(k.dir, hostKeys), Content: text, Private: true})
 }
 
 func newKey(comment string) ([]byte, error) {

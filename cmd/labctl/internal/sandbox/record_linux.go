@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // record writes what clients read: state and known hosts.
@@ -22,7 +24,7 @@ func (s *supervisor) record(t Topology, machines []machine) error {
 		known.WriteString(line + "\n")
 		state.Hosts = append(state.Hosts, h)
 	}
-	if err := replaceFile(filepath.Join(s.dir, knownHosts), []byte(known.String()), 0o600); err != nil {
+	if err := wholefile.Write(wholefile.File{Path: filepath.Join(s.dir, knownHosts), Content: []byte(known.String()), Private: true}); err != nil {
 		return err
 	}
 	return state.save()

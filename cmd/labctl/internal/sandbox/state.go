@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // State is a sandbox that is up, as recorded in DIR/NAME/state.json.
@@ -115,7 +117,7 @@ func (s *State) save() error {
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
 	}
-	return replaceFile(filepath.Join(s.Dir, stateFile), append(text, '\n'), 0o600)
+	return wholefile.Write(wholefile.File{Path: filepath.Join(s.Dir, stateFile), Content: append(text, '\n'), Private: true})
 }
 
 // Files of a sandbox's directory.
@@ -128,11 +130,3 @@ const (
 	logFile     = "log"
 	pidFile     = "supervisor.json"
 )
-
-func replaceFile(path string, text []byte, mode os.FileMode) error {
-	fresh := path + ".new"
-	if err := os.WriteFile(fresh, text, mode); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(fresh, path)
-}

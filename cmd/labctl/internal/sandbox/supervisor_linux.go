@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // request is what up and down ask of the supervisor, one per connection; closing the connection
@@ -71,7 +73,7 @@ func supervise(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(dir, pidFile), record, 0o600); err != nil {
+	if err := wholefile.Write(wholefile.File{Path: filepath.Join(dir, pidFile), Content: record, Private: true}); err != nil {
 		return err
 	}
 	s, err := newSupervisor(dir)
