@@ -45,7 +45,7 @@ man: ## Write the manual pages to bin/man.
 install: agents ## Install labctl where "go install" puts programs, and its manual pages beside: share/man.
 	CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' ./cmd/labctl
 	@dir=$$(go env GOBIN); ln -sf labctl "$${dir:-$$(go env GOPATH)/bin}/labctl-playbook"
-	@dir=$$(go env GOBIN); dir=$${dir:-$$(go env GOPATH)/bin}; "$$dir/labctl" man "$${dir%/*}/share/man/man1"
+	@dir=$$(go env GOBIN); dir=$${dir:-$$(go env GOPATH)/bin}; "$$dir/labctl" man "$${dir%/*}/share/man"
 
 demo: setup build ## Bring up a jump host and three hosts, plan, play through the jump twice, take them down.
 	@$(SUDO) .ci/demo $(DEMO)

@@ -1,4 +1,5 @@
-// Package manual writes manual pages (man(7)) of commands, from the help that they show. It knows no verb.
+// Package manual writes manual pages (man(7)): of commands, from the help that they show, and of texts in Markdown. It knows no
+// verb and no text.
 package manual
 
 import (
@@ -11,8 +12,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Write writes the pages of cmd and of all below it into a directory.
+// Write writes the pages of cmd and of all below it below a directory, where man finds them: in man1.
 func Write(cmd *cobra.Command, dir string) error {
+	dir = filepath.Join(dir, "man1")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the directory of the pages: %w", err)
 	}
@@ -133,7 +135,7 @@ func line(s string) string {
 	return s
 }
 
-// escape keeps characters as they are: groff makes typographic ones of some.
+// escape keeps characters as they are: groff makes typographic ones of some. An ellipsis may have three dots on any terminal.
 func escape(s string) string {
-	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s)
+	return strings.NewReplacer("…", "...", `\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s)
 }
