@@ -104,6 +104,24 @@ func (v *variable) origin(val cty.Value, from string, rng hcl.Range, wins bool) 
 	return inventory.Origin{Name: "var." + v.name, Value: val, From: from, Range: rng, Wins: wins}
 }
 
+// Explain lists the variables of the play for a host that is one of its own. They hide what the inventory says of the same name.
+func (p *Play) Explain(h *inventory.Host) []inventory.Origin {
+	if hosts, _ := p.Hosts(""); !slices.Contains(hosts, h) {
+		return nil
+	}
+	ctx := p.Start(h, Env{Plan: true}).ctx
+	var out []inventory.Origin
+	for _, d := range p.vars {
+		val, diags := d.expr.Value(ctx)
+		if diags.HasErrors() {
+			val = cty.DynamicVal
+		}
+		_, given := p.site.extra[d.name]
+		out = append(out, inventory.Origin{Name: d.name, Value: val, From: "the play", Range: d.rng, Wins: !given})
+	}
+	return out
+}
+
 // explainBare lists what is told to the host, by name.
 func (s *Site) explainBare(h *inventory.Host) []inventory.Origin {
 	var out []inventory.Origin

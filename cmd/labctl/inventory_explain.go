@@ -20,9 +20,10 @@ func (a *app) inventoryExplainCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain HOST",
 		Short: "Say where each variable and each SSH setting of a host comes from",
-		Long: `Lists the variables of a host, and how it is reached: the settings of the
-inventory, of -o and of ssh_config that count, each with the file and line it
-comes from, and what it hides. Sensitive values are not shown.`,
+		Long: `Lists the variables of a host, those of the plays that it is in, and how it is
+reached: the settings of the inventory, of -o and of ssh_config that count, each
+with the file and line it comes from, and what it hides. Sensitive values are
+not shown.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			st, err := a.place(&f, args[0])
@@ -33,8 +34,13 @@ comes from, and what it hides. Sensitive values are not shown.`,
 			if err != nil {
 				return err
 			}
-			if err := a.explainVariables(st.Explain(h)); err != nil {
+			if err := a.explainVariables("# variables", st.Explain(h)); err != nil {
 				return err
+			}
+			for _, p := range st.Plays() {
+				if err := a.explainVariables(fmt.Sprintf("# variables in play %q", p.Display()), p.Explain(h)); err != nil {
+					return err
+				}
 			}
 			config, err := sshConfig(&f.connectFlags, a.logf(f.verbose))
 			if err != nil {
@@ -55,11 +61,15 @@ comes from, and what it hides. Sensitive values are not shown.`,
 	return cmd
 }
 
-func (a *app) explainVariables(all []inventory.Origin) error {
+func (a *app) explainVariables(title string, all []inventory.Origin) error {
 	if len(all) > 0 {
-		fmt.Fprintln(a.out, "# variables")
+		fmt.Fprintln(a.out, title)
 	}
 	for _, o := range all {
+		if !o.Value.IsWhollyKnown() { // of facts
+			a.explained(o.Name, "(known after apply)", o.From, place(o.Range), o.Wins)
+			continue
+		}
 		b, err := ctyjson.Marshal(shown(o.Value), shown(o.Value).Type())
 		if err != nil {
 			return err
