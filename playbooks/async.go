@@ -42,7 +42,7 @@ func (r *HostRun) job(t *Task, in instance, s *Step, e *evaluation) {
 		return
 	}
 	s.Async = r.duration(t.async, "async", 0, in, e)
-	s.Poll = r.pollOf(t, in, e)
+	s.Poll = r.pause(t.poll, "poll", defaultPoll, in, e)
 	if s.Async > 0 && (len(s.Files) > 0 || s.Home != "") {
 		e.fault(t.async.Range(), "Not for async", "It takes a file of this machine, which a task that goes on by itself cannot ask for. Bring it there before: copy, or get_url without through.")
 	}
@@ -56,13 +56,13 @@ func (o Outcome) jobValues(m map[string]cty.Value) {
 	}
 }
 
-// pollOf evaluates "poll", which alone of all times may be none.
-func (r *HostRun) pollOf(t *Task, in instance, e *evaluation) time.Duration {
+// pause evaluates a meta-argument that is a time and may be none: "poll", "delay".
+func (r *HostRun) pause(x hcl.Expression, name string, without time.Duration, in instance, e *evaluation) time.Duration {
 	unknown, diags := e.unknown, e.diags
-	s := r.text(t.poll, "poll", in, e)
+	s := r.text(x, name, in, e)
 	e.unknown, e.diags = unknown, diags // duration says so again
 	if d, err := time.ParseDuration(s); err == nil && d == 0 {
 		return 0
 	}
-	return r.duration(t.poll, "poll", defaultPoll, in, e)
+	return r.duration(x, name, without, in, e)
 }

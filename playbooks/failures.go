@@ -51,7 +51,7 @@ func (r *HostRun) failures(t *Task, in instance, s *Step, e *evaluation) {
 	if t.retries != nil {
 		s.tries = 1 + r.count(t.retries, "retries", in, e)
 	}
-	s.delay = r.duration(t.delay, "delay", defaultDelay, in, e)
+	s.delay = r.pause(t.delay, "delay", defaultDelay, in, e)
 }
 
 // count evaluates a meta-argument that is a number of times.
