@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ type app struct {
 	in       *os.File
 	out, err io.Writer
 	prompter *prompt.Prompter // set by run
+	answers  *bufio.Reader    // to the questions of --step, where those are read from a pipe
 	secrets  *secrets.Keys    // see keys
 	shown    *viewFlags       // of the run, once there is one
 	running  atomic.Pointer[view.View]
@@ -60,7 +62,7 @@ on them but sshd.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
 	})
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	wrap(root)
 	root.SetHelpCommand(helpCmd(root))
 	root.AddCommand(a.playCmd(), a.planCmd(), a.showCmd(), a.runCmd(), a.verifyCmd(), a.validateCmd(), a.factsCmd(), a.captureCmd(), a.pingCmd(), a.sshCmd(), a.proxyCmd(), a.tunnelCmd(), a.sandboxCmd(), a.inventoryCmd(), a.docCmd(), a.versionCmd())
 	root.AddCommand(a.connectionsCmd(), a.sshConfigCmd(), a.fmtCmd())
@@ -70,6 +72,11 @@ on them but sshd.
 	a.addCompletion(root)
 	group(root)
 	return root
+}
+
+// wrap keeps the help of a command, and of all below it, within 80 columns.
+func wrap(cmd *cobra.Command) {
+	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 }
 
 // oneOfVerbs refuses what is no verb of cmd.

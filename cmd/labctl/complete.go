@@ -9,6 +9,7 @@ import (
 	"labctl/cmd/labctl/internal/adopt"
 	"labctl/modules"
 	"labctl/playbooks"
+	"labctl/transport/persist"
 )
 
 // What shells complete comes from the site that the words before name, or that is here. It is read without running what its
@@ -31,7 +32,7 @@ func (a *app) byFlag() map[string]completion {
 	return map[string]completion{
 		"limit": a.patterns, "tags": a.tags, "skip-tags": a.tags, "start-at-task": a.taskNames, "target": a.addresses, "replace": a.addresses,
 		"become-method": words("sudo", "doas", "su"), "output": words("text", "json"), "only": words(adopt.Modules...),
-		"color": words("auto", "always", "never"),
+		"color": words("auto", "always", "never"), "connection": words("ssh", "smart", "local"),
 	}
 }
 
@@ -105,12 +106,20 @@ func matching(values []string, typed string, several bool) []string {
 	return slices.Compact(out)
 }
 
+// named completes any number of names, each once.
+func named(values completion) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		left := slices.DeleteFunc(values(cmd, args), func(name string) bool { return slices.Contains(args, name) })
+		return matching(left, typed, false), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 func moduleNames(*cobra.Command, []string) []string { return modules.Default.Names() }
 
 // completedSite is the site that completion is about; nil: there is none.
 func completedSite(cmd *cobra.Command, args []string) *playbooks.Site {
 	path := "."
-	if strings.Contains(cmd.Use, "[SITE") {
+	if strings.Contains(cmd.Use, "SITE") {
 		path = sitePath(args)
 	}
 	var o playbooks.Options
@@ -130,6 +139,30 @@ func (a *app) hosts(cmd *cobra.Command, args []string) []string {
 		for _, h := range s.Inventory.Hosts {
 			out = append(out, h.Name)
 		}
+	}
+	return out
+}
+
+func (a *app) tunnels(cmd *cobra.Command, args []string) []string {
+	var out []string
+	if s := completedSite(cmd, args); s.Inventory != nil {
+		for _, t := range s.Inventory.Tunnels {
+			out = append(out, t.Name)
+		}
+	}
+	return out
+}
+
+// keptNames are the names of the connections that are kept.
+func keptNames(*cobra.Command, []string) []string {
+	dir, err := persist.Dir()
+	if err != nil {
+		return nil
+	}
+	list, _ := persist.List(dir)
+	var out []string
+	for _, c := range list {
+		out = append(out, c.Name)
 	}
 	return out
 }

@@ -104,6 +104,7 @@ func (a *app) connectionsCloseCmd() *cobra.Command {
 		Short: "Close kept connections, those that a run uses included",
 		Long: `Close the kept connections to the hosts of these names; web* stands for many.
 One that a run uses is cut off, and so are those that lead through it.`,
+		ValidArgsFunction: named(keptNames),
 		RunE: func(_ *cobra.Command, names []string) error {
 			switch {
 			case all && len(names) > 0:

@@ -43,4 +43,5 @@ func TestHelpReadsWell(t *testing.T) {
 		}
 	}
 	walk(root)
+	walk(a.playbookCmd())
 }

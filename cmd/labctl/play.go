@@ -63,6 +63,15 @@ func (f *runFlags) registerStart(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.startAt, "start-at-task", "", "leave out the tasks before the one of this name (a pattern: \"install *\")")
 }
 
+// registerPlay has all that play takes, under either name.
+func (f *runFlags) registerPlay(cmd *cobra.Command) {
+	f.register(cmd)
+	f.registerStart(cmd)
+	f.registerForce(cmd)
+	f.registerStep(cmd.Flags())
+	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
+}
+
 func (f *runFlags) registerForce(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.force, "force-handlers", false, "handlers that were notified run on hosts that have failed, too")
 }
@@ -133,11 +142,7 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 			return exitWith(outcome.PlayExit())
 		},
 	}
-	f.register(cmd)
-	f.registerStart(cmd)
-	f.registerForce(cmd)
-	f.registerStep(cmd.Flags())
-	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
+	f.registerPlay(cmd)
 	return cmd
 }
 

@@ -20,6 +20,7 @@ const playbookName = "labctl-playbook"
 func (a *app) playbook(ctx context.Context, args []string) int {
 	a.ctx, a.prompter = ctx, prompt.New(ctx, os.Getenv)
 	root := a.playbookCmd()
+	a.addCompletion(root)
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -50,7 +51,12 @@ func (a *app) playbookCmd() *cobra.Command {
 		Use:   playbookName + " SITE...",
 		Short: "Play sites, with the arguments of ansible-playbook",
 		Long: `labctl under the name of ansible-playbook: the arguments, the environment and
-the exit codes are Ansible's, and the playbook is a site in HCL.`,
+the exit codes are Ansible's, and the playbook is a site in HCL. The options of
+'labctl play' are there, too.
+
+    source <(labctl-playbook completion bash)
+
+has the shell complete them; zsh, fish and powershell have theirs.`,
 		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.MinimumNArgs(1),
@@ -58,6 +64,9 @@ the exit codes are Ansible's, and the playbook is a site in HCL.`,
 			a.line = append([]string{playbookName}, commandLine(cmd, args)...)
 			if err := a.refuse(cmd); err != nil {
 				return err
+			}
+			if f.junit != "" && len(args) > 1 {
+				return fmt.Errorf("--junit takes one site: the report of %s would stand in place of that of %s", args[1], args[0])
 			}
 			if err := f.configure(os.Getenv); err != nil {
 				return err
@@ -74,6 +83,7 @@ the exit codes are Ansible's, and the playbook is a site in HCL.`,
 			return nil
 		},
 	}
+	wrap(cmd)
 	cmd.SetVersionTemplate("ansible-playbook [labctl {{.Version}}]\n")
 	f.register(cmd)
 	return cmd
@@ -84,19 +94,7 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(first(otherNames[name], name))
 	})
-	f.siteFlags.register(cmd)
-	fs.StringVarP(&f.limit, "limit", "l", "", "only hosts that match this pattern too, or @FILE")
-	fs.StringSliceVarP(&f.tags, "tags", "t", nil, "only tasks with one of these tags")
-	fs.StringSliceVar(&f.skipTags, "skip-tags", nil, "no task with one of these tags")
-	f.registerStart(cmd)
-	f.registerForce(cmd)
-	f.registerStep(fs)
-	fs.IntVarP(&f.forks, "forks", "f", 0, "hosts at the same time (0: all)")
-	f.viewFlags.register(fs)
-	fs.BoolVar(&f.noLog, "no-log", false, "keep no record of the run for labctl log")
-	fs.BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
-	fs.CountVarP(&f.verbose, "verbose", "v", "say more; up to -vvvvvv")
-	f.as.register(fs, "become another user where a play does not say whether to", false)
+	f.registerPlay(cmd)
 	fs.BoolVar(&f.syntax, "syntax-check", false, "check the site, and play nothing")
 	f.list.register(fs)
 	f.login.register(fs)

@@ -38,7 +38,10 @@ func (a *app) stepwise(f *runFlags, v view.View) (func(context.Context, runner.E
 	}
 	s := &stepper{app: a, view: v}
 	if !term.IsTerminal(int(a.in.Fd())) {
-		s.lines = bufio.NewReader(a.in)
+		if a.answers == nil { // which labctl-playbook reads on from with its next site
+			a.answers = bufio.NewReader(a.in)
+		}
+		s.lines = a.answers
 	} else if err := a.prompter.Available(); err != nil {
 		return nil, fmt.Errorf("--step: %w", err)
 	}

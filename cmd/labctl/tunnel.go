@@ -28,6 +28,7 @@ hosts at a tunnel without it.
     labctl tunnel database & psql -h 127.0.0.1 -p 5433
 
 A connection to the host that is lost is made anew for the next who connects.`,
+		ValidArgsFunction: named(a.tunnels),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := a.place(&f, "")
 			if err != nil {
