@@ -38,12 +38,14 @@ func Adopt(ctx context.Context, s *host.Snapshot, o Options) ([]byte, error) {
 	w.switches()
 	w.plainSysctls()
 	w.links()
+	w.devicePorts()
 	w.flows()
 	w.deviceSysctls()
 	w.addresses()
 	w.routes()
 	w.rules()
 	w.neighbours()
+	w.qdiscs()
 	w.sets()
 	w.firewall()
 	if err := ctx.Err(); err != nil {
@@ -55,7 +57,7 @@ func Adopt(ctx context.Context, s *host.Snapshot, o Options) ([]byte, error) {
 // Modules are those that tasks are written of, in that order.
 var Modules = []string{"netns", "ovs_bridge", "ovs_port", "sysctl", "link", "bridge", "bond", "dummy", "geneve", "gre", "gretap", "ifb", "ip6gre", "ip6gretap",
 	"ipip", "ipvlan", "macvlan", "sit", "team", "tuntap", "veth", "vlan", "vrf", "vxlan", "wireguard", "bridge_port", "bridge_vlan", "ovs_flow",
-	"address", "route", "rule", "neigh", "fdb", "ipset", "iptables_chain", "nftables"}
+	"address", "route", "rule", "neigh", "fdb", "qdisc", "ipset", "iptables_chain", "nftables"}
 
 // writer collects the tasks of one host.
 type writer struct {

@@ -64,7 +64,7 @@ func (w *writer) link(ns string, l host.Link, done map[device]bool) {
 	switch {
 	case l.Loopback:
 		w.loopback(ns, l)
-	case w.nics[at], l.Kind == "openvswitch", slices.Contains(fallbacks, l.Name):
+	case w.nics[at], l.Kind == "openvswitch", l.Kind == "tun" && w.switched(at), slices.Contains(fallbacks, l.Name):
 		w.nic(ns, l)
 	case l.Kind == "veth":
 		w.veth(ns, l, done)

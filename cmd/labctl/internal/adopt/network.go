@@ -205,6 +205,44 @@ func (w *writer) fdb(ns string) {
 	}
 }
 
+// qdiscs writes the queueing disciplines that somebody attached, each behind the one that it serves a class of.
+func (w *writer) qdiscs() {
+	for _, ns := range w.namesOf() {
+		done := map[string]bool{"root": true, "ingress": true}
+		rest := slices.Clone(w.s.NetNS[ns].Qdiscs)
+		for len(rest) > 0 {
+			i := max(slices.IndexFunc(rest, func(q host.Qdisc) bool {
+				major, _, _ := strings.Cut(q.Parent, ":")
+				return done[q.Parent] || done[q.Link+" "+major]
+			}), 0)
+			q := rest[i]
+			rest = slices.Delete(rest, i, i+1)
+			major, _, _ := strings.Cut(q.Handle, ":")
+			done[q.Link+" "+major] = true
+			w.qdisc(ns, q)
+		}
+	}
+}
+
+func (w *writer) qdisc(ns string, q host.Qdisc) {
+	if w.shaped(device{ns, q.Link}) {
+		return
+	}
+	t := in(ns, task{module: "qdisc", label: q.Link, args: map[string]any{"kind": q.Kind}})
+	if q.Parent != "root" && q.Parent != "ingress" {
+		t.args["parent"] = q.Parent
+		t.first = append(t.first, "parent")
+	}
+	t.first = append(t.first, "kind")
+	state := w.read(t)
+	if state == nil {
+		w.leave("labctl has no words for queueing disciplines of this kind", q.Kind+" of "+quoted(q.Link)+where(ns))
+		return
+	}
+	t.merge(state)
+	w.add(t)
+}
+
 func span(v host.BridgeVLAN) string {
 	if v.First == v.Last {
 		return strconv.Itoa(v.First)
