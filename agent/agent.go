@@ -71,6 +71,7 @@ type session struct {
 	plan     *memory.Host // the copy that plans run on; made by the first
 	failed   int          // epoch of the last failure: requests of it, or of one before, are dropped
 	ear      modules.Ear  // the far end that is open; nil: none
+	notices  notices      // of handlers that have not run
 }
 
 func (s *session) hello(ctx context.Context) error {
@@ -81,7 +82,11 @@ func (s *session) hello(ctx context.Context) error {
 	if _, err := io.WriteString(s.out, wire.Magic); err != nil {
 		return err
 	}
-	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts}
+	list, err := s.notices.open(ctx, s.host)
+	if err != nil {
+		return fmt.Errorf("read the handlers that have not run: %w", err)
+	}
+	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts, Notices: list, Keeps: s.notices.kept != nil}
 	return wire.Write(s.out, &wire.Frame{Hello: hello})
 }
 
@@ -101,6 +106,8 @@ func (s *session) receive(in io.Reader, cancel context.CancelFunc) {
 			s.contents.take(f.Part)
 		case f.Have != nil:
 			s.contents.end(f.Have)
+		case f.Notices != nil:
+			s.notices.take(context.Background(), f.Notices) // the session may be ending
 		case f.Cancel != nil:
 			s.queue.cancel()
 			cancel()
@@ -168,6 +175,7 @@ func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
 			s.failed = max(s.failed, r.Epoch)
 		}
 	}
+	s.notices.note(context.WithoutCancel(ctx), r, rep)
 	return rep
 }
 

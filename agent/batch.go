@@ -23,8 +23,9 @@ func (s *session) batch(ctx context.Context, reqs []*wire.Request) error {
 		}
 	}
 	took := time.Since(start) / time.Duration(len(reqs))
-	for _, rep := range replies {
+	for i, rep := range replies {
 		rep.Duration = took
+		s.notices.note(context.WithoutCancel(ctx), reqs[i], rep)
 		if err := s.reply(rep); err != nil {
 			return err
 		}

@@ -114,7 +114,10 @@ func (r *HostRun) handle(f *frame) (blocked bool) {
 	sc, list := r.sweeps(f)
 	n := notice{sc, list[f.pc]}
 	switch {
-	case r.notified[n]:
+	case r.notified[n], r.offers(n):
+		if !r.notified[n] {
+			r.accept(n)
+		}
 		before := r.taken[n]
 		r.change(func() { r.notified[n], r.taken[n] = true, before })
 		delete(r.notified, n)
@@ -123,6 +126,9 @@ func (r *HostRun) handle(f *frame) (blocked bool) {
 		r.at = f.enter(&n.handler.program, sc)
 	case len(r.mayNotify(n)) > 0:
 		r.need = Need{Steps: r.mayNotify(n)}
+		return true
+	case r.env.Offers && r.heard < r.id:
+		r.need = Need{Notices: true}
 		return true
 	case r.perhaps[n]:
 		r.change(func() { r.perhaps[n] = true })
@@ -209,6 +215,12 @@ func (r *HostRun) rescuedBehind(at *frame) (rescued bool) {
 func (r *HostRun) caught(f *frame) bool {
 	at, _ := r.catcher(f, nil)
 	return at != nil
+}
+
+// leaveAt leads out of the play from a place where something has failed.
+func (r *HostRun) leaveAt(at *frame) {
+	r.broken = append(r.broken, r.around(at)...)
+	r.at, r.failed = nil, true
 }
 
 // change is noted of what is done ahead of the outcomes under way, so that it can be taken back.

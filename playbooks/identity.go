@@ -11,21 +11,3 @@ func (s *Step) Label() string {
 	}
 	return s.Task.Label
 }
-
-// Waiting lists the handlers that were notified and have not had their turn, in the order of their declaration. Of a handler
-// whose steps have been returned, only their outcomes tell whether it ran.
-func (r *HostRun) Waiting() []string {
-	var out []string
-	waits := func(sc *scope, handlers []*Handler) {
-		for _, h := range handlers {
-			if r.notified[notice{sc, h}] {
-				out = append(out, h.Name)
-			}
-		}
-	}
-	for _, sc := range r.called {
-		waits(sc, sc.call.role.handlers)
-	}
-	waits(r.root, r.play.handlers)
-	return out
-}

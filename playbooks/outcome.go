@@ -86,7 +86,8 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 			r.advance()
 		}
 	case o.Final: // nobody wants to see it rescued
-		r.at, r.failed, j.Verdict = nil, true, Ends
+		r.leaveAt(s.at)
+		j.Verdict = Ends
 	case s.ignore:
 		j.Verdict = Ignored
 	default:
@@ -99,9 +100,10 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 func (r *HostRun) failing(at *frame, failure cty.Value, id int) Verdict {
 	r.last = at
 	if !r.caught(at) {
-		r.at, r.failed = nil, true
+		r.leaveAt(at)
 		return Ends
 	}
+	broken := r.around(at)
 	r.takeBack(id)
 	rescued := r.raise(at, nil) || r.rescuedBehind(r.at)
 	if sc := r.at.scope; sc != nil {
@@ -111,6 +113,7 @@ func (r *HostRun) failing(at *frame, failure cty.Value, id int) Verdict {
 	if rescued {
 		return Rescued
 	}
+	r.broken = append(r.broken, broken...)
 	return Diverted
 }
 

@@ -26,6 +26,8 @@ type Env struct {
 	Asks     func() bool // somebody is to be asked before each task: the hosts of the play meet there, and wait for the answer
 	Facts    *SetFacts   // what earlier plays have set; nil: nothing lasts
 	Added    *Added      // takes what is added to the inventory; nil: nothing is known of that
+	Project  string      // by which hosts know the site, in notices of handlers
+	Offers   bool        // handlers that have not run in earlier plays have their turn: Offer tells which
 	Deadline string      // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
@@ -91,8 +93,9 @@ type Step struct {
 
 // Need is what a blocked HostRun waits for; the first of it may be enough.
 type Need struct {
-	Facts bool
-	Steps []int
+	Facts   bool
+	Steps   []int
+	Notices bool // Offer must be called
 }
 
 // HostRun is the evaluation of one play for one host. It is used by one goroutine at a time.
@@ -119,6 +122,10 @@ type HostRun struct {
 	notified map[notice]bool
 	perhaps  map[notice]bool // handlers that may be notified, which only a play knows
 	taken    map[notice]int  // of handlers: the step last handed out before their turn
+	heard    int             // the step last handed out before Offer
+	offered  map[host.NoticeID]bool
+	accepted []host.NoticeID
+	broken   []notice // handlers that have failed
 	failed   bool
 	diags    hcl.Diagnostics // of variables
 	need     Need
@@ -138,7 +145,7 @@ type registration struct {
 func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r := &HostRun{
 		play: p, host: h, env: env, open: map[int]*Step{}, version: 1,
-		notified: map[notice]bool{}, perhaps: map[notice]bool{}, taken: map[notice]int{}, attempts: map[int]int{},
+		notified: map[notice]bool{}, perhaps: map[notice]bool{}, taken: map[notice]int{}, offered: map[host.NoticeID]bool{}, attempts: map[int]int{},
 	}
 	shared := p.scope()
 	r.ctx = shared.NewChild()
@@ -270,7 +277,7 @@ func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) {
 			steps = append(steps, more...)
 		}
 	}
-	r.at, r.failed = nil, true
+	r.leaveAt(r.at)
 	return steps, Failed, diags
 }
 

@@ -20,7 +20,10 @@ func (x *hostPlay) detach(ctx context.Context, st playbooks.Step) {
 	start := time.Now()
 	x.tell(st, Event{Kind: TaskSent})
 	call := st.Call
-	rep, err := x.exchange(ctx, st, &wire.Request{Op: wire.Start, Call: &call, Timeout: st.Async, Expect: x.expected(st)})
+	rep, err := x.exchange(ctx, st, &wire.Request{Op: wire.Start, Call: &call, Timeout: st.Async, Expect: x.expected(st), Notify: x.notify(st)})
+	if err == nil {
+		x.noted(st, rep)
+	}
 	if err == nil && rep.Error == nil && !rep.Dropped && st.Poll > 0 {
 		rep, err = x.pursue(ctx, st, rep.Job)
 	}

@@ -31,7 +31,6 @@ type hostPlay struct {
 	faults  hcl.Diagnostics  // what ended the evaluation; reported when all that comes before it is done
 	facts   bool             // have been handed to eval
 	done    bool             // eval has no more
-	dropped []string         // handlers whose steps were not run
 	parcel  *parcel          // the file that the request under way brings home
 	failed  bool             // a task failed, or the host was lost: nothing more is sent, and later plays leave the host out
 
@@ -45,7 +44,8 @@ type hostPlay struct {
 
 	strikes  int   // of the play that this host has heard of
 	turn     *turn // of the task that one host runs for all
-	diverted bool  // it has taken another way, which is still to be said where it meets others
+	pending  pending
+	diverted bool // it has taken another way, which is still to be said where it meets others
 }
 
 // flight is a request under way.
@@ -113,9 +113,17 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 	idle := len(x.sent) == 0 && len(x.waiting) == 0
 	steps, state, diags := x.next()
 	x.waiting = append(x.waiting, steps...)
+	for state == playbooks.Blocked && x.eval.Need().Notices && x.offer() {
+		var more []playbooks.Step
+		var faults hcl.Diagnostics
+		more, state, faults = x.next()
+		x.waiting = append(x.waiting, more...)
+		steps, diags = append(steps, more...), append(diags, faults...)
+	}
+	x.accepted()
 	x.done, x.ends = state != playbooks.Blocked, state == playbooks.Failed
 	x.diagnose(diags)
-	if state != playbooks.Blocked {
+	if state != playbooks.Blocked || x.eval.Need().Notices {
 		return
 	}
 	if x.facts || !x.eval.Need().Facts {
@@ -145,6 +153,7 @@ func (x *hostPlay) stuck() {
 
 // learn hands the facts of the session to the evaluation, if they are there and the host's own, and goes on with it.
 func (x *hostPlay) learn() {
+	x.hear()
 	if x.facts || x.eval == nil || !x.atHome() {
 		return
 	}
@@ -272,6 +281,7 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	req := &wire.Request{ID: x.cur.requests, Epoch: x.cur.epoch, Op: op, Call: &call, Follows: follows, Timeout: st.Timeout}
 	req.Look = st.Check == playbooks.Looks && st.Task.Module.Kind() == modules.Resource
 	req.Expect = x.expected(st)
+	req.Notify = x.notify(st)
 	req.Tolerant = st.Tolerant || x.partial(st) || x.r.o.Mode == Verify // what one probe sees is no reason to drop the next
 	if err := x.cur.send(&wire.Frame{Request: req}); err != nil {
 		x.lost(err)
@@ -366,6 +376,7 @@ func (x *hostPlay) reply(rep *wire.Reply) {
 	if err := x.unpacked(); err != nil && rep.Error == nil {
 		rep.Error = &wire.Error{Kind: KindController, Msg: fmt.Sprintf("keep %s: %v", f.step.Home, err)}
 	}
+	x.noted(f.step, rep)
 	switch {
 	case f.void:
 		x.tell(f.step, Event{Kind: TaskVoid})

@@ -3,7 +3,6 @@ package runner
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -28,9 +27,6 @@ const sensitiveFailure = "the task failed; it is sensitive, so no more can be sa
 
 // report emits what became of a step.
 func (x *hostPlay) report(st playbooks.Step, status Status, rep *wire.Reply, fault *Error) {
-	if status == NotRun && st.Task.Handler != "" {
-		x.dropped = append(x.dropped, st.Task.Handler)
-	}
 	x.emit(st, Event{Status: status, Error: fault}, rep)
 }
 
@@ -156,18 +152,6 @@ func (x *hostPlay) lost(err error) {
 		err = fmt.Errorf("%w; it was at [%s], which may or may not be done", err, x.task(x.sent[0].step).Address)
 	}
 	x.unreachable(err)
-}
-
-// unheard warns of the handlers that were notified and have not run: the next play finds nothing to change, and does not
-// notify them again.
-func (x *hostPlay) unheard() {
-	if !x.failed || x.r.o.Mode != Play {
-		return
-	}
-	for _, name := range slices.Compact(append(x.dropped, x.eval.Waiting()...)) {
-		x.r.sink.event(Event{Kind: Warning, Play: x.play.Display(), Host: x.host.Name,
-			Message: fmt.Sprintf("handler %q was notified on %s and has not run", name, x.host.Name)})
-	}
 }
 
 // notRun reports everything that was under way or waiting as not run.

@@ -28,7 +28,9 @@ type Options struct {
 	Forks     int                // hosts at the same time; 0: all
 	Deadline  *time.Duration     // how long probes that do not say so themselves try; nil: their default
 	Verbosity int
-	Sandbox   string // name of the sandbox the hosts are in
+	Project   string  // by which hosts know the site, in what they keep of handlers that have not run
+	Pending   Pending // what becomes of these
+	Sandbox   string  // name of the sandbox the hosts are in
 	Opener    Opener
 	Step      func(context.Context, Event) (StepAnswer, error) // asked before each task, with all hosts at rest; nil: nobody is asked
 	Approve   func(Event) error                                // why a task that is about to be sent must not be; nil: none is refused
@@ -236,7 +238,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added, Project: r.o.Project, Offers: r.offering()}
 			if r.o.Step != nil {
 				env.Asks = r.stepping.on
 			}

@@ -160,6 +160,7 @@ func (s *session) close() error {
 		for range s.frames { // until receive has ended
 		}
 	}()
+	_ = s.flush()
 	err := s.link.close()
 	<-silent
 	return err

@@ -85,11 +85,15 @@ func (x *hostPlay) follow(st playbooks.Step, j playbooks.Judgement) {
 	}
 	switch j.Verdict {
 	case playbooks.Ends:
+		x.blame(st)
 		x.failed = true
 		if len(x.sent) == 0 {
 			x.notRun()
 		}
 	case playbooks.Rescued, playbooks.Diverted:
+		if j.Verdict == playbooks.Diverted {
+			x.blame(st)
+		}
 		x.divert()
 	case playbooks.Again:
 		x.notBefore = time.Now().Add(j.Delay)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"labctl/modules"
+	"labctl/modules/host"
 )
 
 func frames() []*Frame {
@@ -22,6 +23,7 @@ func frames() []*Frame {
 		{Have: &Have{ID: 2}},
 		{Part: &Part{ID: 3, Whole: "aa"}},
 		{Cancel: &Cancel{}},
+		{Notices: &Notices{Keep: []host.Notice{{NoticeID: host.NoticeID{Site: "s", Handler: "h"}, Since: 7}}, Drop: []host.NoticeID{{Play: "p"}}}},
 	}
 }
 
@@ -76,7 +78,7 @@ func FuzzRead(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if frame.Hello == nil && frame.Request == nil && frame.Reply == nil && frame.Need == nil && frame.Have == nil && frame.Part == nil && frame.Cancel == nil {
+			if frame.Hello == nil && frame.Request == nil && frame.Reply == nil && frame.Need == nil && frame.Have == nil && frame.Part == nil && frame.Cancel == nil && frame.Notices == nil {
 				continue
 			}
 			if err := Write(io.Discard, frame); err != nil {

@@ -29,7 +29,7 @@ const RelayArgument = "relay"
 
 // Version is raised with every change of the frames. Both sides come from one build (the agent is found by its hash), so a
 // difference is an error, never negotiated.
-const Version = 7
+const Version = 8
 
 // Frame is one message; exactly one field is set.
 type Frame struct {
@@ -40,6 +40,7 @@ type Frame struct {
 	Have    *Have    `json:"have,omitempty"`    // runner: all of the content has been sent, or why not
 	Part    *Part    `json:"part,omitempty"`    // agent: a piece of a file for the controller; runner: a piece of what it needs
 	Cancel  *Cancel  `json:"cancel,omitempty"`  // runner: stop what is running, drop all that is queued
+	Notices *Notices `json:"notices,omitempty"` // runner: which handlers have not run; there is no answer
 }
 
 // Hello introduces the agent.
@@ -48,6 +49,9 @@ type Hello struct {
 	PID     int        `json:"pid"`
 	UID     int        `json:"uid"`
 	Facts   host.Facts `json:"facts"`
+
+	Keeps   bool          `json:"keeps,omitempty"`   // the host keeps notices of handlers
+	Notices []host.Notice `json:"notices,omitempty"` // those of earlier sessions
 }
 
 // Request asks for one thing. Op says what.
@@ -64,6 +68,9 @@ type Request struct {
 
 	Tolerant bool   `json:"tolerant,omitempty"` // its failure is no reason to drop what is behind it
 	Job      string `json:"job,omitempty"`      // fetch: the ID of the job
+	// Notify are handlers that a notice is kept of if the request has changed something, before it is answered.
+	Notify []host.NoticeID `json:"notify,omitempty"`
+
 	Look     bool   `json:"look,omitempty"`     // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
 }
 
@@ -147,6 +154,12 @@ type Part struct {
 
 // Cancel ends the session's work: the running request is interrupted, all others are dropped.
 type Cancel struct{}
+
+// Notices are what the end of a play makes of those that the host keeps.
+type Notices struct {
+	Keep []host.Notice   `json:"keep,omitempty"` // handlers that have not run
+	Drop []host.NoticeID `json:"drop,omitempty"` // those that have, or that nobody wants any more
+}
 
 // Raw is a JSON value kept as it is.
 type Raw = json.RawMessage
