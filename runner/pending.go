@@ -157,18 +157,21 @@ func (x *hostPlay) blame(st playbooks.Step) {
 // unheard is the end of a play: it has the host keep the handlers that were notified and have not run, and forget those that
 // have. The next play finds nothing to change, and does not notify them again. Nothing is waited for.
 func (x *hostPlay) unheard() {
-	if x.r.o.Mode != Play {
+	if x.r.o.Mode == Verify {
 		return
 	}
 	x.hear()
 	owed := map[host.NoticeID]bool{}
-	if x.failed {
+	if x.failed && x.r.o.Mode == Play {
 		for _, o := range x.eval.Owed() {
 			owed[o.ID] = true
 			x.warnOwed(o)
 		}
 	}
 	left := x.leftover(owed)
+	if x.r.o.Mode != Play {
+		return
+	}
 	for i, at := range x.pending.at {
 		x.close(at, i == 0, owed, left)
 	}
@@ -190,13 +193,17 @@ func (x *hostPlay) warnOwed(o playbooks.Owed) {
 // leftover are the notices that no turn of a handler has come of in this play, and that stay.
 func (x *hostPlay) leftover(owed map[host.NoticeID]bool) map[host.NoticeID]bool {
 	left := map[host.NoticeID]bool{}
+	gone := "it is forgotten"
+	if x.r.o.Mode.planning() {
+		gone = "it would be forgotten"
+	}
 	for _, n := range x.ofPlay() {
 		switch {
 		case owed[n.NoticeID], x.eval.Took(n.NoticeID):
 		case x.r.o.Pending == PendingDrop:
-			x.warn("handler %q is %s: it is forgotten", n.Handler, overdue(n))
+			x.warn("handler %q is %s: %s", n.Handler, overdue(n), gone)
 		case !x.r.site.Knows(n.NoticeID):
-			x.warn("handler %q is %s: the play has no such handler any more, so it is forgotten", n.Handler, overdue(n))
+			x.warn("handler %q is %s: the play has no such handler any more, and %s", n.Handler, overdue(n), gone)
 		default:
 			left[n.NoticeID] = true
 			if !x.failed {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"encoding/json"
+
 	"errors"
 	"io/fs"
 	"os"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"labctl/modules/codec"
 	"labctl/modules/digest"
 	"labctl/modules/host"
 	"labctl/modules/host/accounts"
@@ -108,7 +109,7 @@ func readNotice(path string, uid int) (n host.Notice, ok bool) {
 		return n, false
 	}
 	b := make([]byte, info.Size())
-	if _, err := f.Read(b); err != nil || json.Unmarshal(b, &n) != nil {
+	if _, err := f.Read(b); err != nil || codec.Unmarshal(b, &n) != nil {
 		return n, false
 	}
 	return n, filepath.Base(path) == noticeFile(n.NoticeID)
@@ -127,7 +128,7 @@ func (n notices) Keep(ctx context.Context, one host.Notice) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fileError("make", dir, err)
 	}
-	b, err := json.Marshal(one)
+	b, err := codec.Marshal(one)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (a *app) byFlag() map[string]completion {
 	}
 	return map[string]completion{
 		"limit": a.patterns, "tags": a.tags, "skip-tags": a.tags, "start-at-task": a.taskNames, "target": a.addresses, "replace": a.addresses,
-		"become-method": words("sudo", "doas", "su"), "output": words("text", "json"), "only": words(adopt.Modules...),
+		"become-method": words("sudo", "doas", "su"), "pending": words("run", "keep", "drop"), "output": words("text", "json"), "only": words(adopt.Modules...),
 		"color": words("auto", "always", "never"), "connection": words("ssh", "smart", "local"),
 	}
 }

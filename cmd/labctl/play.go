@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,6 +34,7 @@ type runFlags struct {
 	startAt  string
 	target   []string
 	replace  []string
+	pending  pendingFlag
 	forks    int
 	viewFlags
 	check    bool           // play
@@ -68,12 +71,45 @@ func (f *runFlags) registerPlay(cmd *cobra.Command) {
 	f.register(cmd)
 	f.registerStart(cmd)
 	f.registerForce(cmd)
+	f.registerPending(cmd)
 	f.registerStep(cmd.Flags())
 	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 }
 
 func (f *runFlags) registerForce(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.force, "force-handlers", false, "handlers that were notified run on hosts that have failed, too")
+}
+
+// pendingFlag says what becomes of handlers that plays before have left out.
+type pendingFlag runner.Pending
+
+func (f *pendingFlag) String() string { return string(*f) }
+func (f *pendingFlag) Type() string   { return "run|keep|drop" }
+func (f *pendingFlag) Set(s string) error {
+	switch p := runner.Pending(s); p {
+	case runner.PendingRun, runner.PendingKeep, runner.PendingDrop:
+		*f = pendingFlag(p)
+		return nil
+	}
+	return fmt.Errorf("it is run, keep or drop, not %q", s)
+}
+
+func (f *runFlags) registerPending(cmd *cobra.Command) {
+	f.pending = pendingFlag(runner.PendingRun)
+	cmd.Flags().Var(&f.pending, "pending", "handlers that a failure of an earlier play has left out: run them, keep them for later, or drop them")
+}
+
+// project is the name by which hosts know a site, in what they keep of handlers that have not run: that of its directory, so that it
+// is the same for all who have a copy.
+func project(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
+		abs = filepath.Dir(abs)
+	}
+	return filepath.Base(abs)
 }
 
 // connectFlags say how hosts are reached.
@@ -177,6 +213,7 @@ are changes.`,
 	}
 	f.register(cmd)
 	f.registerStart(cmd)
+	f.registerPending(cmd)
 	f.saving.register(cmd)
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit 2 when there are changes")
 	cmd.Flags().StringArrayVar(&f.against, "against", nil, "plan against a snapshot FILE of a host in place of the host (repeatable)")
@@ -285,6 +322,7 @@ func (a *app) runSite(ctx context.Context, mode runner.Mode, path string, f *run
 	options := runner.Options{
 		Site: s.Site, Mode: mode, Limit: f.limit, Tags: f.tags, SkipTags: f.skipTags, From: from, Forks: f.forks, Verbosity: f.verbose,
 		Sandbox: name, Path: path, Opener: opener, Deadline: f.deadline, Targets: targets, Replace: replace,
+		Project: project(path), Pending: runner.Pending(f.pending),
 	}
 	if err := f.keeping.begin(ctx, s, &options, &r); err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (s *site) sources() map[string][]byte {
 // ofThePlan are the options that say what is done, and where: a saved plan has them, and none can be given beside it. All others say
 // how a run is shown.
 var ofThePlan = []string{"inventory", "extra-vars", "var-file", "limit", "tags", "skip-tags", "start-at-task", "target", "replace", "become",
-	"become-user", "become-method", "force-handlers", "sandbox", "ssh-config", "ssh-option"}
+	"become-user", "become-method", "force-handlers", "pending", "sandbox", "ssh-config", "ssh-option"}
 
 // opening are those that say where passwords come from: a saved plan has them, and others can be given beside it.
 var opening = []string{"ask-become-pass", "become-password-file", "identity", "vault-id", "vault-password-file", "ask-vault-pass"}
