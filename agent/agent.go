@@ -82,10 +82,7 @@ func (s *session) hello(ctx context.Context) error {
 	if _, err := io.WriteString(s.out, wire.Magic); err != nil {
 		return err
 	}
-	list, err := s.notices.open(ctx, s.host)
-	if err != nil {
-		return fmt.Errorf("read the handlers that have not run: %w", err)
-	}
+	list := s.notices.open(ctx, s.host)
 	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), UID: os.Getuid(), Facts: facts, Notices: list, Keeps: s.notices.kept != nil}
 	return wire.Write(s.out, &wire.Frame{Hello: hello})
 }

@@ -17,18 +17,21 @@ type notices struct {
 	all  map[host.NoticeID]host.Notice
 }
 
-// open reads what is kept, for the introduction.
-func (n *notices) open(ctx context.Context, h host.Host) ([]host.Notice, error) {
+// open reads what is kept, for the introduction. A host on which that cannot be done keeps nothing.
+func (n *notices) open(ctx context.Context, h host.Host) []host.Notice {
 	nh, ok := h.(host.Noticer)
 	if !ok {
-		return nil, nil
+		return nil
+	}
+	list, err := nh.Notices().List(ctx)
+	if err != nil {
+		return nil
 	}
 	n.kept, n.all = nh.Notices(), map[host.NoticeID]host.Notice{}
-	list, err := n.kept.List(ctx)
 	for _, one := range list {
 		n.all[one.NoticeID] = one
 	}
-	return list, err
+	return list
 }
 
 // note writes down, before the reply is on its way, the handlers that a request that has changed something notifies: the

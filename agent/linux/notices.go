@@ -62,7 +62,7 @@ func (n notices) others(ctx context.Context) (dir string, uid int) {
 func (n notices) List(ctx context.Context) ([]host.Notice, error) {
 	dir, err := n.dir()
 	if err != nil {
-		return nil, nil // where none can be kept, there are none
+		return nil, err
 	}
 	out, err := listNotices(dir, os.Geteuid())
 	if other, uid := n.others(ctx); other != "" && err == nil {

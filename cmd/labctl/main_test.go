@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "home/.local/state")) // an agent on this machine is root, and would keep handlers in /var/lib
 			env.Setenv("LABS", abs(t, "../../playbooks/labs"))
 			env.Setenv("EXAMPLES", abs(t, "../../playbooks/examples"))
 			env.Defer(func() { downBelow(env.WorkDir) })
