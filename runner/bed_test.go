@@ -45,6 +45,7 @@ type bed struct {
 	more    []string                  // modules that are known beside those for tests
 	nothing map[string]host.FileState // where their files may be, and are not
 	absent  map[string]int            // how many more times a host is not there
+	keepers map[string]*keeper        // of handlers that have not run, by "host/user"; nil: none are kept
 	boots   map[string][]string       // boot IDs of a host, by session; the last one stays
 }
 
@@ -333,7 +334,7 @@ func (b *bed) open(_ context.Context, h *inventory.Host, become playbooks.Identi
 		Facts: host.Facts{Hostname: h.Name + ".test", BootID: boot}, Files: b.nothing, NetNS: map[string]*host.NetState{"": {}}})}}
 	go func() {
 		defer close(ended)
-		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, own, agent.Options{Registry: b.registry(h.Name, become.User), Blobs: blobs, Ahead: ahead}))
+		_ = outW.CloseWithError(agent.Serve(context.Background(), inR, outW, b.keeping(own, h.Name+"/"+become.User), agent.Options{Registry: b.registry(h.Name, become.User), Blobs: blobs, Ahead: ahead}))
 	}()
 	return &link{
 		stdin: countedPipe{inW, &b.writes}, stdout: outR,
