@@ -71,7 +71,7 @@ type Request struct {
 	// Notify are handlers that a notice is kept of if the request has changed something, before it is answered.
 	Notify []host.NoticeID `json:"notify,omitempty"`
 
-	Look     bool   `json:"look,omitempty"`     // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
+	Look bool `json:"look,omitempty"` // it is planned on a copy that is thrown away, of the host or, with Plan, of its copy
 }
 
 // Op is the kind of a request.
