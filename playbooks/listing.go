@@ -8,6 +8,14 @@ func (p *Play) Called(t *Task) string {
 	return names[len(names)-1]
 }
 
+// Announced is what a task is called before it is evaluated for any host.
+func (p *Play) Announced(t *Task) string {
+	if t.name == nil {
+		return t.title()
+	}
+	return p.Called(t)
+}
+
 // Tags are those of the task, with those of its play and blocks.
 func (t *Task) Tags() []string { return slices.Clone(t.tags) }
 

@@ -56,7 +56,9 @@ func (r *Runner) perform(ctx context.Context, p *playbooks.Play, g *guest) bool 
 	case s.off:
 		return true
 	}
-	answer, err := r.o.Step(ctx, Event{Play: p.Display(), Task: g.x.task(g.step)})
+	task := g.x.task(g.step)
+	task.Name = p.Announced(g.step.Task)
+	answer, err := r.o.Step(ctx, Event{Play: p.Display(), Task: task})
 	switch {
 	case ctx.Err() != nil: // it is the run that ends
 		return false

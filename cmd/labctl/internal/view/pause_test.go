@@ -55,3 +55,17 @@ func TestPauseHoldsBackJSON(t *testing.T) {
 		t.Errorf("afterwards it holds %q", &out)
 	}
 }
+
+// What was sent before a question stands above it.
+func TestPauseShowsWhatWasBefore(t *testing.T) {
+	for range 50 {
+		var out bytes.Buffer
+		v := New(runner.Play, Options{Out: &out, Err: &out})
+		v.Event(runner.Event{Time: time.Now(), Kind: runner.Unreachable, Host: "boxB", Error: &runner.Error{Message: "gone"}})
+		v.Pause()
+		if !strings.Contains(out.String(), "gone") {
+			t.Fatalf("above the question there is %q", &out)
+		}
+		_ = v.Close()
+	}
+}

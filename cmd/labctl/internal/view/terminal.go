@@ -104,6 +104,7 @@ func (t *terminal) run() {
 			t.take(e)
 		case p := <-t.pauses:
 			if t.paused == 0 {
+				t.drain() // a question may be about what it follows
 				t.draw(nil)
 			}
 			t.paused += p.by
@@ -130,11 +131,16 @@ func (t *terminal) suspend() {
 	}
 }
 
-// finish takes in what was sent before Close, shows all that is held back, and removes the region.
-func (t *terminal) finish() {
+// drain takes in what has been sent.
+func (t *terminal) drain() {
 	for len(t.events) > 0 {
 		t.take(<-t.events)
 	}
+}
+
+// finish takes in what was sent before Close, shows all that is held back, and removes the region.
+func (t *terminal) finish() {
+	t.drain()
 	t.fold.finish()
 	t.draw(nil)
 }
