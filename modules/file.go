@@ -124,7 +124,7 @@ func createFile(ctx context.Context, h host.Host, want *File) error {
 	case host.RegularFile:
 		return inMissingDirectory(f.Write(ctx, want.Path, host.Content{}, want.set()))
 	}
-	return argf("type", "%s does not exist: say which type it shall have", want.Path)
+	return argf("type", "%s does not exist: say which type it shall have: file, directory or link", want.Path)
 }
 
 // setAttrs sets mode and owner of what is managed: the link, or what it leads to.

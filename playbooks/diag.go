@@ -3,10 +3,13 @@ package playbooks
 import (
 	"fmt"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"labctl/inventory"
 )
 
 // fault is an error in what the user wrote. The zero range stands for the command line, or a file that cannot be shown.
@@ -35,6 +38,7 @@ func (c *collector) add(diags ...*hcl.Diagnostic) {
 		c.seen = map[string]bool{}
 	}
 	for _, d := range diags {
+		nameless(d)
 		k := d.Summary + "\x00" + d.Detail
 		if d.Subject != nil {
 			k = d.Subject.String() + k
@@ -43,6 +47,14 @@ func (c *collector) add(diags ...*hcl.Diagnostic) {
 			c.seen[k] = true
 			c.list = append(c.list, d)
 		}
+	}
+}
+
+// nameless says of a block without its name how it is written; HCL speaks of labels.
+func nameless(d *hcl.Diagnostic) {
+	kind, ok := strings.CutPrefix(d.Summary, "Missing name for ")
+	if ok && strings.HasPrefix(d.Detail, "All ") {
+		d.Detail = fmt.Sprintf("%s has a name: %s \"NAME\" { ... }", inventory.Article(kind), kind)
 	}
 }
 

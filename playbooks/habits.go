@@ -60,6 +60,15 @@ var moduleHabits = map[string]string{
 	"script":             `Write command "what it does" { shell = file("...") }.`,
 	"raw":                `Write command "what it does" { shell = "..." }.`,
 	"lineinfile":         `Write line "/path/of/the/file" { line = "..." }.`,
+	"blockinfile":        "Write line for each line, or copy or template for the whole file.",
+	"replace":            "Write line for each line, or copy or template for the whole file.",
+	"setup":              "Facts are there when a task refers to them: facts.NAME.",
+	"gather_facts":       "Facts are there when a task refers to them: facts.NAME.",
+	"meta":               `Write flush_handlers {}, or sync {} for hosts to wait for each other.`,
+	"pause":              `Write wait_for or command "sleep 5" {} to wait, labctl play --step to be asked.`,
+	"slurp":              `Write fetch, or command "cat FILE" with register.`,
+	"synchronize":        "Write copy for each file, or copy and unarchive for a tree.",
+	"systemd_service":    `Write service "NAME" { running = true }.`,
 	"systemd":            `Write service "NAME" { running = true }.`,
 	"apt":                `Write package "NAME" {}, or package "what for" { names = ["NAME", ...] }.`,
 	"yum":                `Write package "NAME" {}, or package "what for" { names = ["NAME", ...] }.`,
@@ -236,8 +245,17 @@ func moduleHabit(name string) string {
 	return fmt.Sprintf("There is no module %q. %s", name, h)
 }
 
+// ModuleHint says what is written here in place of a module of Ansible's, with a blank before it, or which one was probably meant.
+func ModuleHint(name string, known []string) string {
+	if h := moduleHabits[name]; h != "" {
+		return " " + h
+	}
+	return inventory.DidYouMean(name, known)
+}
+
 // playHabits are arguments of plays elsewhere.
 var playHabits = map[string]string{
+	"vars_files":   "Give the file with --var-file FILE, or write locals { NAME = yamldecode(file(\"FILE\")) }.",
 	"gather_facts": "It is not needed: the facts are there.",
 	"tasks":        "The tasks stand in the play itself, as blocks: bridge \"br0\" { ... }.",
 	"roles":        `Write use "NAME" { ... } for each, among the tasks.`,
@@ -260,6 +278,23 @@ func playHabit(name string) string {
 	return ""
 }
 
+// typeHabits are types elsewhere.
+var typeHabits = map[string]string{
+	"int": "number", "integer": "number", "float": "number", "str": "string", "text": "string", "boolean": "bool",
+	"dict": "map(any)", "array": "list(any)",
+}
+
+// typeHabit adds to what is said of the type of a variable what it is called here.
+func typeHabit(x hcl.Expression, diags hcl.Diagnostics) hcl.Diagnostics {
+	here := typeHabits[hcl.ExprAsKeyword(x)]
+	for _, d := range diags {
+		if here != "" {
+			d.Detail += fmt.Sprintf(" Write type = %s.", here)
+		}
+	}
+	return diags
+}
+
 // truthHint says how a truth value written in words is written here, with a blank before it.
 func truthHint(v cty.Value, want cty.Type) string {
 	if want != cty.Bool || v == cty.NilVal || v.Type() != cty.String || v.IsNull() || !v.IsKnown() || v.IsMarked() {
@@ -270,6 +305,9 @@ func truthHint(v cty.Value, want cty.Type) string {
 		return " Write true, without quotes."
 	case "no", "off", "n", "false":
 		return " Write false, without quotes."
+	}
+	if strings.Contains(v.AsString(), "==") || strings.Contains(v.AsString(), "!=") {
+		return " Write the condition without quotes."
 	}
 	return ""
 }

@@ -168,7 +168,7 @@ func (c *collector) siteFiles(path string, alone bool) (names []string, dir stri
 		return filepath.Base(names[i]) == "site.hcl" && filepath.Base(names[j]) != "site.hcl"
 	})
 	if len(names) == 0 && err == nil {
-		c.add(fault(nowhere, "Nothing to load", "The directory %s holds no *.hcl file.", path))
+		c.add(fault(nowhere, "Nothing to load", "The directory %s holds no *.hcl file. labctl init begins a project.", path))
 	}
 	return names, path
 }

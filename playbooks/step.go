@@ -197,9 +197,10 @@ func (r *HostRun) meta(x hcl.Expression, name string, want cty.Type, in instance
 	if !ok {
 		return v, false
 	}
+	given := v
 	v, err := convert.Convert(v, want)
 	if err != nil {
-		e.fault(x.Range(), "Wrong value", "The argument %q is not as it should be: %s.", name, err)
+		e.fault(x.Range(), "Wrong value", "The argument %q is not as it should be: %s.%s", name, err, truthHint(given, want))
 		return v, false
 	}
 	if v.IsNull() {

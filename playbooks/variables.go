@@ -59,12 +59,20 @@ func (s *Site) variableBlocks(blocks hcl.Blocks) []*variable {
 	return out
 }
 
+// howToGive says what gives the variable a value. A secret is not for the command line, which others on this computer can see.
+func (v *variable) howToGive() string {
+	if v.sensitive {
+		return fmt.Sprintf("Give it by a file, --var-file FILE, or with LABCTL_VAR_%s.", v.name)
+	}
+	return fmt.Sprintf("Give it with -e %s=..., --var-file FILE or LABCTL_VAR_%s.", v.name, v.name)
+}
+
 func (s *Site) variable(b *hcl.Block) *variable {
 	v := &variable{name: b.Labels[0], typ: cty.DynamicPseudoType, nullable: true, rng: b.DefRange}
 	c, diags := b.Body.Content(variableSchema)
 	if a := c.Attributes["type"]; a != nil {
 		typ, defaults, more := typeexpr.TypeConstraintWithDefaults(a.Expr)
-		diags = append(diags, more...)
+		diags = append(diags, typeHabit(a.Expr, more)...)
 		v.typ, v.defaults = typ, defaults
 		if more.HasErrors() {
 			v.typ = cty.DynamicPseudoType
@@ -138,7 +146,7 @@ func (s *Site) variableValue(v *variable, g given, ok bool) cty.Value {
 		}
 		from, rng = "the default", v.preset.Expr.Range()
 	default:
-		s.diags.add(fault(v.rng, "Missing value", "The variable %q has no default. Give it with -e %s=... or LABCTL_VAR_%s.", v.name, v.name, v.name))
+		s.diags.add(fault(v.rng, "Missing value", "The variable %q has no default. %s", v.name, v.howToGive()))
 		return cty.UnknownVal(v.typ)
 	}
 	if val == cty.NilVal {

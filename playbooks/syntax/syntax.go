@@ -49,6 +49,7 @@ func Parse(name string, src []byte) (*File, hcl.Diagnostics) {
 		p.place(parsed.Body)
 	}
 	rw.unclosed(diags)
+	advise(src, diags)
 	diags = append(rw.faults, diags...)
 	f.File.Body, f.File.Nav = parsed.Body, parsed.Nav
 	if nav, ok := parsed.Nav.(interface{ ContextString(int) string }); ok {

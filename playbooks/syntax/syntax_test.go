@@ -88,6 +88,9 @@ func TestRefused(t *testing.T) {
 		"a = \"\xff\"\n":     "not UTF-8",
 		"a = \"\x01\"\n":     "control character",
 		"a = 1 2\n":          "newline",
+		"a = b = 1\n":        "compared by ==",
+		"a = b and c\n":      "Write && for and.",
+		"a = \"b\" in [c]\n": "contains(LIST, VALUE)",
 		"x \"y\" { a = 1, }": "",
 		"a = (\n":            "",
 	} {
