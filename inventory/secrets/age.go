@@ -68,7 +68,7 @@ func (o *opener) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 			}
 			return key, nil
 		case !errors.Is(err, age.ErrIncorrectIdentity):
-			o.fatal = fmt.Errorf("%s: %w", id.from, err)
+			o.fatal = fmt.Errorf("%s: %s", id.from, strings.TrimPrefix(err.Error(), "failed to obtain passphrase: ")) // agessh's words
 			return nil, err
 		}
 	}

@@ -130,6 +130,7 @@ func TestAge(t *testing.T) {
 		{"a passphrase", &Keys{}, sealed(t, "hello", true, passphraseTo(t, "pp")), []string{"no", "pp"}, 2, ""},
 		{"no passphrase", &Keys{}, sealed(t, "hello", true, passphraseTo(t, "pp")), []string{"a", "b", "c"}, 3, "that is not its passphrase"},
 		{"nobody", &Keys{}, sealed(t, "hello", true, passphraseTo(t, "pp")), nil, 1, "it needs its passphrase: nobody is there"},
+		{"no passphrase of a key", &Keys{Identities: []string{locked}}, sealed(t, "hello", true, lockedTo), []string{"a", "b", "c"}, 3, "locked: that is not its passphrase"},
 		{"no match", &Keys{Identities: []string{x}}, sealed(t, "hello", true, other.Recipient()), nil, 0, "no identity matches: give another with --identity FILE (tried " + x},
 		{"no identity", &Keys{}, sealed(t, "hello", true, other.Recipient()), nil, 0, "(X25519), and there is no identity to open it with: give one with --identity FILE"},
 		{"no such file", &Keys{Identities: []string{dir + "/none"}}, sealed(t, "hello", true, id.Recipient()), nil, 0, "none: no such file"},
