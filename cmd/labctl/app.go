@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"labctl/cmd/labctl/internal/prompt"
 	"labctl/cmd/labctl/internal/view"
@@ -60,7 +62,7 @@ on them but sshd.
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
+		return fmt.Errorf("%w%s\nSee '%s --help'", err, flagHint(cmd, err), cmd.CommandPath())
 	})
 	wrap(root)
 	root.SetHelpCommand(helpCmd(root))
@@ -77,6 +79,23 @@ on them but sshd.
 // wrap keeps the help of a command, and of all below it, within 80 columns.
 func wrap(cmd *cobra.Command) {
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+}
+
+// flagHint says which option was probably meant, with the end of a sentence before it, or "".
+func flagHint(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	if unknown.GetSpecifiedName() == "m" && cmd.Name() == "run" {
+		return ". The module comes behind the hosts: labctl run all command uptime"
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if s := inventory.Suggest(unknown.GetSpecifiedName(), names); s != "" {
+		return fmt.Sprintf(". Did you mean --%s?", s)
+	}
+	return ""
 }
 
 // oneOfVerbs refuses what is no verb of cmd.

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"labctl/cmd/labctl/internal/moddoc"
-	"labctl/inventory"
 	"labctl/modules"
+	"labctl/playbooks"
 	"labctl/runner/agentbin"
 )
 
@@ -28,7 +28,7 @@ func (a *app) docCmd() *cobra.Command {
 			}
 			m, err := modules.Default.Lookup(args[0])
 			if err != nil {
-				return fmt.Errorf("%w.%s\nSee 'labctl doc' for all", err, inventory.DidYouMean(args[0], modules.Default.Names()))
+				return fmt.Errorf("%w.%s\nSee 'labctl doc' for all", err, playbooks.ModuleHint(args[0], modules.Default.Names()))
 			}
 			_, err = fmt.Fprint(a.out, moddoc.Page(m))
 			return err

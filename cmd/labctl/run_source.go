@@ -6,16 +6,16 @@ import (
 	"slices"
 	"strings"
 
-	"labctl/inventory"
 	"labctl/modules"
 	"labctl/modules/schema"
+	"labctl/playbooks"
 )
 
 // adHoc writes the play of one task whose words were given on the command line.
 func adHoc(pattern, module string, words []string, become bool, user string) (string, error) {
 	m, err := modules.Default.Lookup(module)
 	if err != nil {
-		return "", fmt.Errorf("%w.%s\nSee 'labctl doc' for all", err, inventory.DidYouMean(module, modules.Default.Names()))
+		return "", fmt.Errorf("%w.%s\nSee 'labctl doc' for all", err, playbooks.ModuleHint(module, modules.Default.Names()))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "play \"\" {\n  hosts = %s\n", quoted(pattern))

@@ -166,7 +166,7 @@ func (a *app) sandboxStatus() *cobra.Command {
 				for _, s := range states {
 					a.status(s)
 				}
-				return err
+				return withSudo(err)
 			}
 			s, err := findSandbox(args)
 			if err != nil {
@@ -370,7 +370,7 @@ func sandboxTargets(st *sandbox.State) func(*inventory.Host) (*transport.Target,
 	return func(h *inventory.Host) (*transport.Target, error) {
 		wanted, err := st.Host(h.Name)
 		if err != nil {
-			return nil, fmt.Errorf("%w: labctl sandbox up brings it up", err)
+			return nil, fmt.Errorf("%w: labctl sandbox up brings up those that the site declares", err)
 		}
 		var via *transport.Target
 		for _, name := range append(slices.Clone(wanted.Jump), wanted.Name) {
