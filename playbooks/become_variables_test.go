@@ -36,7 +36,7 @@ play "p" {
 
 // However a step is printed, it does not show the password.
 func TestIdentityShowsNoPassword(t *testing.T) {
-	s := Step{Become: Identity{User: "app", Method: "su", Password: "open sesame"}}
+	s := Step{Work: &Work{Become: Identity{User: "app", Method: "su", Password: "open sesame"}}}
 	for _, verb := range []string{"%v", "%+v", "%s", "%q", "%d"} {
 		if text := fmt.Sprintf(verb, s); strings.Contains(text, "open sesame") {
 			t.Errorf("%s: %s", verb, text)

@@ -37,14 +37,15 @@ func (r *HostRun) appointment(t *Task) *Step {
 	case !r.env.selected(t), r.env.Verify && t.Module.Kind() != modules.Probe, t.Module.Ends() && !asks:
 		return nil
 	case r.at.attendance == apart && (once || asks || r.lockstep(t)):
-		s := r.meet(Step{Task: t, Name: t.title(), Range: t.Range, Chooses: once, Asks: asks})
+		s := r.meet(Step{Work: t.unevaluated(), Chooses: once, Asks: asks})
 		r.at = r.at.attended(met)
 		if once || asks {
 			r.hold = s.ID
 		}
 		return s
 	case r.at.attendance == follows, r.at.attendance == led:
-		s := r.meet(Step{Task: t, Name: t.title(), Range: t.Range, Gathers: true, Sensitive: t.sensitive})
+		s := r.meet(Step{Work: t.unevaluated(), Gathers: true})
+		s.Sensitive = t.sensitive
 		s.Place = append(s.Place, 1)
 		r.at, r.hold = r.at.attended(gathered), s.ID
 		return s
@@ -216,5 +217,5 @@ func (r *HostRun) sync(at hcl.Range) []Step {
 	if r.apart() || r.env.Alone {
 		return nil
 	}
-	return []Step{*r.meet(Step{Name: "sync", Range: at})}
+	return []Step{*r.meet(Step{Work: &Work{Name: "sync", Range: at}})}
 }

@@ -290,7 +290,7 @@ func (r *HostRun) fail(t *Task, diags hcl.Diagnostics) (steps []Step, blocked bo
 		return nil, true, nil
 	}
 	r.id++
-	s := &Step{ID: r.id, Task: t, Name: t.title(), Range: t.Range, Faults: diags, at: r.at, ctx: r.at.scope.ctx}
+	s := &Step{ID: r.id, Work: t.unevaluated(), Faults: diags, at: r.at, ctx: r.at.scope.ctx}
 	s.Fatal, s.Once = r.fate(t)
 	r.open[s.ID], r.hold = s, s.ID
 	return []Step{*s}, false, nil

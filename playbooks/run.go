@@ -2,14 +2,13 @@ package playbooks
 
 import (
 	"maps"
+	"math"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"labctl/inventory"
-	"labctl/modules"
 	"labctl/modules/host"
 )
 
@@ -28,6 +27,7 @@ type Env struct {
 	Added    *Added      // takes what is added to the inventory; nil: nothing is known of that
 	Project  string      // by which hosts know the site, in notices of handlers
 	Offers   bool        // handlers that have not run in earlier plays have their turn: Offer tells which
+	Alike    *Alike      // what hosts share that is the same for all of them; nil: each evaluates its own
 	Deadline string      // how long probes that do not say so themselves try, such as "1s"; "": their default
 }
 
@@ -37,59 +37,13 @@ type State int
 const (
 	// Blocked means that more steps may come, once facts or outcomes are there. Need tells which.
 	Blocked State = iota
+	// Paused means the same, but nothing has to come for that.
+	Paused
 	// Done means that there are no further steps.
 	Done
 	// Failed means that a step failed, or a task cannot be evaluated; there are no further steps.
 	Failed
 )
-
-// Step is one instance of a task for one host.
-type Step struct {
-	ID        int    // counts from 1 in each HostRun
-	Task      *Task  // shared by all hosts
-	Name      string // for display: "bridge : br0"
-	Key       string // for_each key, behind those of the roles and files that it is in, or ""
-	Call      modules.Call
-	Skip      bool            // when is false: there is nothing to send
-	Unknown   bool            // planning, verifying: it depends on results that only a play has; nothing to send
-	Unknowns  []string        // the arguments that are not known, or "when", "for_each", "notify"
-	Partial   bool            // of an Unknown one, planning: it is sent with what is known; Open is not
-	Open      []string        // paths of attributes
-	Become    Identity        // whom it runs as
-	Timeout   time.Duration   // 0: none
-	Notify    []string        // handlers to run if it changed something
-	Sensitive bool            // its arguments may not be shown
-	Range     hcl.Range       // the head of the task block
-	Files     []FileRef       // content that the host may ask for
-	Home      string          // file of this machine that it brings home, or ""
-	Meeting   bool            // the hosts of the play wait for each other; Between has their turn then
-	Place     Place           // of a Meeting: where it is
-	Asks      bool            // a Meeting tells whether the task behind it is to be performed at all
-	Chooses   bool            // a Meeting tells one of the hosts to run, for all, the task behind it
-	Gathers   bool            // a Meeting tells the others what came of that
-	Between   []Step          // of a Meeting: the steps of a task between two hosts, as this one would have them
-	Tolerant  bool            // what is behind it is done even if it fails, or is not handed out before its outcome is known
-	Fatal     bool            // its failure is one of all hosts of the play
-	Once      bool            // it is run for all hosts of the play
-	Throttle  int             // how many hosts may be at the task at the same time; 0: all
-	Faults    hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
-	From, To  *inventory.Host // of a step in Between; nil: not known, or skipped
-	Async     time.Duration   // how long it may go on by itself; 0: it does not
-	Poll      time.Duration   // how often it is asked for then; 0: it is started, and that is all
-	Check     Check           // whether it only looks
-	On        *inventory.Host // the host that it runs on; nil: the one that it is for
-
-	body   *body
-	key    string           // of its own loop
-	reg    *registration    // of its outcome, or nil
-	at     *frame           // its place
-	last   *frame           // of a Meeting: that of the task before it, or nil
-	ctx    *hcl.EvalContext // in which it was evaluated
-	ignore bool             // its failure
-	fact   cty.Value        // what it sets, if it is a set_fact
-	tries  int              // at most
-	delay  time.Duration    // between them
-}
 
 // Need is what a blocked HostRun waits for; the first of it may be enough.
 type Need struct {
@@ -103,6 +57,7 @@ type HostRun struct {
 	play *Play
 	host *inventory.Host
 	env  Env
+	whom ownIdentity // what the inventory says of whom to become
 	ctx  *hcl.EvalContext
 
 	facts    bool                 // are known
@@ -144,7 +99,7 @@ type registration struct {
 // Start begins the evaluation of the play for a host.
 func (p *Play) Start(h *inventory.Host, env Env) *HostRun {
 	r := &HostRun{
-		play: p, host: h, env: env, open: map[int]*Step{}, version: 1,
+		play: p, host: h, env: env, whom: identityOf(h), open: map[int]*Step{}, version: 1,
 		notified: map[notice]bool{}, perhaps: map[notice]bool{}, taken: map[notice]int{}, offered: map[host.NoticeID]bool{}, attempts: map[int]int{},
 	}
 	shared := p.scope()
@@ -252,11 +207,17 @@ func (r *HostRun) publish(home *scope) {
 
 // Next returns the steps that are known by now and were not returned before, in order. They may be sent at once. Call it
 // again after SetFacts and SetOutcome, until it says Done or Failed. Diagnostics may be warnings.
-func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) {
+func (r *HostRun) Next() ([]Step, State, hcl.Diagnostics) { return r.NextFew(math.MaxInt) }
+
+// NextFew is Next, but evaluates no task more once there are so many steps: it says Paused then.
+func (r *HostRun) NextFew(enough int) ([]Step, State, hcl.Diagnostics) {
 	var steps []Step
 	diags := r.diags
 	r.diags, r.need = nil, Need{}
 	for !diags.HasErrors() {
+		if len(steps) >= enough {
+			return steps, Paused, diags
+		}
 		if r.held() {
 			return steps, Blocked, diags
 		}

@@ -32,7 +32,7 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	unknown := len(e.unknown) > 0
 	diags = append(e.diags, sc.wrong()...)
 	if unknown {
-		steps = append(steps, Step{Task: t, Name: t.title(), Range: t.Range, Unknown: true, Unknowns: e.unknown, Sensitive: t.sensitive || e.sensitive, Notify: t.tells()})
+		steps = append(steps, Step{Work: &Work{Task: t, Name: t.title(), Range: t.Range, Unknown: true, Unknowns: e.unknown, Sensitive: t.sensitive || e.sensitive, Notify: t.tells()}})
 	}
 	for _, in := range instances {
 		s, faults := r.step(t, in)
@@ -63,7 +63,7 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 	switch {
 	case diags.HasErrors():
 	case t.Module.Ends():
-		m := r.meet(Step{Task: t, Name: t.title(), Range: t.Range})
+		m := r.meet(Step{Work: t.unevaluated()})
 		r.issue(t, sc, steps)
 		m.Between = steps
 		return []Step{*m}, false, diags
@@ -92,9 +92,28 @@ func (t *Task) title() string {
 	return t.in(t.Module.Name() + " : " + t.Label)
 }
 
-// step evaluates one instance.
+// unevaluated is all that is known of a task that is not evaluated.
+func (t *Task) unevaluated() *Work { return &Work{Task: t, Name: t.title(), Range: t.Range} }
+
+// step evaluates one instance, if no host has done so whose work it may share.
 func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
-	s := Step{Task: t, Key: in.item(), key: in.key, Name: t.title(), Range: t.Range, Notify: t.tells(), ctx: in.ctx}
+	if w := r.alike(t, in); w != nil {
+		s := Step{Work: w, ctx: in.ctx}
+		if !w.Skip {
+			s.Fatal, s.Once = r.fate(t)
+		}
+		return s, nil
+	}
+	s, diags := r.evaluate(t, in)
+	if len(diags) == 0 {
+		r.share(&s, in)
+	}
+	return s, diags
+}
+
+func (r *HostRun) evaluate(t *Task, in instance) (Step, hcl.Diagnostics) {
+	s := Step{Work: t.unevaluated(), ctx: in.ctx}
+	s.Key, s.key, s.Notify = in.item(), in.key, t.tells()
 	e := &evaluation{site: r.play.site, task: t, host: r.host, sensitive: t.sensitive}
 	when := r.when(t, in, e)
 	if when != no {

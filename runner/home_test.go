@@ -22,7 +22,7 @@ func TestParcel(t *testing.T) {
 	at := filepath.Join(dir, "new", "file")
 	sum := sha256.Sum256([]byte("onetwo"))
 	bring := func(parts ...*wire.Part) error {
-		x := &hostPlay{sent: []flight{{step: playbooks.Step{Home: at}}}}
+		x := &hostPlay{sent: []flight{{step: playbooks.Step{Work: &playbooks.Work{Home: at}}}}}
 		for _, p := range parts {
 			x.part(p)
 		}

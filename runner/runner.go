@@ -233,12 +233,13 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 	}
 	slots := make(chan struct{}, max(forks, 1))
 	meet := newMeeting(r, p, hosts, slots)
+	alike := &playbooks.Alike{}
 	var wg sync.WaitGroup
 	for i, h := range hosts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added, Project: r.o.Project, Offers: r.offering()}
+			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added, Alike: alike, Project: r.o.Project, Offers: r.offering()}
 			if r.o.Step != nil {
 				env.Asks = r.stepping.on
 			}
