@@ -39,6 +39,8 @@ type hostPlay struct {
 
 	again []playbooks.Step // see flight
 
+	borrowed int // of what all hosts may have evaluated ahead, see ahead
+
 	shadows   []playbooks.Step // done in a plan, and not yet known to the model
 	admission chan struct{}    // to the step under way, if not all hosts may be at it
 
@@ -95,6 +97,7 @@ func (x *hostPlay) run(ctx context.Context) bool {
 	_ = x.unpacked()
 	x.admit()
 	x.release()
+	x.repay(0)
 	x.unheard()
 	x.r.sink.event(Event{Kind: HostDone, Play: x.play.Display(), Host: x.host.Name})
 	return !x.failed
@@ -107,21 +110,20 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 		x.diverted = false
 		x.meet.pass(x, x.eval.Place())
 	}
-	if x.done || x.failed {
+	x.repay(x.beyond())
+	if x.done || x.failed || !x.roomy() {
 		return
 	}
 	idle := len(x.sent) == 0 && len(x.waiting) == 0
 	steps, state, diags := x.next()
-	x.waiting = append(x.waiting, steps...)
 	for state == playbooks.Blocked && x.eval.Need().Notices && x.offer() {
 		var more []playbooks.Step
 		var faults hcl.Diagnostics
 		more, state, faults = x.next()
-		x.waiting = append(x.waiting, more...)
 		steps, diags = append(steps, more...), append(diags, faults...)
 	}
 	x.accepted()
-	x.done, x.ends = state != playbooks.Blocked, state == playbooks.Failed
+	x.done, x.ends = state == playbooks.Done || state == playbooks.Failed, state == playbooks.Failed
 	x.diagnose(diags)
 	if state != playbooks.Blocked || x.eval.Need().Notices {
 		return
@@ -138,10 +140,19 @@ func (x *hostPlay) evaluate(ctx context.Context) {
 	x.learn()
 }
 
-// next evaluates, when it is this host's turn.
-func (x *hostPlay) next() ([]playbooks.Step, playbooks.State, hcl.Diagnostics) {
+// next evaluates, when it is this host's turn, as far as there is room. The steps are among those that wait, too.
+func (x *hostPlay) next() (steps []playbooks.Step, state playbooks.State, diags hcl.Diagnostics) {
 	defer x.r.turns.take(x.rank)()
-	return x.eval.Next()
+	state = playbooks.Paused
+	for state == playbooks.Paused && x.borrow() {
+		var more []playbooks.Step
+		var faults hcl.Diagnostics
+		more, state, faults = x.eval.NextFew(x.room())
+		steps, diags = append(steps, more...), append(diags, faults...)
+		x.waiting = append(x.waiting, more...)
+	}
+	x.repay(x.beyond())
+	return steps, state, diags
 }
 
 // stuck ends the evaluation of a host that would otherwise wait for ever.

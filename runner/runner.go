@@ -54,6 +54,7 @@ type Runner struct {
 	throttles throttles
 	turns     *turns
 	stepping  stepping
+	ahead     *ahead
 	facts     playbooks.SetFacts
 	added     playbooks.Added
 	homes     map[string]string // host by the file that it brings home; guarded by mu
@@ -71,7 +72,7 @@ func New(o Options, emit func(Event)) *Runner {
 		o.Grace = 5 * time.Second
 	}
 	return &Runner{o: o, site: o.Site, sink: newSink(emit), last: map[string]int{}, planAs: map[string]playbooks.Identity{}, sessions: map[string]map[playbooks.Identity]*session{}, gates: map[place]*sync.Mutex{},
-		turns: newTurns(), homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
+		turns: newTurns(), ahead: newAhead(), homes: map[string]string{}, costs: map[string]*Cost{}, out: map[string]bool{}}
 }
 
 // Debugf emits a line that is shown from that many -v on.
