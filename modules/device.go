@@ -69,7 +69,7 @@ func (d *device) validate() error {
 	if d.Alias != nil && len(*d.Alias) > 255 {
 		return argf("alias", "longer than 255 bytes")
 	}
-	return firstFault(inRange("mtu", d.MTU, 68, 65536), inRange("txqueuelen", d.TxQueueLen, 0, 1<<31-1), inRange("devgroup", d.Group, 0, 1<<31-1))
+	return firstFault(inRange("mtu", d.MTU, 68, 65575), inRange("txqueuelen", d.TxQueueLen, 0, 1<<31-1), inRange("devgroup", d.Group, 0, 1<<31-1))
 }
 
 // validMAC returns a unicast MAC address in the spelling of the kernel.

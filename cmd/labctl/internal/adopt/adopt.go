@@ -160,6 +160,14 @@ func (w *writer) add(t task) {
 		w.leave(err.Error(), t)
 		return
 	}
+	for range len(t.args) { // what the kernel tells of an object may be more than can be said of it
+		var fault *modules.ArgumentError
+		if _, said := t.args[argumentOf(m.Check(c), &fault)]; !said || slices.Contains(t.first, fault.Path) {
+			break
+		}
+		delete(t.args, fault.Path)
+		c = mustCall(t)
+	}
 	r, err := m.Diff(w.ctx, w.there, c)
 	switch {
 	case err != nil:
@@ -187,6 +195,14 @@ func (w *writer) add(t task) {
 	w.tasks = append(w.tasks, least)
 }
 
+// argumentOf is the argument that a module finds fault with, or "".
+func argumentOf(err error, fault **modules.ArgumentError) string {
+	if errors.As(err, fault) {
+		return (*fault).Path
+	}
+	return ""
+}
+
 func mustCall(t task) modules.Call {
 	_, c, _ := t.call() // has been made before
 	return c
@@ -197,7 +213,7 @@ func (w *writer) least(t task, m modules.Module) task {
 	min := task{t.module, t.label, map[string]any{}, t.first}
 	for i := range m.Schema().Attributes {
 		a := &m.Schema().Attributes[i]
-		if v, ok := t.args[a.Name]; ok && (a.Required || a.Option || a.Exact || slices.Contains(t.first, a.Name)) {
+		if v, ok := t.args[a.Name]; ok && (a.Required || a.Option || a.Exact || a.MadeUp || slices.Contains(t.first, a.Name)) {
 			min.args[a.Name] = v
 		}
 	}

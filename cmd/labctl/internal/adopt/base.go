@@ -13,7 +13,7 @@ func (w *writer) hardware() {
 	w.nics = map[device]bool{}
 	for ns, state := range w.s.NetNS {
 		for _, l := range state.Links {
-			if l.Kind == "" && !l.Loopback || l.Kind == "veth" && !w.paired(l) {
+			if slices.Contains(fallbacks, l.Name) || l.Kind == "" && !l.Loopback || l.Kind == "veth" && !w.paired(l) {
 				w.nics[device{ns, l.Name}] = true
 			}
 		}

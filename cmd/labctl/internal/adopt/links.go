@@ -62,6 +62,7 @@ func (w *writer) link(ns string, l host.Link, done map[device]bool) {
 		}
 	}
 	switch {
+	case slices.Contains(fallbacks, l.Name) && (l.Up == nil || !*l.Up): // it comes with the kernel's module
 	case l.Loopback:
 		w.loopback(ns, l)
 	case w.nics[at], l.Kind == "openvswitch", l.Kind == "tun" && w.switched(at), slices.Contains(fallbacks, l.Name):
@@ -81,13 +82,38 @@ func (w *writer) below(ns string, l host.Link) []device {
 	if l.Parent != nil {
 		out = append(out, device{w.resolve(ns, l.Parent.NetNS), l.Parent.Name})
 	}
-	if l.Master != nil && *l.Master != "" {
+	if l.Master != nil && *l.Master != "" && !w.gathers(ns, l) {
 		out = append(out, device{ns, *l.Master})
 	}
-	if o := w.peer(ns, l); o != nil && o.Master != nil && *o.Master != "" {
+	for _, name := range w.gathered(ns, l) {
+		out = append(out, device{ns, name})
+	}
+	if o := w.peer(ns, l); o != nil && o.Master != nil && *o.Master != "" && !w.gathers(w.resolve(ns, l.Peer.NetNS), *o) {
 		out = append(out, device{w.resolve(ns, l.Peer.NetNS), *o.Master})
 	}
 	return out
+}
+
+// gathers reports whether the master of a device is one that takes its ports while they are down, and so gathers them by itself.
+func (w *writer) gathers(ns string, l host.Link) bool {
+	if l.Master == nil {
+		return false
+	}
+	m := w.find(device{ns, *l.Master})
+	return m != nil && (m.Kind == "bond" || m.Kind == "team")
+}
+
+// gathered are the ports that a device gathers by itself.
+func (w *writer) gathered(ns string, l host.Link) (ports []string) {
+	if l.Kind != "bond" && l.Kind != "team" {
+		return nil
+	}
+	for _, p := range w.s.NetNS[ns].Links {
+		if p.Master != nil && *p.Master == l.Name {
+			ports = append(ports, p.Name)
+		}
+	}
+	return ports
 }
 
 // resolve returns the namespace that a reference from ns is to.
@@ -135,7 +161,11 @@ func (w *writer) nic(ns string, l host.Link) {
 		t.args["from"] = ""
 		t.first = append(t.first, "from")
 	}
-	t.merge(w.read(t))
+	state := w.read(t)
+	if w.gathers(ns, l) {
+		delete(state, "master")
+	}
+	t.merge(state)
 	w.add(t)
 }
 
@@ -169,10 +199,22 @@ func (w *writer) virtual(ns string, l host.Link) {
 		}
 	}
 	delete(state, "ports") // ports say it themselves, once they are there
+	if ports := w.gathered(ns, l); len(ports) > 0 {
+		state["ports"] = ports
+	}
+	if w.gathers(ns, l) {
+		delete(state, "master")
+	}
+	if p := w.peer(ns, l); p != nil && w.gathers(w.resolve(ns, l.Peer.NetNS), *p) {
+		delete(state, "peer_master")
+	}
 	if p := w.peer(ns, l); p != nil && l.Peer.NetNS == "" {
 		delete(state, "peer_netns")
 	}
 	if l.Kind == "wireguard" {
+		if port := w.s.NetNS[ns].WireGuards[l.Name].ListenPort; port != 0 { // others have to know it, whoever chose it
+			state["listen_port"] = port
+		}
 		w.leave("it is secret: give private_key a value that is encrypted, or private_key_file", "the keys of wireguard "+quoted(l.Name)+where(ns))
 	}
 	t.merge(state)

@@ -23,7 +23,7 @@ func (w *writer) sysctls(devices bool) {
 		have := w.s.NetNS[ns].Sysctls
 		keys := slices.SortedFunc(maps.Keys(have), widestFirst)
 		for _, key := range keys {
-			if standard, ofDevice := w.standard(ns, key); ofDevice == devices && standard != nil && *standard != have[key] && !volatile(key) {
+			if standard, ofDevice := w.standard(ns, key); ofDevice == devices && standard != nil && *standard != have[key] && !volatile(key) && !inherent(key, have[key]) {
 				w.add(in(ns, task{module: "sysctl", label: key, args: map[string]any{"value": have[key]}}))
 			}
 		}
@@ -69,6 +69,20 @@ func widestFirst(a, b string) int {
 		return c
 	}
 	return strings.Compare(a, b)
+}
+
+// inherent are the values that the kernel gives to devices of a kind by itself: those without ARP look for no duplicates, tunnels
+// make up no addresses (ipv6_add_dev in net/ipv6/addrconf.c, wg_setup), and those that nobody can write.
+func inherent(key, value string) bool {
+	switch key[strings.LastIndexByte(key, '.')+1:] {
+	case "accept_dad", "use_tempaddr":
+		return value == "-1"
+	case "addr_gen_mode":
+		return value == "1"
+	case "tcp_ehash_entries", "udp_hash_entries":
+		return true
+	}
+	return false
 }
 
 // volatile are those that change by themselves, or by what else is set.

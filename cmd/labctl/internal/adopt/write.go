@@ -63,7 +63,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 func block(b *strings.Builder, s *schema.Block, args map[string]any, first []string) {
 	var plain, blocks []string
 	for _, name := range first {
-		if _, ok := args[name]; ok && !slices.Contains(plain, name) {
+		if _, ok := args[name]; ok && !slices.Contains(plain, name) && s.Find(name).Kind != schema.Object {
 			plain = append(plain, name)
 		}
 	}
