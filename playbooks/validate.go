@@ -77,9 +77,25 @@ func (s *Site) Validate(limit string) hcl.Diagnostics {
 		}
 	}
 	if !matched && !s.lenient && len(s.plays) > 0 && !s.diags.diags().HasErrors() && !c.diags().HasErrors() {
-		c.add(fault(nowhere, "No hosts", "The limit %q leaves no host in any play.", limit))
+		c.add(fault(nowhere, "No hosts", "The limit %q leaves no host in any play.%s", limit, s.limitHint(limit)))
 	}
 	return c.diags()
+}
+
+// limitHint is what may have been meant by a name in a limit that nothing has yet, where plays may add what has it.
+func (s *Site) limitHint(limit string) string {
+	_, unknown, _ := s.Inventory.MatchKnown(limit)
+	if len(unknown) == 0 {
+		return ""
+	}
+	var known []string
+	for _, h := range s.Inventory.Hosts {
+		known = append(known, h.Name)
+	}
+	for _, g := range s.Inventory.Groups {
+		known = append(known, g.Name)
+	}
+	return fmt.Sprintf(" Neither a host nor a group is called %q before it is added.%s", unknown[0], inventory.DidYouMean(unknown[0], known))
 }
 
 // untold adds to c the diagnostics that Load has not told already, about the same source: what is wrong in itself is wrong
