@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"labctl/cmd/labctl/internal/sandbox"
 )
@@ -78,6 +79,13 @@ func TestImportOfAGuest(t *testing.T) {
 	}
 	bootGuests(t)
 	bringUp(t, dir)
+	eventually(t, 2*time.Minute, "a systemd that answers", func() string { // which takes its time while the guest boots
+		out, err := sandboxExec(dir, "g", "systemctl", "list-unit-files", "--no-pager")
+		if err != nil {
+			return out + err.Error()
+		}
+		return ""
+	})
 	inSandbox(t, dir, "g", "sh", "-c", guestMakes)
 	put(t, site, guestTunnel, 0o600)
 	labctl("play", "--sandbox", dir)
