@@ -63,6 +63,14 @@ type Handler struct {
 // Tasks returns the tasks of the play, handlers left out, in order.
 func (p *Play) Tasks() []*Task { return p.tasks }
 
+// Size is how many tasks are written in the play, and in the handlers, roles and files that it takes in.
+func (p *Play) Size() (n int) {
+	for _, tasks := range p.lists() {
+		n += len(tasks)
+	}
+	return n
+}
+
 func (s *Site) loadPlays(byType map[string]hcl.Blocks) {
 	s.bare = s.bareNames()
 	s.facts = map[string]bool{}

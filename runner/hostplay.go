@@ -23,6 +23,8 @@ type hostPlay struct {
 	eval *playbooks.HostRun // nil: the host only lends a hand to others
 	meet *meeting
 
+	started func() // says that the next host may start; nil: it has been said
+
 	cur     *session         // where requests go; nil until the first is due
 	at      place            // of cur
 	holds   *session         // cur, while it is this host's turn there
@@ -364,6 +366,7 @@ func (x *hostPlay) await(ctx context.Context) {
 func (x *hostPlay) frame(ctx context.Context, f *wire.Frame) {
 	switch {
 	case f.Hello != nil:
+		x.begun()
 		x.cur.hello.Store(f.Hello)
 		x.learn()
 		x.r.sink.event(Event{Kind: Connected, Host: x.at.host.Name, Duration: time.Since(x.cur.start)})

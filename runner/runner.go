@@ -236,10 +236,13 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 	meet := newMeeting(r, p, hosts, slots)
 	alike := &playbooks.Alike{}
 	var wg sync.WaitGroup
+	starts := newPace(p)
 	for i, h := range hosts {
 		slots <- struct{}{}
+		started := starts.next()
 		wg.Go(func() {
 			defer func() { <-slots }()
+			defer started()
 			env := playbooks.Env{Plan: r.o.Mode.planning(), Alone: len(hosts) == 1, Verify: r.o.Mode == Verify, Tags: r.o.Tags, SkipTags: r.o.SkipTags, From: r.o.From, Targets: r.o.Targets, Replace: r.o.Replace, Facts: &r.facts, Added: &r.added, Alike: alike, Project: r.o.Project, Offers: r.offering()}
 			if r.o.Step != nil {
 				env.Asks = r.stepping.on
@@ -247,7 +250,7 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 			if r.o.Deadline != nil {
 				env.Deadline = r.o.Deadline.String()
 			}
-			x := &hostPlay{r: r, play: p, host: h, rank: i, eval: p.Start(h, env), meet: meet}
+			x := &hostPlay{r: r, play: p, host: h, rank: i, eval: p.Start(h, env), meet: meet, started: started}
 			goesOn := x.run(ctx)
 			if !goesOn {
 				r.drop(h.Name)
