@@ -177,9 +177,13 @@ func (s *session) one(ctx context.Context, r *wire.Request) *wire.Reply {
 }
 
 func (s *session) run(ctx context.Context, r *wire.Request, rep *wire.Reply) error {
-	if r.Op == wire.Snapshot {
-		snap, err := memory.Snapshot(ctx, s.host, "", r.Files)
-		rep.Snapshot = snap
+	if r.Op == wire.Snapshot || r.Op == wire.Network {
+		var err error
+		if r.Op == wire.Network {
+			rep.Snapshot, err = memory.NetworkSnapshot(ctx, s.host, "")
+		} else {
+			rep.Snapshot, err = memory.Snapshot(ctx, s.host, "", r.Files)
+		}
 		return err
 	}
 	if r.Op == wire.Start && r.Call != nil || r.Op == wire.Fetch {

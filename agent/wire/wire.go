@@ -82,6 +82,7 @@ const (
 	Apply    Op = "apply"
 	Plan     Op = "plan"
 	Snapshot Op = "snapshot"
+	Network  Op = "network" // a snapshot of the network alone
 
 	// The three steps of a probe between two hosts, each with the state that the one before has returned: the far end
 	// listens, the near end sends, the far end says what has come. They stand outside of the epochs: the play of the far host goes on

@@ -91,7 +91,7 @@ func (a *app) factsOf(st *site, f *placeFlags, as *becomeFlags, h *inventory.Hos
 			return err
 		}
 		defer done()
-		snap, err := runner.TakeSnapshot(ctx, opener, h, as.name(), false, nil)
+		snap, err := runner.TakeSnapshot(ctx, opener, h, as.name(), runner.FactsAlone, nil)
 		if err != nil {
 			return err
 		}

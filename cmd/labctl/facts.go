@@ -55,10 +55,12 @@ A host shows all of itself to root only, hence the default of --become. With
 				return err
 			}
 			defer done()
+			extent := runner.FactsAlone
 			if whole {
+				extent = runner.Whole
 				files = append(files, st.paths(h)...)
 			}
-			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), whole, files)
+			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), extent, files)
 			if err != nil {
 				return err
 			}

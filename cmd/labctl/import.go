@@ -47,7 +47,7 @@ inventory or, where there is none, [user@]address[:port]:
 				return err
 			}
 			defer done()
-			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), true, nil)
+			snap, err := runner.TakeSnapshot(cmd.Context(), opener, h, as.name(), runner.Network, nil)
 			if err != nil {
 				return err
 			}

@@ -32,6 +32,25 @@ func FromSnapshot(s *host.Snapshot) *Host {
 // Snapshot reads all of h, and the files asked for, as data. What this host or kernel does not have (iptables, IPv6) is
 // left out.
 func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*host.Snapshot, error) {
+	s, err := NetworkSnapshot(ctx, h, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := recordProcesses(ctx, h, s); err != nil {
+		return nil, err
+	}
+	if s.Packages, err = h.Packages().Installed(ctx, nil); err != nil && !errors.Is(err, host.ErrUnsupported) {
+		return nil, err
+	}
+	if s.Services, err = h.Services().List(ctx); err != nil {
+		return nil, err
+	}
+	s.Files, err = recordFiles(ctx, h, slices.Concat(systemFiles, files))
+	return s, err
+}
+
+// NetworkSnapshot reads the network of h alone: its namespaces, Open vSwitch, and the kernel's modules.
+func NetworkSnapshot(ctx context.Context, h host.Host, name string) (*host.Snapshot, error) {
 	s := &host.Snapshot{Version: host.SnapshotVersion, Name: name, NetNS: map[string]*host.NetState{}}
 	var err error
 	if s.Facts, err = h.Facts(ctx); err != nil {
@@ -72,19 +91,7 @@ func Snapshot(ctx context.Context, h host.Host, name string, files []string) (*h
 	if name, err := hostname(ctx, h); err == nil {
 		s.NetNS[""].Sysctls[hostnameKey] = name
 	}
-	if err := recordProcesses(ctx, h, s); err != nil {
-		return nil, err
-	}
-	if s.Packages, err = h.Packages().Installed(ctx, nil); err != nil && !errors.Is(err, host.ErrUnsupported) {
-		return nil, err
-	}
-	if s.KernelModules, err = h.KernelModules().List(ctx); err != nil {
-		return nil, err
-	}
-	if s.Services, err = h.Services().List(ctx); err != nil {
-		return nil, err
-	}
-	s.Files, err = recordFiles(ctx, h, slices.Concat(systemFiles, files))
+	s.KernelModules, err = h.KernelModules().List(ctx)
 	return s, err
 }
 
