@@ -83,7 +83,7 @@ const planted = `
   }
   debug "elsewhere" { var = result.elsewhere }
   command "by itself" {
-    argv        = ["sh", "-c", "cat; echo $TOKEN env-holder >&2"]
+    argv        = ["sh", "-c", "read -r it; echo $it; echo $TOKEN env-holder >&2"] # no child that would have the environment, too
     stdin       = var.filed
     environment = { TOKEN = var.extra }
     async       = "30s"

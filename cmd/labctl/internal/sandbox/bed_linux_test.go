@@ -71,7 +71,7 @@ func (b *bed) explain() {
 
 func (b *bed) up(topology Topology) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), guestTimeout+time.Minute)
 	defer cancel()
 	state, err := Up(ctx, b.dir, topology, Options{})
 	if err != nil {
