@@ -330,10 +330,10 @@ func (e Env) selected(t *Task) bool {
 	switch {
 	case has(e.SkipTags), slices.Contains(e.SkipTags, kind), slices.Contains(e.SkipTags, "all") && !always:
 		return false
-	case has(e.Tags):
+	case has(e.Tags), always: // whatever block it is in: always goes before never
 		return true
 	case slices.Contains(t.tags, "never"):
 		return false
 	}
-	return len(e.Tags) == 0 || always || slices.Contains(e.Tags, "all") || slices.Contains(e.Tags, kind)
+	return len(e.Tags) == 0 || slices.Contains(e.Tags, "all") || slices.Contains(e.Tags, kind)
 }
