@@ -19,7 +19,7 @@ func (r *HostRun) outputs(reg *registration, wrong *collector) cty.Value {
 	all := map[string]cty.Value{}
 	for _, t := range reg.turns {
 		switch {
-		case t.reasons != nil && t.reasons[0] == "for_each":
+		case t.holds == perhaps: // nor is it known which keys there will be
 			return cty.DynamicVal
 		case t.holds == no:
 		default:

@@ -25,9 +25,10 @@ func (r *HostRun) issue(t *Task, sc *scope, steps []Step) {
 			r.added(s, Outcome{Unknown: true})
 		}
 		if t.value != nil && !s.Skip && !t.isAdder() {
-			r.setFact(t.Label, s.fact)
+			v := s.sets()
+			r.setFact(t.Label, v)
 			if s.Once {
-				r.ledFact = s.fact
+				r.ledFact = v
 			}
 		}
 		switch {

@@ -3,6 +3,7 @@ package playbooks
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -88,6 +89,14 @@ func (t *Task) fact(ctx *hcl.EvalContext) cty.Value {
 		v = v.Mark(sensitive)
 	}
 	return v
+}
+
+// sets is what the tasks behind a set_fact see: nothing that is known, where only a play can tell whether it has its turn.
+func (s *Step) sets() cty.Value {
+	if slices.ContainsFunc(s.Unknowns, func(what string) bool { return !strings.HasPrefix(what, "value") }) {
+		return cty.DynamicVal
+	}
+	return s.fact
 }
 
 // setFact has the tasks behind the present one see a variable.

@@ -39,6 +39,43 @@ func TestPlanIsThePlay(t *testing.T) {
 	}
 }
 
+// What only a play can tell is set, or which turns of a role there are, is not known to a plan, and no fault in it.
+func TestWhatAPlanDoesNotKnow(t *testing.T) {
+	b := newBed(t)
+	all := b.run(bg, `host "a" { vars = { port = 1 } }
+role "r" {
+  act "in the role" {}
+  output "x" { value = 1 }
+}
+play "p" {
+  hosts = "a"
+  act "first" {
+    say      = "one"
+    register = "first"
+  }
+  set_fact "port" {
+    when  = result.first.out == "two"
+    value = 2
+  }
+  act "port ${port}" {}
+  set_fact "port" {
+    for_each = toset([result.first.out])
+    value    = each.key
+  }
+  act "port ${port}" {}
+  set_fact "port" { value = { known = 3, not = result.first.out } }
+  act "port ${port.known}" {}
+  use "r" {
+    for_each = ["one", "two"]
+    when     = each.key == result.first.out
+    register = "r"
+  }
+  act "turns ${length(result.r)}" {}
+}`, Options{Mode: Plan})
+	equal(t, "a", told(all, "a"), "changed first", "unknown_yet set_fact : port", "unknown_yet port ${port}", "unknown_yet set_fact : port", "unknown_yet port ${port}",
+		"unknown_yet set_fact : port", "changed port 3", "unknown_yet r : act : in the role", "unknown_yet r : act : in the role", "unknown_yet turns ${length(result.r)}")
+}
+
 // streams runs a site from the beginning and returns what became of its tasks.
 func streams(t *testing.T, text string, mode Mode) (out []Event) {
 	b := newBed(t)
