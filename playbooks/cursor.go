@@ -217,8 +217,10 @@ func (r *HostRun) caught(f *frame) bool {
 	return at != nil
 }
 
-// leaveAt leads out of the play from a place where something has failed.
+// leaveAt leads out of the play from a place where something has failed, or would fail: it may never come to that.
 func (r *HostRun) leaveAt(at *frame) {
+	broken, failed := r.broken, r.failed
+	r.change(func() { r.broken, r.failed = broken, failed })
 	r.broken = append(r.broken, r.around(at)...)
 	r.at, r.failed = nil, true
 }

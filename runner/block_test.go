@@ -299,6 +299,29 @@ play "p" {
 	equal(t, "done", b.done, "a/: one", "a/: patient", "a/: two", "a/: handled", "a/: three")
 }
 
+// What could not be evaluated, had a failure before it not led elsewhere, does not count.
+func TestErrorsThatAreNotComeTo(t *testing.T) {
+	for _, tasks := range []string{`
+  block {
+    act "fail" {}
+    set_fact "x" { value = "no number" }
+    rescue { act "rescue" {} }
+  }
+  act "${tonumber(x)}" {}`, `
+  block {
+    act "fail" {}
+    rescue { act "rescue" {} }
+    always { act "${length(failure.error) > 0 ? 5 : 0}" {} }
+  }`} {
+		b := newBed(t)
+		all := b.run(bg, "host \"a\" { vars = { x = \"5\" } }\nplay \"p\" {\n hosts = \"a\"\n"+tasks+"\n}\nplay \"q\" {\n hosts = \"a\"\n act \"next\" {}\n}", Options{})
+		equal(t, "done", b.done, "a/: fail", "a/: rescue", "a/: 5", "a/: next")
+		if c := recapOf(t, all, "a"); c.Failed != 0 || c.Rescued != 1 {
+			t.Errorf("recap %+v", c)
+		}
+	}
+}
+
 // When probes alone are run, one that cannot be evaluated is no end, wherever it stands.
 func TestVerifyInABlock(t *testing.T) {
 	b := newBed(t)
