@@ -33,13 +33,14 @@ func (c *call) selected(e Env) bool {
 }
 
 // enter goes into what is called, once for each turn.
-func (r *HostRun) enter(c *call) (blocked bool, diags hcl.Diagnostics) {
+func (r *HostRun) enter(c *call) (steps []Step, blocked bool, diags hcl.Diagnostics) {
 	f := r.at
 	if !c.selected(r.env) {
 		r.uncalled(c, f.scope)
 		r.advance()
-		return false, nil
+		return nil, false, nil
 	}
+	r.showFailure()
 	r.fresh(f.scope)
 	turns, e := r.turns(c, f.scope)
 	diags = append(e.diags, f.scope.wrong()...)
@@ -48,18 +49,18 @@ func (r *HostRun) enter(c *call) (blocked bool, diags hcl.Diagnostics) {
 	case diags.HasErrors():
 		return r.failCall(c, diags)
 	case unknown && f.scope.holds == yes && r.awaits(&c.deps, f.scope):
-		return true, nil
+		return nil, true, nil
 	case unknown && !r.env.Plan && !r.env.Verify:
 		return r.failCall(c, hcl.Diagnostics{fault(c.rng, "Value not known", "For %s the value of %v is not known, and nothing is under way that could tell.", r.host.Name, e.unknown)})
 	}
 	r.begin(c, turns)
 	if len(turns) == 0 {
 		r.advance()
-		return false, nil
+		return nil, false, nil
 	}
 	r.at = f.enter(turns[0].prog, turns[0])
 	r.at.rest = turns[1:]
-	return false, nil
+	return nil, false, nil
 }
 
 // begin keeps account of the turns: of their outputs, and of the handlers that they bring.
@@ -88,13 +89,11 @@ func (r *HostRun) begin(c *call, turns []*scope) {
 }
 
 // failCall has the first task of what cannot be called fail in its place, so that a block can see to that.
-func (r *HostRun) failCall(c *call, diags hcl.Diagnostics) (blocked bool, faults hcl.Diagnostics) {
+func (r *HostRun) failCall(c *call, diags hcl.Diagnostics) (steps []Step, blocked bool, faults hcl.Diagnostics) {
 	if len(c.tasks) == 0 || !r.caught(r.at) {
-		return false, diags
+		return nil, false, diags
 	}
-	steps, blocked, faults := r.fail(c.tasks[0], diags)
-	r.queue = append(r.queue, steps...)
-	return blocked, faults
+	return r.fail(c.tasks[0], diags)
 }
 
 // uncalled gives results to what is not called.

@@ -2,6 +2,8 @@ package playbooks
 
 import (
 	"slices"
+
+	"github.com/zclconf/go-cty/cty"
 )
 
 // frame is a place in a program. It is never changed: who moves on has another one, so that a place can be gone back to when
@@ -17,10 +19,17 @@ type frame struct {
 	whose      int        // of a sweep: how many roles have had theirs
 	own        *scope     // of a sweep: it is of this role alone
 	swept      bool       // the handlers of the role that ends here have had their turn
-	raised     []*block   // the failures that their always parts have put off
+	seen       []seen     // the failures that blocks here see to
 	perhaps    bool       // of a plan: only a play knows whether it comes to this
 	failed     bool       // a failure that nothing has seen to ends the run behind this
 	up         *frame     // the place of what has led here: the sweep of a handler, the flush of a sweep
+}
+
+// seen is a failure that a block sees to.
+type seen struct {
+	by      *block
+	failure cty.Value
+	putOff  bool // by its always part, behind which it leads on
 }
 
 func (f *frame) moved(pc int) *frame {
@@ -162,8 +171,8 @@ func (r *HostRun) advance() {
 	}
 	next, ended := f.prog.behind(f.pc)
 	for _, b := range ended {
-		if slices.Contains(f.raised, b) {
-			r.raise(f, b)
+		if i := slices.IndexFunc(f.seen, func(s seen) bool { return s.by == b && s.putOff }); i >= 0 {
+			r.raise(f, b, f.seen[i].failure)
 			return
 		}
 	}
@@ -172,9 +181,12 @@ func (r *HostRun) advance() {
 }
 
 // raise goes to where a failure at f, outside of a block if one is given, is seen to, or else out of the play.
-func (r *HostRun) raise(f *frame, outside *block) (rescued bool) {
+func (r *HostRun) raise(f *frame, outside *block, failure cty.Value) (rescued bool) {
 	r.at, rescued = r.catcher(f, outside)
 	r.failed = r.failed || r.at == nil
+	if r.at != nil && !r.at.sweep {
+		r.at.seen[len(r.at.seen)-1].failure = failure
+	}
 	return rescued
 }
 
@@ -191,10 +203,8 @@ func (r *HostRun) catcher(f *frame, outside *block) (at *frame, rescued bool) {
 			continue
 		}
 		at := f.moved(to)
-		at.raised = slices.DeleteFunc(slices.Clone(f.raised), func(o *block) bool { return b.all().within(o.all()) })
-		if !rescued {
-			at.raised = append(at.raised, b)
-		}
+		at.seen = slices.DeleteFunc(slices.Clone(f.seen), func(o seen) bool { return b.all().within(o.by.all()) })
+		at.seen = append(at.seen, seen{by: b, putOff: !rescued})
 		return at, rescued
 	}
 	if r.play.forceHandlers && !forced {
@@ -206,7 +216,7 @@ func (r *HostRun) catcher(f *frame, outside *block) (at *frame, rescued bool) {
 // rescuedBehind reports whether a failure that has led to an always block leads to a rescue from there.
 func (r *HostRun) rescuedBehind(at *frame) (rescued bool) {
 	for at != nil && !at.sweep && !rescued {
-		at, rescued = r.catcher(at, at.raised[len(at.raised)-1])
+		at, rescued = r.catcher(at, at.seen[len(at.seen)-1].by)
 	}
 	return rescued
 }

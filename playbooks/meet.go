@@ -110,19 +110,16 @@ func (r *HostRun) Leads(id int, leading bool) {
 	}
 }
 
-// Shared is what a host that has run a task for all knows of it: its result, and what it has set.
-type Shared struct{ result, fact cty.Value }
+// Shared is what a host that has run a task for all knows of it: its result, what it has set, and what there is to see to if it
+// has failed.
+type Shared struct{ result, fact, failure cty.Value }
 
-// Shares returns what the host knows of the task that a meeting is about.
-func (r *HostRun) Shares(id int) (out Shared) {
-	s := r.open[id]
-	if s == nil {
-		return out
-	}
+// Shares returns what the host knows of a task that it has run for all: of the task itself, or of the meeting about it.
+func (r *HostRun) Shares(s *Step) (out Shared) {
 	if s.Task.Register != "" {
 		out.result = s.at.scope.home.results[s.Task.Register]
 	}
-	out.fact = r.ledFact
+	out.fact, out.failure = r.ledFact, r.at.failure()
 	return out
 }
 
@@ -141,8 +138,8 @@ func (r *HostRun) Follows(id int, of Shared) {
 	}
 }
 
-// Fails says that the host which had the task of all has failed in it, or was lost.
-func (r *HostRun) Fails(id int, o Outcome) Verdict {
+// Fails says that the host which had the task of all has failed in it, or was lost, and what it knew of it by then.
+func (r *HostRun) Fails(id int, o Outcome, of Shared) Verdict {
 	s := r.open[id]
 	if s == nil || r.env.Verify {
 		r.Met(id)
@@ -152,7 +149,12 @@ func (r *HostRun) Fails(id int, o Outcome) Verdict {
 		o.Error = "the host that this task was run on for all was lost"
 	}
 	o.Failed = true
-	return r.failing(s.at, r.hidden(s, failureValue(s, r.own(s, o))), s.ID)
+	if of.failure == cty.NilVal {
+		of.failure = r.hidden(s, failureValue(s, r.own(s, o)))
+	}
+	v := r.failing(s.at, of.failure, s.ID)
+	r.conclude(s, o, of.result)
+	return v
 }
 
 // Strike is a failure that is one of all hosts of a play.

@@ -3,6 +3,7 @@ package playbooks
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -92,8 +93,30 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 		j.Verdict = Ignored
 	default:
 		j.Verdict = r.failing(s.at, r.hidden(s, failureValue(s, r.own(s, o))), s.ID)
+		if s.Faults != nil {
+			r.conclude(s, o, cty.NilVal)
+		}
 	}
 	return j
+}
+
+// conclude gives a result to a task that has failed and was not handed out for this host: it could not be evaluated, or another
+// host, which knows the result, has run it for all.
+func (r *HostRun) conclude(s *Step, o Outcome, known cty.Value) {
+	it := s.at.prog.items[s.at.pc]
+	switch {
+	case it.call != nil:
+		r.uncalled(it.call, s.at.scope)
+		return
+	case s.Task.Register == "":
+		return
+	case known != cty.NilVal:
+	case s.Task.forEach != nil:
+		known = cty.EmptyObjectVal
+	default:
+		known = r.hidden(s, r.own(s, o))
+	}
+	r.setResult(s.at.scope.home, s.Task.Register, known)
 }
 
 // failing leads the run to where a failure at a place is seen to. What was handed out behind the step is void.
@@ -105,10 +128,7 @@ func (r *HostRun) failing(at *frame, failure cty.Value, id int) Verdict {
 	}
 	broken := r.around(at)
 	r.takeBack(id)
-	rescued := r.raise(at, nil) || r.rescuedBehind(r.at)
-	if sc := r.at.scope; sc != nil {
-		sc.home.ctx.Variables["failure"] = failure
-	}
+	rescued := r.raise(at, nil, failure) || r.rescuedBehind(r.at)
 	r.passBy(at)
 	if rescued {
 		return Rescued
@@ -140,6 +160,33 @@ func (r *HostRun) passBy(f *frame) {
 			return
 		}
 		r.passOver(f.scope, f.prog.items[min(f.pc+1, len(f.prog.items)):])
+	}
+}
+
+// failure is what the name "failure" means at f: what the nearest block around sees to, or null in an always part if nothing has
+// failed. NilVal: it means nothing there.
+func (f *frame) failure() cty.Value {
+	for ; f != nil && !f.sweep; f = f.up {
+		for _, b := range slices.Backward(f.prog.blocks) {
+			if !b.rescue.holds(f.pc) && !b.always.holds(f.pc) {
+				continue
+			}
+			if i := slices.IndexFunc(f.seen, func(s seen) bool { return s.by == b }); i >= 0 {
+				return f.seen[i].failure
+			}
+			return cty.NullVal(cty.DynamicPseudoType)
+		}
+		if f.scope.call == nil || f.scope.call.role != nil { // only files are part of what calls them
+			break
+		}
+	}
+	return cty.NilVal
+}
+
+// showFailure has what is evaluated next see it.
+func (r *HostRun) showFailure() {
+	if v := r.at.failure(); v != cty.NilVal {
+		r.at.scope.home.ctx.Variables["failure"] = v
 	}
 }
 
@@ -269,6 +316,9 @@ func (r *HostRun) verdict(s *Step, x hcl.Expression, name string, j *Judgement) 
 func (r *HostRun) selfContext(s *Step, own cty.Value) *hcl.EvalContext {
 	ctx := s.ctx.NewChild()
 	ctx.Variables = map[string]cty.Value{"self": own}
+	if v := s.at.failure(); v != cty.NilVal { // the run may be further on
+		ctx.Variables["failure"] = v
+	}
 	if s.Task.Register != "" {
 		all := map[string]cty.Value{}
 		if v := s.at.scope.home.ctx.Variables["result"]; v.IsKnown() { // some result has been published

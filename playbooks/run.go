@@ -248,8 +248,7 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 	case it.sync != nil:
 		steps = r.sync(*it.sync)
 	case it.call != nil:
-		blocked, diags = r.enter(it.call)
-		return nil, blocked, diags
+		return r.enter(it.call)
 	case it.flush != nil:
 		r.at = &frame{sweep: true, up: r.at, failed: r.at.failed}
 		return nil, false, nil

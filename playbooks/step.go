@@ -26,6 +26,7 @@ func (r *HostRun) task(t *Task) (steps []Step, blocked bool, diags hcl.Diagnosti
 		return nil, false, nil
 	}
 	sc := r.at.scope
+	r.showFailure()
 	r.fresh(sc)
 	instances, e := r.instances(t, sc)
 	steps = make([]Step, 0, len(instances))

@@ -155,6 +155,49 @@ block {
   act "no" {}
   rescue { act "rescue" {} }
 }`, []string{"one", "rescue"}, Counts{OK: 2, Changed: 2, Rescued: 1}},
+		{"an argument that cannot be evaluated has a result", `
+block {
+  act "one" { register = "r" }
+  act "two" {
+    say      = tonumber(result.r.out)
+    register = "s"
+  }
+  rescue { act "rescue ${result.s.failed} ${result.s.error == failure.error}" {} }
+}
+block {
+  act "${each.key}" {
+    for_each = { for k in ["x"] : k => tonumber(result.r.out) }
+    register = "t"
+  }
+  rescue { act "rescue ${length(result.t)}" {} }
+}`, []string{"one", "rescue true true", "rescue 0"}, Counts{OK: 3, Changed: 3, Rescued: 2}},
+		{"a failure is that of the block around", `
+block {
+  act "fail" { say = "1" }
+  rescue {
+    act "one" { changed_when = endswith(failure.error, "1") }
+    block {
+      act "fail" { say = "2" }
+      rescue { act "inner ${failure.error}" {} }
+      always { act "at last ${failure.error}" {} }
+    }
+    act "outer ${failure.error}" {}
+  }
+  always { act "at last ${failure.error}" {} }
+}`, []string{"fail", "one", "fail", "inner it went wrong with 2", "at last it went wrong with 2", "outer it went wrong with 1", "at last it went wrong with 1"},
+			Counts{OK: 5, Changed: 5, Rescued: 2}},
+		{"no failure", `
+block {
+  act "fail" {}
+  rescue { act "one" {} }
+}
+block {
+  act "two" {}
+  always {
+    act "no" { when = failure != null }
+    act "three ${try(failure.error, "nothing")}" {}
+  }
+}`, []string{"fail", "one", "two", "three nothing"}, Counts{OK: 3, Changed: 3, Skipped: 1, Rescued: 1}},
 		{"results that a rescue has passed over", `
 block {
   act "one" { register = "r" }

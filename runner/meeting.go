@@ -69,7 +69,7 @@ func (m *meeting) attend(ctx context.Context, x *hostPlay, st playbooks.Step) bo
 	<-m.slots
 	defer func() { m.slots <- struct{}{} }()
 	if st.Gathers && x.turn.host == x {
-		x.turn.done, x.turn.known = true, x.eval.Shares(st.ID)
+		x.turn.done, x.turn.known = true, x.eval.Shares(&st)
 	}
 	g := &guest{x: x, step: st, call: make(chan []*guest, 1)}
 	m.mu.Lock()
@@ -195,7 +195,7 @@ func (x *hostPlay) met(g *guest) {
 		x.eval.Follows(id, x.turn.known)
 	case g.step.Gathers:
 		x.strikes = g.strikes
-		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Fails(id, x.turn.ended)})
+		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Fails(id, x.turn.ended, x.turn.known)})
 	default:
 		x.eval.Met(id)
 	}

@@ -145,6 +145,19 @@ use "plain" {
   register = "off"
 }
 act "none ${length(result.none)} ${result.off.skipped} ${result.off.out == null}" {}`, []string{"none 0 true true"}, 1, Counts{OK: 1, Changed: 1, Skipped: 2}},
+		{"a condition that is none is rescued", `
+block {
+  act "first" {
+    say      = "perhaps"
+    register = "first"
+  }
+  use "plain" {
+    when     = result.first.out
+    n        = 1
+    register = "plain"
+  }
+  rescue { act "rescue ${result.plain.skipped}" {} }
+}`, []string{"first", "rescue true"}, 2, Counts{OK: 2, Changed: 2, Rescued: 1}},
 		{"conditions on results", `
 act "first" {
   say      = "yes"

@@ -78,7 +78,7 @@ func (x *hostPlay) settled(st playbooks.Step, rep *wire.Reply, fault *Error, j p
 func (x *hostPlay) follow(st playbooks.Step, j playbooks.Judgement) {
 	lost := j.Verdict == playbooks.Rescued || j.Verdict == playbooks.Diverted || j.Verdict == playbooks.Ends
 	if st.Once && lost {
-		x.turn.ended = j.Outcome
+		x.turn.ended, x.turn.known = j.Outcome, x.eval.Shares(&st)
 	}
 	if st.Fatal && lost && j.Verdict != playbooks.Rescued {
 		x.strike(&st, j.Outcome.Error)

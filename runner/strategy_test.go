@@ -204,6 +204,29 @@ func TestRunOnceFails(t *testing.T) {
     rescue { act "rescue: ${failure.error}" {} }
   }
   act "two" {}`, []string{"failed fail", "changed rescue: it went wrong with ", "changed two", "changed next"}, []string{"changed rescue: it went wrong with ", "changed two", "changed next"}},
+		{"rescued, with the result", `block {
+    act "fail" {
+      run_once = true
+      say      = "this"
+      register = "r"
+    }
+    rescue { act "${result.r.failed} ${result.r.error}" {} }
+  }`, []string{"failed fail", "changed true it went wrong with this", "changed next"}, []string{"changed true it went wrong with this", "changed next"}},
+		{"rescued, with the results", `block {
+    act "${each.key}" {
+      for_each = ["one", "fail", "no"]
+      run_once = true
+      register = "r"
+    }
+    rescue { act "${failure.key} of ${join(" ", keys(result.r))}" {} }
+  }`, []string{"changed one", "failed fail", "changed fail of fail one", "changed next"}, []string{"changed fail of fail one", "changed next"}},
+		{"lost, and rescued", `block {
+    act "die" {
+      run_once = true
+      register = "r"
+    }
+    rescue { act "${result.r.failed} ${failure.error == result.r.error}" {} }
+  }`, []string{"unreachable", "not_run die"}, []string{"changed true true", "changed next"}},
 		{"not evaluated", `act "x" {
     run_once = true
     say      = { b = "1", c = "1" }[host.name]
