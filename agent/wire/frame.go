@@ -18,20 +18,24 @@ const MaxPart = 128 << 10
 // A length with this bit is that of a Part with data: four bytes of ID, then the data. In JSON it would be a third longer.
 const partBit, partHead = 1 << 31, 4
 
+// head is how long the length is.
+const head = 4
+
 // Write sends one frame: four bytes of length, big endian, then JSON. One Write call on w.
 func Write(w io.Writer, f *Frame) error {
 	if f.Part != nil && len(f.Part.Data) > 0 {
 		return writePart(w, f.Part)
 	}
-	body, err := codec.Marshal(f)
+	buf, err := codec.Append(make([]byte, head, 512), f)
 	if err != nil {
 		return fmt.Errorf("encode frame: %w", err)
 	}
-	if len(body) > maxFrame {
-		return fmt.Errorf("encode frame: %d bytes are more than the %d a frame may have", len(body), maxFrame)
+	n := len(buf) - head
+	if n > maxFrame {
+		return fmt.Errorf("encode frame: %d bytes are more than the %d a frame may have", n, maxFrame)
 	}
-	buf := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
-	if _, err := w.Write(append(buf, body...)); err != nil {
+	binary.BigEndian.PutUint32(buf, uint32(n))
+	if _, err := w.Write(buf); err != nil {
 		return fmt.Errorf("write frame: %w", err)
 	}
 	return nil
@@ -51,11 +55,11 @@ func writePart(w io.Writer, p *Part) error {
 
 // Read receives one frame. io.EOF says that the other side ended between frames.
 func Read(r *bufio.Reader) (*Frame, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	var length [head]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, err
 	}
-	n := binary.BigEndian.Uint32(head[:])
+	n := binary.BigEndian.Uint32(length[:])
 	if n&partBit != 0 {
 		return readPart(r, n&^partBit)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"labctl/modules"
+	"labctl/modules/codec"
 	"labctl/modules/host"
 )
 
@@ -86,4 +87,26 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkReply is what the answer to one task costs, from the agent to the runner.
+func BenchmarkReply(b *testing.B) {
+	state, err := codec.Marshal(map[string]any{"name": "br0", "up": true, "mtu": 1400, "alias": "", "txqueuelen": 1000, "master": "", "forward_delay": 15,
+		"vlan_protocol": "802.1Q", "group_address": "01:80:c2:00:00:00", "mcast_snooping": true, "mcast_hash_max": 4096, "nf_call_iptables": false})
+	if err != nil {
+		b.Fatal(err)
+	}
+	changes := []modules.Change{{Path: "up", After: true}, {Path: "mtu", After: 1400.0}}
+	f := &Frame{Reply: &Reply{ID: 8, Duration: 25958, Result: &modules.Result{Diff: modules.Diff{Action: modules.Create, Changes: changes}, State: state}}}
+	var pipe bytes.Buffer
+	r := bufio.NewReader(&pipe)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Write(&pipe, f); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Read(r); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -27,7 +27,6 @@ type decoder struct {
 	at     int
 	depth  int
 	strict bool
-	path   []string
 }
 
 // document reads the whole input into v; an invalid v reads without keeping anything.
@@ -61,15 +60,21 @@ func (d *decoder) syntax(want string) error {
 }
 
 // mismatch says that what, which the input has here, is nothing for v.
-func (d *decoder) mismatch(what string, v reflect.Value) error {
-	path := ""
-	for i, p := range d.path {
-		if i > 0 {
-			path += "."
-		}
-		path += p
+func mismatch(what string, v reflect.Value) error {
+	return &TypeError{Value: what, Type: v.Type()}
+}
+
+// within adds the name of the member that a fault is in.
+func within(name []byte, err error) error {
+	te, ok := err.(*TypeError) //nolint:errorlint // it is never wrapped here
+	if !ok {
+		return err
 	}
-	return &TypeError{Path: path, Value: what, Type: v.Type()}
+	if te.Path != "" {
+		te.Path = "." + te.Path
+	}
+	te.Path = string(name) + te.Path
+	return te
 }
 
 func (d *decoder) value(v reflect.Value) error {
@@ -139,33 +144,29 @@ func (d *decoder) object(v reflect.Value) error {
 		v.Set(m)
 		v = m
 	default:
-		return d.mismatch("object", v)
+		return mismatch("object", v)
 	}
 	return d.each('}', func() error {
-		text, err := d.text()
+		name, err := d.text()
 		if err != nil {
 			return err
 		}
-		name := string(text)
 		if d.peek() != ':' {
 			return d.syntax(`":"`)
 		}
 		d.at++
-		d.path = append(d.path, name)
-		err = d.member(v, fields, name)
-		d.path = d.path[:len(d.path)-1]
-		return err
+		return within(name, d.member(v, fields, name))
 	})
 }
 
-func (d *decoder) member(v reflect.Value, fields []field, name string) error {
+func (d *decoder) member(v reflect.Value, fields []field, name []byte) error {
 	switch {
 	case !v.IsValid():
 		return d.value(v)
 	case v.Kind() == reflect.Map:
 		e := reflect.New(v.Type().Elem()).Elem()
 		err := d.value(e)
-		v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), e)
+		v.SetMapIndex(reflect.ValueOf(string(name)).Convert(v.Type().Key()), e)
 		return err
 	}
 	f := find(fields, name)
@@ -187,7 +188,7 @@ func (d *decoder) list(v reflect.Value) error {
 		return err
 	}
 	if v.IsValid() && v.Kind() != reflect.Slice {
-		return d.mismatch("array", v)
+		return mismatch("array", v)
 	}
 	if v.IsValid() {
 		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
@@ -196,10 +197,10 @@ func (d *decoder) list(v reflect.Value) error {
 		if !v.IsValid() {
 			return d.value(v)
 		}
-		e := reflect.New(v.Type().Elem()).Elem()
-		err := d.value(e)
-		v.Set(reflect.Append(v, e))
-		return err
+		n := v.Len()
+		v.Grow(1)
+		v.SetLen(n + 1)
+		return d.value(v.Index(n))
 	})
 }
 

@@ -28,21 +28,19 @@ func (d *decoder) boolean(v reflect.Value, b bool) error {
 	case v.Kind() == reflect.Interface:
 		v.Set(reflect.ValueOf(b))
 	default:
-		return d.mismatch("bool", v)
+		return mismatch("bool", v)
 	}
 	return nil
 }
 
 func (d *decoder) number(v reflect.Value) error {
 	start := d.at
-	if err := d.scanNumber(); err != nil {
+	if err := d.scanNumber(); err != nil || !v.IsValid() {
 		return err
 	}
 	text := string(d.in[start:d.at])
 	var err error
 	switch {
-	case !v.IsValid():
-		return nil
 	case v.CanInt():
 		var n int64
 		if n, err = strconv.ParseInt(text, 10, v.Type().Bits()); err == nil {
@@ -64,10 +62,10 @@ func (d *decoder) number(v reflect.Value) error {
 			v.Set(reflect.ValueOf(f))
 		}
 	default:
-		return d.mismatch("number", v)
+		return mismatch("number", v)
 	}
 	if err != nil {
-		return d.mismatch("number "+text, v)
+		return mismatch("number "+text, v)
 	}
 	return nil
 }
@@ -102,7 +100,7 @@ func (d *decoder) skip(set string) bool {
 }
 
 func (d *decoder) digits() (n int) {
-	for d.skip("0123456789") {
+	for ; d.at < len(d.in) && '0' <= d.in[d.at] && d.in[d.at] <= '9'; d.at++ {
 		n++
 	}
 	return n
@@ -118,21 +116,24 @@ func (d *decoder) setText(v reflect.Value, s []byte) error {
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
 		b, err := base64.StdEncoding.AppendDecode([]byte{}, s)
 		if err != nil {
-			return d.mismatch("string that is not base64", v)
+			return mismatch("string that is not base64", v)
 		}
 		v.SetBytes(b)
 	default:
-		return d.mismatch("string", v)
+		return mismatch("string", v)
 	}
 	return nil
 }
 
-// text reads a string.
+// text reads a string. It is a part of the input if that has it as it is, which most are.
 func (d *decoder) text() (out []byte, err error) {
 	if d.peek() != '"' {
 		return nil, d.syntax("a string")
 	}
 	d.at++
+	n := plain(d.in[d.at:])
+	out = d.in[d.at : d.at+n : d.at+n] // what is appended goes elsewhere
+	d.at += n
 	for d.at < len(d.in) {
 		switch c := d.in[d.at]; {
 		case c == '"':

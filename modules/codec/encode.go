@@ -12,8 +12,11 @@ import (
 )
 
 // Marshal returns the JSON of v: the bytes that encoding/json would return without escaping HTML.
-func Marshal(v any) ([]byte, error) {
-	e := encoder{out: make([]byte, 0, 256)}
+func Marshal(v any) ([]byte, error) { return Append(make([]byte, 0, 256), v) }
+
+// Append is Marshal behind what is in out.
+func Append(out []byte, v any) ([]byte, error) {
+	e := encoder{out: out}
 	err := e.value(reflect.ValueOf(v), 0)
 	return e.out, err
 }
@@ -196,7 +199,7 @@ func (e *encoder) text(s string) {
 }
 
 // plain counts the bytes that s begins with and that stand for themselves.
-func plain(s string) int {
+func plain[T string | []byte](s T) int {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			return i
@@ -206,10 +209,11 @@ func plain(s string) int {
 }
 
 func (e *encoder) control(c byte) {
-	short := map[byte]byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
-	if s := short[c]; s != 0 {
-		e.out = append(e.out, '\\', s)
-		return
+	for _, s := range escapes {
+		if s[1] == c {
+			e.out = append(e.out, '\\', s[0])
+			return
+		}
 	}
 	e.out = append(e.out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }

@@ -59,9 +59,9 @@ func appendFields(out []field, t reflect.Type, prefix []int) []field {
 }
 
 // find returns the field called name, or nil.
-func find(fields []field, name string) *field {
+func find(fields []field, name []byte) *field {
 	for i := range fields {
-		if fields[i].name == name {
+		if fields[i].name == string(name) {
 			return &fields[i]
 		}
 	}

@@ -43,6 +43,9 @@ func redact(e runner.Event) runner.Event {
 }
 
 func redactDiff(b *schema.Block, d modules.Diff, all bool) modules.Diff {
+	if !all && (b == nil || !secretive(b)) && !slices.ContainsFunc(d.Changes, func(c modules.Change) bool { return c.Sensitive }) {
+		return d
+	}
 	changes := make([]modules.Change, len(d.Changes))
 	for i, c := range d.Changes {
 		if c.Sensitive = c.Sensitive || all; c.Sensitive {

@@ -43,10 +43,9 @@ func objectLiteral(v map[string]any) string {
 }
 
 // quote writes s as an HCL string: its own escapes, no template, nothing that a terminal would act on.
-func quote(s string) string {
-	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "${", "$${", "%{", "%%{").Replace(s)
-	return `"` + clean(s) + `"`
-}
+func quote(s string) string { return `"` + clean(escapeHCL(s)) + `"` }
+
+var escapeHCL = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "${", "$${", "%{", "%%{").Replace
 
 // mapKey writes a key bare where HCL allows it.
 func mapKey(k string) string {
