@@ -29,7 +29,7 @@ type link struct {
 // through frames, which is closed when the agent is gone; then err tells why.
 type session struct {
 	link   *link
-	out    bytes.Buffer // queued by send
+	out    []byte // queued by send
 	frames chan *wire.Frame
 	start  time.Time                  // when it began to be opened
 	hello  atomic.Pointer[wire.Hello] // nil until the agent has spoken; set by who takes in the frames
@@ -48,7 +48,7 @@ type session struct {
 // sendBuffer is how much is gathered before it is written, in bytes: an SSH packet's worth.
 const sendBuffer = 32 << 10
 
-// receiveBuffer is for the heads of frames: their bodies are read past it.
+// receiveBuffer is for most frames; the bodies of those that are larger are read past it.
 const receiveBuffer = 2 << 10
 
 // newSession starts taking in what the agent says. The goroutine it starts ends when the link is closed.
@@ -127,18 +127,19 @@ func (s *session) lost() error {
 // send queues a frame; flush sends what is queued in as few writes as possible, and keeps no buffer until the next.
 func (s *session) send(f *wire.Frame) error {
 	s.used.Store(true)
-	if err := wire.Write(&s.out, f); err != nil || s.out.Len() < sendBuffer {
+	var err error
+	if s.out, err = wire.Append(s.out, f); err != nil || len(s.out) < sendBuffer {
 		return err
 	}
 	return s.flush()
 }
 
 func (s *session) flush() error {
-	if s.out.Len() == 0 {
+	if len(s.out) == 0 {
 		return nil
 	}
-	b := s.out.Bytes()
-	s.out = bytes.Buffer{}
+	b := s.out
+	s.out = nil
 	_, err := s.link.stdin.Write(b)
 	return err
 }

@@ -29,6 +29,9 @@ func redact(e runner.Event) runner.Event {
 			b = m.Schema()
 		}
 	}
+	if !all && !secretive(b) && !marked(e.Diff) && (e.Result == nil || !marked(&e.Result.Diff)) {
+		return e
+	}
 	if e.Diff != nil {
 		d := redactDiff(b, *e.Diff, all)
 		e.Diff = &d
@@ -43,9 +46,6 @@ func redact(e runner.Event) runner.Event {
 }
 
 func redactDiff(b *schema.Block, d modules.Diff, all bool) modules.Diff {
-	if !all && (b == nil || !secretive(b)) && !slices.ContainsFunc(d.Changes, func(c modules.Change) bool { return c.Sensitive }) {
-		return d
-	}
 	changes := make([]modules.Change, len(d.Changes))
 	for i, c := range d.Changes {
 		if c.Sensitive = c.Sensitive || all; c.Sensitive {
@@ -63,7 +63,7 @@ func redactState(b *schema.Block, raw json.RawMessage, all bool) json.RawMessage
 	if all {
 		return nil
 	}
-	if b == nil || !secretive(b) {
+	if !secretive(b) {
 		return raw
 	}
 	var state map[string]any
@@ -77,11 +77,22 @@ func redactState(b *schema.Block, raw json.RawMessage, all bool) json.RawMessage
 	return out
 }
 
-// secretive reports whether b has sensitive attributes.
+// secretive reports whether b, which may be nil, has sensitive attributes.
 func secretive(b *schema.Block) bool {
-	return slices.ContainsFunc(b.Attributes, func(a schema.Attribute) bool {
-		return a.Sensitive || a.Fields != nil && secretive(a.Fields)
-	})
+	if b == nil {
+		return false
+	}
+	for i := range b.Attributes {
+		if a := &b.Attributes[i]; a.Sensitive || secretive(a.Fields) {
+			return true
+		}
+	}
+	return false
+}
+
+// marked reports whether d, which may be nil, has changes that say themselves that they are sensitive.
+func marked(d *modules.Diff) bool {
+	return d != nil && slices.ContainsFunc(d.Changes, func(c modules.Change) bool { return c.Sensitive })
 }
 
 func mask(v any) any {

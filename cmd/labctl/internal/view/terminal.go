@@ -148,7 +148,9 @@ func (t *terminal) finish() {
 // take folds in e. Without a region its text goes out as soon as no other event is waiting.
 func (t *terminal) take(e runner.Event) {
 	t.fold.event(e)
-	t.progress.event(e)
+	if t.o.TTY {
+		t.progress.event(e)
+	}
 	t.last, t.seen = e.Time, time.Now()
 	switch {
 	case t.paused > 0:
