@@ -32,16 +32,29 @@ func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
 
 const maxPasses = 5
 
+// formatOnce formats without carriage returns, which HCL's formatter does not know, and gives each line its own back: formatting
+// moves nothing to another line, and within a heredoc they are part of the text.
 func formatOnce(name string, src []byte) []byte {
-	crlf := bytes.Contains(src, []byte("\r\n"))
-	if crlf {
-		src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
+	if !bytes.Contains(src, []byte("\r\n")) {
+		return apart(name, hclwrite.Format(src))
 	}
-	out := apart(name, hclwrite.Format(src))
-	if crlf {
-		out = bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))
+	out := apart(name, hclwrite.Format(bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))))
+	had, rows := bytes.Split(src, []byte("\n")), bytes.Split(out, []byte("\n"))
+	if len(had) != len(rows) {
+		return out // which Format refuses
 	}
-	return out
+	var back bytes.Buffer
+	for i, row := range rows {
+		back.Write(row)
+		if i == len(rows)-1 {
+			break
+		}
+		if bytes.HasSuffix(had[i], []byte("\r")) {
+			back.WriteByte('\r')
+		}
+		back.WriteByte('\n')
+	}
+	return back.Bytes()
 }
 
 // apart puts two blanks between the items of a body that stand on one line: one blank, which is what HCL leaves, does not
@@ -66,5 +79,5 @@ func tokens(name string, src []byte) hclsyntax.Tokens {
 }
 
 func sameToken(a, b hclsyntax.Token) bool {
-	return a.Type == b.Type && bytes.Equal(bytes.TrimRight(a.Bytes, "\r\n"), bytes.TrimRight(b.Bytes, "\r\n"))
+	return a.Type == b.Type && bytes.Equal(a.Bytes, b.Bytes)
 }
