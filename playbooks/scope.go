@@ -89,7 +89,7 @@ func (sc staticScope) check(t hcl.Traversal) *hcl.Diagnostic {
 	case "hosts":
 		return sc.allowed(t, sc.hosts)
 	case "facts":
-		return sc.allowed(t, sc.facts)
+		return sc.fact(t)
 	case "host":
 		if name := attributeOf(t, root); sc.host && name != "" && !slices.Contains(hostAttributes, name) {
 			return fault(t.SourceRange(), "Unknown attribute", "A host has no attribute %q.%s", name, inventory.DidYouMean(name, hostAttributes))
