@@ -46,6 +46,20 @@ func (t *Target) sshd() string {
 	return t.dialAddr() + " < " + t.Via.sshd()
 }
 
+// Way tells, in words, through what a machine is reached: where it is another, the machine may be another one, too. On nil it is that of
+// this computer itself.
+func (t *Target) Way() string {
+	switch {
+	case t == nil:
+		return "without SSH"
+	case t.proxied():
+		return "by " + t.ProxyCommand
+	case t.Via == nil:
+		return "at " + t.dialAddr()
+	}
+	return "at " + t.dialAddr() + ", behind the one " + t.Via.Way()
+}
+
 func (t *Target) user() string {
 	if t.User == "" {
 		return localUser()

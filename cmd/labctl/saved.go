@@ -35,6 +35,7 @@ type keeping struct {
 	content *planfile.Content  // play FILE
 	guard   *planfile.Guard
 	site    *site
+	way     func(host string) string // how it is reached; nil: it does not matter
 }
 
 // keep prepares for a plan to be saved, if it is to be.
@@ -68,6 +69,7 @@ func (a *app) save(cmd *cobra.Command, path string, f *runFlags, code int) error
 	}
 	dir, _ := os.Getwd()
 	c := &planfile.Content{Site: path, Dir: dir, Options: chosen(cmd.Flags()), Files: planfile.Sums(f.keeping.site.sources()), Events: f.keeping.record.Events}
+	c.Ways = f.keeping.ways(planfile.Hosts(c.Events))
 	if len(f.against) > 0 && f.limit != "" { // to the hosts that there is a snapshot of
 		c.Options["limit"] = []string{f.limit}
 	}
@@ -197,12 +199,15 @@ func (k *keeping) begin(ctx context.Context, s *site, o *runner.Options, r **run
 	if k == nil {
 		return nil
 	}
-	k.site = s
+	k.site, k.way = s, wayTo(s, o)
 	if k.content == nil {
 		return nil
 	}
 	if err := k.content.Added(s.sources()); err != nil {
 		return err
+	}
+	if moved := k.content.Elsewhere(k.way); len(moved) > 0 {
+		return &movedError{moved: moved}
 	}
 	again := *o
 	again.Mode = runner.Plan
@@ -216,33 +221,10 @@ func (k *keeping) begin(ctx context.Context, s *site, o *runner.Options, r **run
 		return context.Cause(ctx)
 	}
 	if moved := planfile.Compare(k.content.Events, now.Events); len(moved) > 0 {
-		return &movedError{moved, outcome.PlayExit() == exitUnreachable}
+		return &movedError{moved: moved, unreachable: outcome.PlayExit() == exitUnreachable}
 	}
 	o.Approve, o.Expect = k.guard.Approve, k.guard.Expect
 	return nil
-}
-
-// movedError says that a saved plan does not hold any more.
-type movedError struct {
-	moved       []planfile.Moved
-	unreachable bool
-}
-
-// mostMoved is how many differences are listed.
-const mostMoved = 20
-
-func (e *movedError) Error() string {
-	var b strings.Builder
-	b.WriteString("the plan does not hold any more, and nothing was changed:\n")
-	for i, m := range e.moved {
-		if i == mostMoved {
-			fmt.Fprintf(&b, "  and %d more\n", len(e.moved)-i)
-			break
-		}
-		fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(m.String(), "\n", "\n    "))
-	}
-	b.WriteString("Plan again.")
-	return b.String()
 }
 
 // shellWord is a file name as it is typed.

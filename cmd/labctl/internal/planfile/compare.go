@@ -11,7 +11,11 @@ import (
 )
 
 // Moved is one thing that is not as a plan says.
-type Moved struct{ Host, Address, What string }
+type Moved struct {
+	Host, Address, What string
+
+	done bool // what it would do is done already
+}
 
 func (m Moved) String() string {
 	if m.Address == "" {
@@ -30,6 +34,11 @@ func Compare(saved, now []Event) []Moved {
 		out = append(out, compareHost(host, was[host], is[host])...)
 	}
 	return out
+}
+
+// AllDone reports whether nothing else has moved than what a plan would do: it has been played.
+func AllDone(moved []Moved) bool {
+	return len(moved) > 0 && !slices.ContainsFunc(moved, func(m Moved) bool { return !m.done })
 }
 
 // place is where a step stands: of those of the same name, the how manieth it is.
@@ -62,27 +71,39 @@ func compareHost(host string, saved, now []Event) (out []Moved) {
 	}
 	before, was := placed(saved)
 	after, is := placed(now)
-	add := func(p place, what string) {
-		if what != "" {
-			out = append(out, Moved{host, p.address, what})
-		}
-	}
+	var handlers []Moved // which nobody notifies any more
 	for _, p := range before {
+		m := Moved{Host: host, Address: p.address}
 		if e, there := is[p]; there {
-			add(p, difference(was[p], e))
+			m.What, m.done = difference(was[p], e), isDone(was[p], e)
 		} else {
-			add(p, "it is in the plan, and would not be looked at now")
+			m.What = "it is in the plan, and would not be looked at now"
+		}
+		switch {
+		case p.handler && is[p].Kind == "":
+			handlers = append(handlers, m)
+		case m.What != "":
+			out = append(out, m)
 		}
 	}
 	for _, p := range after {
 		if _, there := was[p]; !there {
-			add(p, "it is not in the plan, and now it "+outcome(is[p]))
+			out = append(out, Moved{Host: host, Address: p.address, What: "it is not in the plan, and now it " + outcome(is[p])})
 		}
 	}
-	if len(out) == 0 && !slices.Equal(before, after) {
-		out = append(out, Moved{host, after[0].address, "the tasks have another order than in the plan"})
+	switch {
+	case len(out) > 0: // that is why the handlers have gone
+	case len(handlers) > 0:
+		out = handlers
+	case !slices.Equal(before, after):
+		out = append(out, Moved{Host: host, Address: after[0].address, What: "the tasks have another order than in the plan"})
 	}
 	return out
+}
+
+// isDone reports whether what a step would have done is done.
+func isDone(was, is Event) bool {
+	return was.Status == runner.Changed && is.Status == runner.OK && actionOf(is) == modules.None
 }
 
 // difference says how a step is not as planned, "" if it is.

@@ -17,7 +17,8 @@ type Content struct {
 	Site    string              `json:"site"` // as it was named
 	Dir     string              `json:"dir"`  // where that was
 	Options map[string][]string `json:"options,omitempty"`
-	Files   map[string]string   `json:"files"` // SHA-256 by name
+	Files   map[string]string   `json:"files"`          // SHA-256 by name
+	Ways    map[string]string   `json:"ways,omitempty"` // by host: how it was reached
 	Events  []Event             `json:"events"`
 }
 
@@ -83,6 +84,27 @@ func (c *Content) Added(files map[string][]byte) error {
 		}
 	}
 	return nil
+}
+
+// Hosts are those that something of the plan is done on, or for.
+func Hosts(events []Event) []string {
+	found := map[string]bool{}
+	for _, e := range events {
+		found[e.Host], found[e.Peer] = true, true
+	}
+	delete(found, "")
+	return slices.Sorted(maps.Keys(found))
+}
+
+// Elsewhere tells which hosts are reached in another way than when the plan was made: they may be other machines, in the same state.
+func (c *Content) Elsewhere(way func(host string) string) []Moved {
+	var out []Moved
+	for _, h := range slices.Sorted(maps.Keys(c.Ways)) {
+		if now := way(h); now != c.Ways[h] && now != "" {
+			out = append(out, Moved{Host: h, What: "it was reached " + c.Ways[h] + " when the plan was made, and is reached " + now + " now"})
+		}
+	}
+	return out
 }
 
 // done are the events that say what becomes of each host: its tasks, in order, and that it cannot be reached.

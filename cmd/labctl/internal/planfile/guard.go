@@ -24,7 +24,8 @@ type allowance struct {
 	calls  map[place][]string // digests
 	sure   map[place][]planned
 	open   map[string]bool // tasks, by where they stand, of which a part is known after apply only
-	failed bool            // a task has failed: what sees to that could not be foreseen
+	failed bool            // a task has failed: what the tasks behind it find could not be foreseen
+	other  bool            // nor which tasks see to that
 }
 
 // planned is what a call is to do.
@@ -80,7 +81,7 @@ func (g *Guard) Event(e runner.Event) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if a := g.hosts[e.Host]; a != nil {
-		a.failed = true
+		a.failed, a.other = true, a.other || !e.Ignored
 	}
 }
 
@@ -94,7 +95,7 @@ func (g *Guard) Approve(e runner.Event) error {
 	}
 	calls, there := a.calls[placeOf(e)]
 	switch {
-	case a.open[written(e.Task)], a.failed && !there, slices.Contains(calls, g.key.Digest(e.Call)):
+	case a.open[written(e.Task)], a.other && !there, slices.Contains(calls, g.key.Digest(e.Call)):
 		return nil
 	case !there:
 		return errors.New("it is not in the plan: nothing was done")

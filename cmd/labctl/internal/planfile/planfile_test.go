@@ -62,6 +62,35 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestPlayedTwice: what a handler would have done is no difference of its own where what notified it is done.
+func TestPlayedTwice(t *testing.T) {
+	handler := step("a", "command.restart", runner.Changed, modules.Diff{Action: modules.Run}, "h")
+	handler.Task.Handler = true
+	probe := step("a", "ping.x", runner.UnknownYet, modules.Diff{}, "")
+	saved := []Event{step("a", "bridge.br0", runner.Changed, mtu(1500, 1400), "x"), probe, handler}
+	none := modules.Diff{Action: modules.None}
+	for _, c := range []struct {
+		name string
+		now  []Event
+		all  bool
+		want []string
+	}{
+		{"played", []Event{step("a", "bridge.br0", runner.OK, none, "x"), probe}, true, []string{"a: bridge.br0: the plan says"}},
+		{"something else", []Event{step("a", "bridge.br0", runner.Changed, mtu(9000, 1400), "x"), probe}, false, []string{"a: bridge.br0: mtu was 1500"}},
+		{"the handler alone", []Event{saved[0], probe}, false, []string{"a: command.restart: it is in the plan, and would not be looked at now"}},
+		{"the same", saved, false, nil},
+	} {
+		moved := Compare(saved, c.now)
+		var got []string
+		for _, m := range moved {
+			got = append(got, m.String())
+		}
+		if !slices.EqualFunc(got, c.want, strings.HasPrefix) || AllDone(moved) != c.all {
+			t.Errorf("%s: got %q, all done %v", c.name, got, AllDone(moved))
+		}
+	}
+}
+
 func TestCompareShowsNoSecret(t *testing.T) {
 	secret := func(v string) modules.Diff {
 		return modules.Diff{Action: modules.Update, Changes: []modules.Change{{Path: "password", Before: v, After: "hidden", Sensitive: true}}}
@@ -100,6 +129,12 @@ func TestGuard(t *testing.T) {
 		if got := ask(c.host, c.address, call(c.params)); got != c.want {
 			t.Errorf("%s %s %s: got %q, want %q", c.host, c.address, c.params, got, c.want)
 		}
+	}
+	ignored := step("h", "act.a", runner.Failed, modules.Diff{}, "").Event
+	ignored.Ignored = true
+	g.Event(ignored)
+	if ask("h", "act.other", known) == "" {
+		t.Error("behind a failure that is ignored, something else may be called")
 	}
 	g.Event(step("h", "act.a", runner.Failed, modules.Diff{}, "").Event)
 	if got := ask("h", "act.other", known); got != "" {
