@@ -55,6 +55,10 @@ func Parse(name string, src []byte) (*File, hcl.Diagnostics) {
 	if nav, ok := parsed.Nav.(interface{ ContextString(int) string }); ok {
 		f.File.Nav = navigation{f, nav}
 	}
+	if faults := rw.unquoted(diags); faults != nil {
+		f.File.Nav = nil // so are its blocks
+		return f, faults
+	}
 	f.labels = rw.labels
 	for i := range f.labels {
 		l := &f.labels[i]
