@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -108,6 +109,12 @@ func (p *Play) Unknown() []string {
 	}
 	_, unknown, _ := p.site.Inventory.MatchKnown(p.pattern)
 	return unknown
+}
+
+// Grows reports whether hosts that the plays before it add may be among those of a play: it names others than hosts that are there.
+func (p *Play) Grows() bool {
+	terms := strings.FieldsFunc(p.pattern, func(r rune) bool { return r == ',' || r == ':' })
+	return p.later && slices.ContainsFunc(terms, func(t string) bool { return p.site.Inventory.Host(strings.TrimSpace(t)) == nil })
 }
 
 // isAdder reports whether a task adds to the inventory.

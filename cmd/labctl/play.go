@@ -39,6 +39,7 @@ type runFlags struct {
 	viewFlags
 	check    bool           // play
 	step     bool           // play
+	list     listing        // play
 	deadline *time.Duration // verify
 	against  []string       // plan
 	detailed bool           // plan
@@ -73,6 +74,7 @@ func (f *runFlags) registerPlay(cmd *cobra.Command) {
 	f.registerForce(cmd)
 	f.registerPending(cmd)
 	f.registerStep(cmd.Flags())
+	f.list.register(cmd.Flags())
 	cmd.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
 }
 
@@ -166,6 +168,9 @@ Exit codes: 0 done, 1 error in the site or the arguments, 2 some host failed,
 					return err
 				}
 				path = site
+			}
+			if (f.list != listing{}) {
+				return a.listPlays(path, &f)
 			}
 			mode := runner.Play
 			if f.check {

@@ -37,7 +37,6 @@ type playbookFlags struct {
 	runFlags
 	login  ansibleLogin
 	syntax bool
-	list   listing
 }
 
 // otherNames are what options were called in Ansible 1, or are called as well.
@@ -96,7 +95,6 @@ func (f *playbookFlags) register(cmd *cobra.Command) {
 	})
 	f.registerPlay(cmd)
 	fs.BoolVar(&f.syntax, "syntax-check", false, "check the site, and play nothing")
-	f.list.register(fs)
 	f.login.register(fs)
 	registerForeign(fs)
 }
@@ -114,7 +112,7 @@ func (a *app) playAs(ctx context.Context, f *playbookFlags, path string) error {
 		_, err := fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
 		return err
 	case f.list != listing{}:
-		return a.listPlays(path, f.list, &run)
+		return a.listPlays(path, &run)
 	}
 	mode := runner.Play
 	if run.check {

@@ -20,7 +20,7 @@ func (l *listing) register(fs *pflag.FlagSet) {
 }
 
 // listPlays prints the plays of a site as ansible-playbook does (lib/ansible/cli/playbook.py).
-func (a *app) listPlays(path string, l listing, f *runFlags) error {
+func (a *app) listPlays(path string, f *runFlags) error {
 	s, err := a.load(path, &f.siteFlags)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (a *app) listPlays(path string, l listing, f *runFlags) error {
 	fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
 	for i, p := range s.Plays() {
 		fmt.Fprintf(a.out, "\n  play #%d: %s\n", i+1, p.Display())
-		if l.hosts {
+		if f.list.hosts {
 			hosts, diags := p.Hosts(f.limit)
 			if err := a.diagnose(s.Site, diags); err != nil {
 				return err
@@ -37,8 +37,11 @@ func (a *app) listPlays(path string, l listing, f *runFlags) error {
 			for _, h := range hosts {
 				fmt.Fprintf(a.out, "      %s\n", h.Name)
 			}
+			if p.Grows() {
+				fmt.Fprintln(a.out, "      (and those that the plays before it add)")
+			}
 		}
-		a.listTasks(p, l, playbooks.Env{Tags: f.tags, SkipTags: f.skipTags})
+		a.listTasks(p, f.list, playbooks.Env{Tags: f.tags, SkipTags: f.skipTags})
 	}
 	return nil
 }
