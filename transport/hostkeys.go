@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ type hostKeys struct {
 	bare    string // host or alias alone: principal of certificates, and second name to look up
 	private string // third name, and the one to write, where the address means another machine elsewhere; see privateName
 	accepts []string
-	revoked *revokedKeys
+	revoked []*revokedKeys
 	known   []*knownKey
 
 	// Pinned fingerprints do not tell the type to ask for, so types are asked
@@ -70,7 +71,11 @@ func newHostKeys(p *Pool, t *Target) (*hostKeys, error) {
 
 func knownFiles(t *Target) []string {
 	if len(t.KnownHosts) == 0 {
-		return []string{expandHome("~/.ssh/known_hosts"), "/etc/ssh/ssh_known_hosts"}
+		return slices.DeleteFunc([]string{expandHome("~/.ssh/known_hosts"), expandHome("~/.ssh/known_hosts2"),
+			"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}, func(path string) bool { // messages need not name what few have
+			_, err := os.Stat(path)
+			return err != nil && strings.HasSuffix(path, "2")
+		})
 	}
 	files := make([]string, len(t.KnownHosts))
 	for i, f := range t.KnownHosts {
@@ -129,13 +134,16 @@ func appendNew(known, more []*knownKey) []*knownKey {
 
 // check is the ssh.HostKeyCallback. An unknown key that the user may be asked
 // about is an *unknownKey.
-func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+func (h *hostKeys) check(_ string, from net.Addr, key ssh.PublicKey) error {
 	h.unsafe = false
 	if err := h.target.longEnough(key); err != nil {
 		return fmt.Errorf("the host's key is refused: %w", err)
 	}
-	if err := h.revoked.check(h, key); err != nil {
+	if err := h.checkRevoked(key); err != nil {
 		return err
+	}
+	if h.unasked(from) {
+		return nil
 	}
 	if err := h.lookup(); err != nil { // another host with this name may have come first
 		return err
@@ -165,6 +173,13 @@ func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	}
 	fresh.record(h.store, h.logf)
 	return nil
+}
+
+// unasked reports whether any key will do (check_host_key in OpenSSH's sshconnect.c): of this computer, whose address means
+// another one for each that shares known_hosts. What is reached through something else has no address of an IP.
+func (h *hostKeys) unasked(from net.Addr) bool {
+	tcp, ok := from.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback() && h.target.NoHostAuthenticationForLocalhost && h.target.HostKeyAlias == "" && !h.pinned
 }
 
 // newName is the name under which a new key is written.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -74,6 +75,8 @@ func (e *HostKeyError) hint() string {
 		return text
 	case len(e.Files) == 0:
 		return ""
+	case e.Files[0] == os.DevNull: // nothing can be added to it
+		return fmt.Sprintf("compare the fingerprint, then have host_key = %q say it, or set host_key_policy = \"accept-new\"", e.Fingerprint)
 	}
 	return fmt.Sprintf("compare the fingerprint, then add the key with: echo '%s' >> %s; or set host_key_policy = \"accept-new\"", e.Line, shellWord(e.Files[0]))
 }

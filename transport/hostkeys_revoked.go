@@ -16,18 +16,18 @@ type revokedKeys struct {
 	krl  *revocationList
 }
 
-// loadRevoked reads path. A file that cannot be read refuses every host, as
+// loadRevoked reads the files. One that cannot be read refuses every host, as
 // ssh does: a key may be in it.
-func (p *Pool) loadRevoked(path string) (*revokedKeys, error) {
-	if path == "" || path == "none" {
-		return nil, nil
+func (p *Pool) loadRevoked(paths []string) (out []*revokedKeys, err error) {
+	for _, path := range paths {
+		path = expandHome(path)
+		r, err := p.revoked.load(path, func(data []byte) (*revokedKeys, error) { return parseRevoked(path, data) })
+		if err != nil {
+			return nil, fmt.Errorf("read RevokedHostKeys: %w", err)
+		}
+		out = append(out, r)
 	}
-	path = expandHome(path)
-	r, err := p.revoked.load(path, func(data []byte) (*revokedKeys, error) { return parseRevoked(path, data) })
-	if err != nil {
-		return nil, fmt.Errorf("read RevokedHostKeys: %w", err)
-	}
-	return r, nil
+	return out, nil
 }
 
 func parseRevoked(path string, data []byte) (r *revokedKeys, err error) {
@@ -57,19 +57,17 @@ func (r *revokedKeys) readLines(data []byte) error {
 	return nil
 }
 
-// check returns an error if the key, the key in the certificate, or the
-// authority that signed it is revoked.
-func (r *revokedKeys) check(h *hostKeys, key ssh.PublicKey) error {
-	if r == nil {
-		return nil
+// checkRevoked returns an error if a file says that the key, the key in the
+// certificate, or the authority that signed it is revoked.
+func (h *hostKeys) checkRevoked(key ssh.PublicKey) error {
+	for _, r := range h.revoked {
+		if by := r.find(key); by != nil {
+			err := h.mismatch(key, []*knownKey{by})
+			err.Revoked = true
+			return err
+		}
 	}
-	by := r.find(key)
-	if by == nil {
-		return nil
-	}
-	err := h.mismatch(key, []*knownKey{by})
-	err.Revoked = true
-	return err
+	return nil
 }
 
 func (r *revokedKeys) find(key ssh.PublicKey) *knownKey {

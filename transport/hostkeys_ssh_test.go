@@ -206,12 +206,13 @@ func TestHostKeysAgreeWithSSH(t *testing.T) {
 			}
 			for _, policy := range policies {
 				target := me.target(t, "a", s.Addr, s.HostKey)
-				target.HostKeyPolicy, target.HostKeyAlias, target.RevokedHostKeys = policy, c.alias, c.revoked
+				target.HostKeyPolicy, target.HostKeyAlias = policy, c.alias
 				options := []string{"StrictHostKeyChecking=" + sshPolicies[policy]}
 				if c.alias != "" {
 					options = append(options, "HostKeyAlias="+c.alias)
 				}
 				if c.revoked != "" {
+					target.RevokedHostKeys = []string{c.revoked}
 					options = append(options, "RevokedHostKeys="+c.revoked)
 				}
 				if c.algorithms != "" {

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,6 +69,11 @@ func TestUnknownKey(t *testing.T) {
 	}
 	mention(t, err, "is unknown", ssh.FingerprintSHA256(s.HostKey), ">> "+file, `host_key_policy = "accept-new"`)
 
+	target.KnownHosts = []string{os.DevNull}
+	_, err = newPool(t, transport.Options{}).Dial(t.Context(), target)
+	mention(t, err, fmt.Sprintf("host_key = %q", ssh.FingerprintSHA256(s.HostKey)))
+	target.KnownHosts = []string{file}
+
 	// Ten at once, through different names: one line each, none lost or torn.
 	var wg sync.WaitGroup
 	pool := newPool(t, transport.Options{})
@@ -88,6 +94,23 @@ func TestUnknownKey(t *testing.T) {
 	}
 	target.HostKeyAlias = "alias-C"
 	dial(t, newPool(t, transport.Options{}), target) // strict, and known now
+}
+
+// TestKnownHosts2 knows a host by the second of the user's files, as ssh does where none is named.
+func TestKnownHosts2(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(target.KnownHosts[0], filepath.Join(home, ".ssh/known_hosts2")); err != nil {
+		t.Fatal(err)
+	}
+	target.KnownHosts = nil
+	dial(t, newPool(t, transport.Options{}), target)
 }
 
 func TestNamesInKnownHosts(t *testing.T) {

@@ -43,6 +43,23 @@ func TestKeepSharesBetweenPools(t *testing.T) {
 	_ = c.Close()
 }
 
+// TestKeepTrustsThisComputer uses a kept connection again whose key no file knows, where any key of this computer will do.
+func TestKeepTrustsThisComputer(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	target := me.target(t, "a", s.Addr, s.HostKey)
+	target.KnownHosts, target.NoHostAuthenticationForLocalhost = []string{"/dev/null"}, true
+	keep := transport.NewKeep()
+	for range 2 {
+		p := newPool(t, transport.Options{Keep: keep})
+		_ = dial(t, p, target).Close()
+		p.Retire()
+	}
+	if n := s.Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 // TestKeepEnds lets kept connections expire, the jump's with the last that went through it, and the retired pool after them.
 func TestKeepEnds(t *testing.T) {
 	target, servers := chain(t, 2)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 func (p *Pool) distrusts(l *link) string {
 	for ; l != nil; l = l.via {
 		h, err := newHostKeys(p, l.target)
-		if err != nil || !h.still(l.hostKey) {
+		if err != nil || !h.still(l.flow.RemoteAddr(), l.hostKey) {
 			return fmt.Sprintf("the host key of %s would not be taken any more", l.target.Name)
 		}
 		if l.keyFiles != l.target.keyFiles() {
@@ -43,8 +44,13 @@ func (t *Target) keyFiles() string {
 }
 
 // still is check for a key that was taken before. It writes nothing down.
-func (h *hostKeys) still(key ssh.PublicKey) bool {
-	if h.revoked.check(h, key) != nil || h.ask("HOSTNAME", key) != nil {
+func (h *hostKeys) still(from net.Addr, key ssh.PublicKey) bool {
+	switch {
+	case h.checkRevoked(key) != nil:
+		return false
+	case h.unasked(from):
+		return true
+	case h.ask("HOSTNAME", key) != nil:
 		return false
 	}
 	verdict := h.judge(key)

@@ -45,20 +45,24 @@ type Target struct {
 	// HostKeyAlias replaces the address in known_hosts, without a port.
 	HostKeyAlias string
 	// KnownHosts are the files to look in; new keys go to the first. Empty
-	// means ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+	// means OpenSSH's: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts, and
+	// those with a 2 at the end of the name.
 	KnownHosts []string
 	// HostKeyPolicy is one of the Policy constants; empty means ask.
 	HostKeyPolicy string
 	// HostKeys are keys that this host may have and no other, in place of known_hosts: the form of a .pub file, or
 	// SHA256:fingerprint. HostCAs are authorities that may certify it, in the form of a .pub file.
 	HostKeys, HostCAs []string
-	// RevokedHostKeys is a file of keys that no host may have (ssh_config(5)): one public key a line, or a KRL.
-	RevokedHostKeys string
+	// RevokedHostKeys are files of keys that no host may have (ssh_config(5)): each one public key a line, or a KRL.
+	RevokedHostKeys []string
 	// KnownHostsCommand prints lines that count beside those of the files (ssh_config(5)): a program and its arguments, in
 	// which KnownHostsTokens are put.
 	KnownHostsCommand []string
 	// HashKnownHosts hides names in the lines that are written to known_hosts.
 	HashKnownHosts bool
+	// NoHostAuthenticationForLocalhost takes whatever key comes from a loopback address that is dialled from here, where
+	// neither HostKeyAlias nor HostKeys says by what it is known (ssh_config(5)).
+	NoHostAuthenticationForLocalhost bool
 
 	// CertificateFiles are certificates for the identities, beside those found as FILE-cert.pub.
 	CertificateFiles []string

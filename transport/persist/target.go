@@ -23,7 +23,7 @@ func (d *Dialer) portable(t *transport.Target) *transport.Target {
 	if own.Persist < 0 || own.ProxyCommand != "" || mastered(own.ControlPath) {
 		return nil
 	}
-	if slices.ContainsFunc(slices.Concat(own.IdentityFiles, own.CertificateFiles, own.KnownHosts, []string{own.RevokedHostKeys}), transport.OnlyHere) {
+	if slices.ContainsFunc(slices.Concat(own.IdentityFiles, own.CertificateFiles, own.KnownHosts, own.RevokedHostKeys), transport.OnlyHere) {
 		return nil
 	}
 	own.ControlPath = "" // nobody is there
@@ -58,13 +58,12 @@ func mastered(path string) bool {
 
 // absolute names files so that a process in another directory finds them.
 func absolute(t *transport.Target) {
-	for _, list := range []*[]string{&t.IdentityFiles, &t.KnownHosts, &t.CertificateFiles} {
+	for _, list := range []*[]string{&t.IdentityFiles, &t.KnownHosts, &t.CertificateFiles, &t.RevokedHostKeys} {
 		*list = slices.Clone(*list)
 		for i := range *list {
 			(*list)[i] = absPath((*list)[i])
 		}
 	}
-	t.RevokedHostKeys = absPath(t.RevokedHostKeys)
 	if t.IdentityAgent != "none" && t.IdentityAgent != "SSH_AUTH_SOCK" {
 		t.IdentityAgent = absPath(t.IdentityAgent)
 	}

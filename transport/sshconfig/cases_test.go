@@ -456,6 +456,12 @@ ForwardAgent yes
 ----
 ForwardAgent /some/${NO_SUCH}
 ----
+Host *
+ HostName fe80::1%%1
+----
+Host *
+ HostName fe80::1%%9999
+----
 RevokedHostKeys /r
 ----
 CanonicalizeHostname yes

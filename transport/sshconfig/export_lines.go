@@ -149,12 +149,15 @@ func hostKeyLines(b *lines, t *transport.Target) {
 		b.add("KnownHostsCommand", t.KnownHostsCommand...)
 	}
 	b.add("StrictHostKeyChecking", policy)
-	if t.RevokedHostKeys != "" {
-		path, err := expandTilde(t.RevokedHostKeys)
+	revoked := make([]string, len(t.RevokedHostKeys))
+	for i, path := range t.RevokedHostKeys {
+		var err error
+		revoked[i], err = expandTilde(path)
 		b.fail(err)
-		b.add("RevokedHostKeys", path)
 	}
+	b.add("RevokedHostKeys", revoked...)
 	b.flag("HashKnownHosts", t.HashKnownHosts)
+	b.flag("NoHostAuthenticationForLocalhost", t.NoHostAuthenticationForLocalhost)
 	b.add("HostKeyAlgorithms", strings.Join(t.HostKeyAlgorithms, ","))
 	b.add("CASignatureAlgorithms", strings.Join(t.CASignatureAlgorithms, ","))
 }
@@ -230,7 +233,7 @@ var settled = names(`host match include ignoreunknown hostname user port hostkey
 	kbdinteractiveauthentication passwordauthentication pubkeyauthentication preferredauthentications stricthostkeychecking
 	connectionattempts connecttimeout numberofpasswordprompts serveralivecountmax serveraliveinterval bindaddress bindinterface
 	ciphers macs kexalgorithms hostkeyalgorithms pubkeyacceptedalgorithms controlpath identityagent identityfile certificatefile
-	globalknownhostsfile userknownhostsfile knownhostscommand revokedhostkeys proxycommand proxyjump tag
+	globalknownhostsfile userknownhostsfile knownhostscommand nohostauthenticationforlocalhost revokedhostkeys proxycommand proxyjump tag
 	casignaturealgorithms requiredrsasize`)
 
 // optionLines are what is for ssh alone, such as ForwardAgent.

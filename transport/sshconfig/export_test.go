@@ -35,7 +35,7 @@ func full(name string) *transport.Target {
 		Name: name, Address: "192.168.178.3", Port: 2222, User: "vagrant", IdentityFiles: []string{"/keys/with space", "/keys/100%", "/keys/a#b"},
 		IdentitiesOnly: true, IdentityAgent: "/run/agent", HostKeyAlias: "the-box", KnownHosts: []string{"/known/a", "/known/b c"},
 		HostKeyPolicy: transport.PolicyAcceptNew, HashKnownHosts: true, CertificateFiles: []string{"/keys/id-cert.pub"},
-		RevokedHostKeys: "/known/revoked", Authentications: []string{"publickey", "password"}, PasswordPrompts: 2, BatchMode: true,
+		RevokedHostKeys: []string{"/known/revoked"}, Authentications: []string{"publickey", "password"}, PasswordPrompts: 2, BatchMode: true,
 		KexAlgorithms: []string{"curve25519-sha256", "ecdh-sha2-nistp256"}, Ciphers: []string{"aes128-ctr"}, MACs: []string{"hmac-sha2-256"},
 		HostKeyAlgorithms: []string{"ssh-ed25519"}, PubkeyAlgorithms: []string{"ssh-ed25519", "rsa-sha2-512"},
 		ConnectTimeout: 7 * time.Second, ServerAliveInterval: -1, ServerAliveCountMax: 5, ConnectionAttempts: 2, AddressFamily: "inet",
@@ -175,7 +175,7 @@ func TestExportAgreesWithSSH(t *testing.T) {
 			put("serveralivecountmax", "5")
 			put("identitiesonly", "yes")
 			put("batchmode", "yes")
-			put("revokedhostkeys", target.RevokedHostKeys)
+			put("revokedhostkeys", strings.Join(target.RevokedHostKeys, " "))
 		}
 		for key, value := range want {
 			if !strings.EqualFold(got[key], value) {

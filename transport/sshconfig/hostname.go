@@ -128,7 +128,10 @@ func numericAddress(s, family string) (string, bool) {
 	a, ok := aton(s)
 	if !ok {
 		var err error
-		if a, err = netip.ParseAddr(s); err != nil || !validZone(a) {
+		if a, err = netip.ParseAddr(s); err != nil {
+			return "", false
+		}
+		if a, ok = named(a); !ok {
 			return "", false
 		}
 	}
@@ -138,13 +141,20 @@ func numericAddress(s, family string) (string, bool) {
 	return a.String(), true
 }
 
-// validZone reports whether the interface of a link-local address exists. Elsewhere there is no such part.
-func validZone(a netip.Addr) bool {
+// named has the interface of a link-local address by its name, which may be given by its number. It must exist; elsewhere there
+// is no such part.
+func named(a netip.Addr) (netip.Addr, bool) {
 	if a.Zone() == "" {
-		return true
+		return a, true
 	}
-	_, err := net.InterfaceByName(a.Zone())
-	return err == nil && (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast())
+	dev, err := net.InterfaceByName(a.Zone())
+	if n, notNumber := strconv.Atoi(a.Zone()); err != nil && notNumber == nil {
+		dev, err = net.InterfaceByIndex(n)
+	}
+	if err != nil || !a.IsLinkLocalUnicast() && !a.IsLinkLocalMulticast() {
+		return a, false
+	}
+	return a.WithZone(dev.Name), true
 }
 
 // aton reads an IPv4 address as inet_aton(3) does: one to four parts, each decimal, octal or hexadecimal, of which the last

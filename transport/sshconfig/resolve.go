@@ -161,8 +161,10 @@ func (c *Config) included(l *line, patterns []string, depth int) ([]*file, error
 func (r *resolver) take(l *line) error {
 	switch l.key {
 	case "identityfile":
+		r.keep(l.key, l)
 		return addFile(&r.identities, l)
 	case "certificatefile":
+		r.keep(l.key, l)
 		return addFile(&r.certificates, l)
 	case "proxyjump":
 		return r.takeJump(l)

@@ -28,6 +28,7 @@ type Settings struct {
 	UserKnownHostsFile, GlobalKnownHostsFile []string
 	RevokedHostKeys                          []string
 	HashKnownHosts                           bool
+	NoHostAuthenticationForLocalhost         bool
 	StrictHostKeyChecking                    string // yes, ask, accept-new or no
 	KnownHostsCommand                        string
 	KnownHostsArgs                           []string // the same, as transport.Target has it

@@ -13,8 +13,9 @@ func (r *resolver) settings() (*Settings, error) {
 	s := &Settings{
 		HostName: r.name, User: r.userNow(), Port: r.portNow(), HostKeyAlias: strings.ToLower(r.value("hostkeyalias")), Tag: r.value("tag"),
 		IdentitiesOnly: r.flag("identitiesonly", false), HashKnownHosts: r.flag("hashknownhosts", false),
-		StrictHostKeyChecking: word(r.value("stricthostkeychecking"), "ask"),
-		PubkeyAuthentication:  word(r.value("pubkeyauthentication"), "yes") != "no", PasswordAuthentication: r.flag("passwordauthentication", true),
+		NoHostAuthenticationForLocalhost: r.flag("nohostauthenticationforlocalhost", false),
+		StrictHostKeyChecking:            word(r.value("stricthostkeychecking"), "ask"),
+		PubkeyAuthentication:             word(r.value("pubkeyauthentication"), "yes") != "no", PasswordAuthentication: r.flag("passwordauthentication", true),
 		KbdInteractiveAuthentication: r.flag("kbdinteractiveauthentication", true), BatchMode: r.flag("batchmode", false),
 		NumberOfPasswordPrompts: r.int("numberofpasswordprompts", 3), RequiredRSASize: r.int("requiredrsasize", 1024),
 		ConnectTimeout: r.seconds("connecttimeout"), ConnectionAttempts: r.int("connectionattempts", 1),

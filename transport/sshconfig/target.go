@@ -119,12 +119,12 @@ func (s *Settings) login(t *transport.Target) {
 	}
 	fill(s, &t.BatchMode, s.BatchMode, "batchmode")
 	fill(s, &t.PasswordPrompts, s.NumberOfPasswordPrompts, "numberofpasswordprompts")
-	if len(t.IdentityFiles) == 0 {
+	if len(t.IdentityFiles) == 0 || s.layer("identityfile") == 0 {
 		if t.IdentityFiles = s.IdentityFiles; s.NoIdentities {
 			t.IdentityFiles = []string{"none"}
 		}
 	}
-	if len(t.CertificateFiles) == 0 {
+	if len(t.CertificateFiles) == 0 || s.layer("certificatefile") == 0 {
 		t.CertificateFiles = s.CertificateFiles
 	}
 	fillList(s, &t.PubkeyAlgorithms, s.PubkeyAcceptedAlgorithms, "pubkeyacceptedalgorithms")
@@ -162,17 +162,16 @@ func (s *Settings) authentications() []string {
 func (s *Settings) trust(t *transport.Target) {
 	fill(s, &t.HostKeyAlias, s.HostKeyAlias, "hostkeyalias")
 	fill(s, &t.HashKnownHosts, s.HashKnownHosts, "hashknownhosts")
+	t.NoHostAuthenticationForLocalhost = s.NoHostAuthenticationForLocalhost
 	fillList(s, &t.HostKeyAlgorithms, s.HostKeyAlgorithms, "hostkeyalgorithms")
 	fillList(s, &t.CASignatureAlgorithms, s.CASignatureAlgorithms, "casignaturealgorithms")
 	policy := map[string]string{
 		"yes": transport.PolicyStrict, "ask": transport.PolicyAsk, "accept-new": transport.PolicyAcceptNew, "no": transport.PolicyOff,
 	}[s.StrictHostKeyChecking]
 	fill(s, &t.HostKeyPolicy, policy, "stricthostkeychecking")
-	if len(s.RevokedHostKeys) > 0 {
-		fill(s, &t.RevokedHostKeys, s.RevokedHostKeys[0], "revokedhostkeys")
-	}
+	t.RevokedHostKeys = s.RevokedHostKeys
 	t.KnownHostsCommand = s.KnownHostsArgs
-	if len(t.KnownHosts) == 0 && (s.IsSet("userknownhostsfile") || s.IsSet("globalknownhostsfile")) {
+	if len(t.KnownHosts) == 0 && (s.IsSet("userknownhostsfile") || s.IsSet("globalknownhostsfile")) || s.layer("userknownhostsfile") == 0 {
 		if t.KnownHosts = s.UserKnownHostsFile; len(t.KnownHosts) == 0 { // the first takes new keys, which no system's file may
 			t.KnownHosts = []string{"/dev/null"}
 		}
@@ -240,7 +239,7 @@ func (c *Config) way(t *transport.Target, s *Settings, name string, seen []jump)
 		return fmt.Errorf("resolve %s: %w", name, err)
 	}
 	for i, spec := range s.ProxyJump {
-		j, err := parseJump(spec)
+		j, err := parseJump(shellRead(spec))
 		if err != nil || !validHop(j) {
 			return fmt.Errorf("resolve %s: %w", name, orElse(err, notAJump(spec)))
 		}
@@ -278,6 +277,17 @@ func (c *Config) hop(j jump, via *transport.Target, seen []jump) (*transport.Tar
 	return t, c.with(nil).complete(t, Query{Host: j.host, User: j.user, Port: j.port}, nil, via == nil, seen)
 }
 
+// shellRead takes off a hop what the shell does by which ssh starts the ssh that goes there: blanks around it, and quotes.
+func shellRead(hop string) string {
+	hop = strings.Trim(hop, whitespace)
+	for _, quote := range []string{`"`, `'`} {
+		if inner, ok := strings.CutPrefix(hop, quote); ok && strings.Count(hop, quote) == 2 && strings.HasSuffix(hop, quote) {
+			return strings.TrimSuffix(inner, quote)
+		}
+	}
+	return hop
+}
+
 // validHop refuses what a shell could take for something else, as ssh does with names that come from elsewhere.
 func validHop(j jump) bool {
 	return !strings.HasPrefix(j.host, "-") && !strings.ContainsAny(j.host, " \t\r\n'`\"$\\;&<>|(){},") &&
@@ -290,7 +300,7 @@ func (c *Config) note(host string, s *Settings) {
 		return
 	}
 	for keyword, off := range map[string]string{"compression": "no", "pkcs11provider": "none", "verifyhostkeydns": "no", "gssapiauthentication": "no",
-		"addkeystoagent": "no"} {
+		"addkeystoagent": "no", "checkhostip": "no", "updatehostkeys": "no"} {
 		if !s.IsSet(keyword) || word(s.r.value(keyword), off) == off {
 			continue
 		}

@@ -112,6 +112,13 @@ func TestPrecedence(t *testing.T) {
 	if err := c.Complete(direct, "direct", nil, false); err != nil || direct.Via != nil {
 		t.Errorf("%v %+v", err, direct)
 	}
+	own := []string{"/own"}
+	files := &transport.Target{Name: "files", Address: "files", IdentityFiles: own, CertificateFiles: own, KnownHosts: own}
+	c.CommandLine = []string{"IdentityFile=/cli", "CertificateFile=/cli", "UserKnownHostsFile=/cli", "GlobalKnownHostsFile=none"}
+	if err := c.Complete(files, "files", nil, false); err != nil || !slices.Equal(files.IdentityFiles, []string{"/cli", "/file"}) ||
+		!slices.Equal(files.CertificateFiles, []string{"/cli"}) || !slices.Equal(files.KnownHosts, []string{"/cli"}) {
+		t.Errorf("%v %+v", err, files)
+	}
 }
 
 func TestPersist(t *testing.T) {
