@@ -54,17 +54,16 @@ func batchOf(v cty.Value) (batch, error) {
 }
 
 // failShare reads how many of a hundred hosts of a batch may fail.
-func (s *Site) failShare(a *hclsyntax.Attribute) *int {
+func (s *Site) failShare(a *hclsyntax.Attribute) *float64 {
 	v, ok := s.constant(a, cty.Number)
 	if !ok {
 		return nil
 	}
-	n, _ := v.AsBigFloat().Int64()
-	if n < 0 || n > 100 {
+	share, _ := v.AsBigFloat().Float64()
+	if share < 0 || share > 100 {
 		s.diags.add(fault(a.Expr.Range(), "Wrong value", "The argument \"max_fail_percentage\" is a number from 0 to 100."))
 		return nil
 	}
-	share := int(n)
 	return &share
 }
 
@@ -89,13 +88,24 @@ func (p *Play) Batches(hosts []*inventory.Host) [][]*inventory.Host {
 
 // Stops says why the play goes no further after a batch in which so many hosts have failed, or "".
 func (p *Play) Stops(failed, hosts int) string {
-	switch {
-	case failed == 0:
-		return ""
-	case p.failShare != nil && failed*100 > *p.failShare*hosts:
-		return fmt.Sprintf("%d of %d hosts have failed, and max_fail_percentage is %d", failed, hosts, *p.failShare)
-	case failed == hosts:
-		return fmt.Sprintf("all %d hosts of the batch have failed", hosts)
+	if why := p.tooMany(failed, hosts); why != "" || failed == 0 || failed < hosts {
+		return why
 	}
-	return ""
+	return fmt.Sprintf("all %d hosts of the batch have failed", hosts)
+}
+
+// StopsAmidst says why none of a batch goes further once so many of it have failed, where its hosts wait for each other before each
+// task; or "".
+func (p *Play) StopsAmidst(failed, hosts int) string {
+	if !p.linear {
+		return ""
+	}
+	return p.tooMany(failed, hosts)
+}
+
+func (p *Play) tooMany(failed, hosts int) string {
+	if p.failShare == nil || float64(failed*100) <= *p.failShare*float64(hosts) {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d hosts have failed, and max_fail_percentage is %g", failed, hosts, *p.failShare)
 }

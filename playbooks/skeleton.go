@@ -40,8 +40,8 @@ type Play struct {
 	fatal         bool   // a failure of one host is one of all
 	order         string // one of hostOrders, or ""
 	serial        []batch
-	failShare     *int // of a hundred hosts of a batch; nil: all but one
-	forceHandlers bool // handlers that were notified run on a host that has failed, too
+	failShare     *float64 // of a hundred hosts of a batch; nil: all but one
+	forceHandlers bool     // handlers that were notified run on a host that has failed, too
 	tags          []string
 	handlers      []*Handler
 	roleHandlers  []*Handler // of the roles in it

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -22,11 +23,8 @@ func (r *Runner) batches(ctx context.Context, index int, p *playbooks.Play, host
 			return
 		}
 		fatal := r.play(ctx, index, p, r.stillIn(batch)) // one may have been lost as the far end of another's task
-		why := p.Stops(len(batch)-len(r.stillIn(batch)), len(batch))
-		if fatal {
-			why = "a failure of one host is fatal for all"
-		}
-		if why == "" || r.o.Mode != Play && !fatal {
+		why := cmp.Or(fatal, p.Stops(len(batch)-len(r.stillIn(batch)), len(batch)))
+		if why == "" || r.o.Mode != Play && fatal == "" {
 			continue
 		}
 		rest := flat(all[i+1:])

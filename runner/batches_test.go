@@ -69,6 +69,23 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// Where hosts wait for each other, too many failures end the play for all of the batch, as with Ansible.
+func TestTooManyFailAmidst(t *testing.T) {
+	for _, c := range []struct{ arguments, other, next string }{
+		{"strategy = \"linear\"\n serial = 4\n max_fail_percentage = 24.5", "changed one, skipped fail, not_run two", ""},
+		{"strategy = \"linear\"\n serial = 4\n max_fail_percentage = 25", "changed one, skipped fail, changed two, changed three", "changed one, skipped fail, changed two, changed three"},
+		{"serial = 4\n max_fail_percentage = 24.5", "changed one, skipped fail, changed two", ""},
+	} {
+		b := newBed(t)
+		all := b.run(bg, fleet(c.arguments, `"h1"`), Options{})
+		equal(t, c.arguments, []string{strings.Join(told(all, "h0"), ", "), strings.Join(told(all, "h4"), ", ")}, c.other, c.next)
+		said := strings.Contains(jsonOf(t, all), "1 of 4 hosts have failed, and max_fail_percentage is 24.5, which ends play")
+		if want := strings.Contains(c.other, "not_run"); said != want {
+			t.Errorf("%s: said so: %v", c.arguments, said)
+		}
+	}
+}
+
 func TestOrderOfHosts(t *testing.T) {
 	for order, want := range map[string]string{"inventory": "h0 h1 h2", "reverse_inventory": "h9 h8 h7", "reverse_sorted": "h9 h8 h7"} {
 		b := newBed(t)

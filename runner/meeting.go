@@ -25,8 +25,10 @@ type meeting struct {
 	members int                           // hosts still in the play
 	here    []*guest                      // those that wait
 	beyond  map[*hostPlay]playbooks.Place // those that do not, and have taken another way, to there
+	failed  int                           // hosts that have left after a failure
 	strikes int                           // failures that are fatal for all
 	strike  *playbooks.Strike             // the last of them
+	ends    string                        // why they are; "": none is
 }
 
 // guest is a host that waits. Who is called with all of them has the chair: it sees to what there is to be done while the
@@ -114,13 +116,28 @@ func (m *meeting) withdraw(g *guest) bool {
 	return i >= 0
 }
 
-// leave says that a host has left the play.
-func (m *meeting) leave(x *hostPlay) {
+// leave says that a host has left the play, and whether it has failed: so many may have that the others go no further.
+func (m *meeting) leave(x *hostPlay, failed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.beyond, x)
 	m.members--
+	if failed {
+		m.failed++
+		m.enoughLocked(x)
+	}
 	m.beginLocked()
+}
+
+// enoughLocked ends the play for all of its hosts when too many have failed.
+func (m *meeting) enoughLocked(last *hostPlay) {
+	why := m.play.StopsAmidst(m.failed, len(m.order))
+	if why == "" || m.strikes > 0 || m.members == 0 || m.r.o.Mode != Play {
+		return
+	}
+	m.strikes, m.strike, m.ends = 1, &playbooks.Strike{Host: last.host.Name, Error: why}, why
+	m.r.sink.event(Event{Kind: Warning, Play: m.play.Display(),
+		Message: fmt.Sprintf("%s, which ends play %q for all of its hosts", why, m.play.Display())})
 }
 
 // pass says that a host has taken another way, and comes to no place before that one.
@@ -209,6 +226,7 @@ func (x *hostPlay) strike(st *playbooks.Step, why string) {
 	}
 	m.mu.Lock()
 	m.strikes++
+	m.ends = "a failure of one host is fatal for all"
 	x.strikes = m.strikes
 	m.strike = &playbooks.Strike{Host: x.host.Name, Step: st, Error: why}
 	first := m.strikes == 1

@@ -224,9 +224,9 @@ func nothingSelected(limit string) *hcl.Diagnostic {
 	return d
 }
 
-// play runs the play with that index on its hosts, all at the same time but for the bound of forks. It reports whether a failure
-// of one of them was one of all.
-func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) (fatal bool) {
+// play runs the play with that index on its hosts, all at the same time but for the bound of forks. It says why a failure of some of
+// them was one of all, or "".
+func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts []*inventory.Host) (fatal string) {
 	r.sink.event(Event{Kind: PlayStarted, Play: p.Display(), Hosts: names(hosts)})
 	forks := r.o.Forks
 	if forks <= 0 {
@@ -258,12 +258,12 @@ func (r *Runner) play(ctx context.Context, index int, p *playbooks.Play, hosts [
 			if !goesOn || r.last[h.Name] == index {
 				r.leave(h.Name)
 			}
-			meet.leave(x)
+			meet.leave(x, !goesOn && ctx.Err() == nil)
 		})
 	}
 	wg.Wait()
 	r.sink.event(Event{Kind: PlayDone, Play: p.Display()})
-	return meet.strikes > 0
+	return meet.ends
 }
 
 func (r *Runner) stillIn(hosts []*inventory.Host) []*inventory.Host {
