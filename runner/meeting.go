@@ -202,7 +202,11 @@ func (x *hostPlay) met(g *guest) {
 	switch {
 	case g.stricken():
 		x.strikes = g.strikes
-		x.follow(g.step, playbooks.Judgement{Verdict: x.eval.Struck(id, g.strike)})
+		v := x.eval.Struck(id, g.strike)
+		if v != playbooks.Rescued && g.strike.Step != nil {
+			x.blame(*g.strike.Step)
+		}
+		x.follow(g.step, playbooks.Judgement{Verdict: v})
 	case g.turn.skip:
 		x.eval.Declines(id)
 	case g.step.Chooses:

@@ -147,9 +147,9 @@ func (x *hostPlay) noted(st playbooks.Step, rep *wire.Reply) {
 	}
 }
 
-// blame notes the task at which the play has failed on this host.
+// blame notes the task at which the play has failed on this host: there is none where hosts only wait for each other.
 func (x *hostPlay) blame(st playbooks.Step) {
-	if x.pending.cause == "" {
+	if x.pending.cause == "" && st.Task != nil {
 		x.pending.cause = x.task(st).Address
 	}
 }

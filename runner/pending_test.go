@@ -229,6 +229,17 @@ func TestHandlersOfAnInterruptedPlayAreKept(t *testing.T) {
 	equal(t, "kept", b.kept(), "a/: reload of a, failed at act.hang")
 }
 
+// Where a failure of one host is one of all, the others have failed at the same task, wherever they hear of it.
+func TestHandlersOfAPlayThatEndsForAll(t *testing.T) {
+	b := keepingBed(t)
+	b.run(bg, together("any_errors_fatal = true", `act "one" { notify = "reload" }
+  act "fail" { when = host.name == "a" }
+  sync {}
+  act "two" {}
+  handler "reload" { act "reload" {} }`), Options{})
+	equal(t, "kept", b.kept(), "a/: reload of a, failed at act.fail", "b/: reload of b, failed at act.fail", "c/: reload of c, failed at act.fail")
+}
+
 // What is not used costs nothing: no flight, and nothing written. One handler is written down once, whoever notifies it.
 func TestPendingHandlersCost(t *testing.T) {
 	for _, c := range []struct {
