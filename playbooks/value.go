@@ -91,11 +91,30 @@ func (o Outcome) attribute(a *schema.Attribute, state map[string]json.RawMessage
 		}
 	case (o.Result.Unknown || slices.Contains(o.Result.UnknownAttributes, a.Name)) && !o.Skipped:
 		v = cty.UnknownVal(ty)
+	case state != nil && a.Always() && !o.Running:
+		v = empty(ty) // omitted on the wire: a command that has printed nothing
 	}
 	if a.Sensitive {
 		v = v.Mark(sensitive)
 	}
 	return v
+}
+
+// empty is the value of a type that stands for nothing: no text, 0, false, no elements.
+func empty(ty cty.Type) cty.Value {
+	switch {
+	case ty == cty.String:
+		return cty.StringVal("")
+	case ty == cty.Number:
+		return cty.Zero
+	case ty == cty.Bool:
+		return cty.False
+	case ty.IsListType():
+		return cty.ListValEmpty(ty.ElementType())
+	case ty.IsMapType():
+		return cty.MapValEmpty(ty.ElementType())
+	}
+	return cty.NullVal(ty)
 }
 
 func decodeValue(raw json.RawMessage, ty cty.Type) (cty.Value, error) {

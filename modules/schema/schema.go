@@ -74,6 +74,12 @@ func (b *Block) Key() *Attribute {
 // Value returns the field of v, a struct of the type the block was made from, that holds attribute a.
 func (a *Attribute) Value(v reflect.Value) reflect.Value { return v.FieldByIndex(a.index) }
 
+// Always reports whether a result has a value for a whenever the module has told what it found: nothing printed is "", no
+// packet is 0. A pointer may be unset beside that, and what the kernel makes up may not be known yet.
+func (a *Attribute) Always() bool {
+	return a.Computed && !a.MadeUp && a.goType.Kind() != reflect.Pointer
+}
+
 // Of derives the Block of struct type t. A malformed struct is a fault of the program: Of panics.
 func Of(t reflect.Type) *Block {
 	b := &Block{byName: map[string]*Attribute{}}
