@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"labctl/transport"
@@ -34,18 +35,18 @@ behaves like ssh(1): without a command there is a shell on a terminal; with one
 there is none, unless -t asks for it, and input and output are passed on byte
 by byte. The words of the command are joined by blanks, for the login shell.
 
-Flags stand before HOST. The ssh-agent is not forwarded. On a terminal, "~."
-at the beginning of a line ends the connection, and "~?" lists what else there
-is.
+Flags stand before HOST or right behind it. The ssh-agent is not forwarded. On
+a terminal, "~." at the beginning of a line ends the connection, and "~?" lists
+what else there is.
 
 The exit code is that of the command; 255 when there is no connection, or a
 signal has ended the command. A signal to labctl itself ends the connection and
 is not passed on: without a terminal the command sees the end of its input.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			words := args[1:]
-			if len(words) > 0 && words[0] == "--" {
-				words = words[1:]
+			words, err := behindHost(cmd, args[1:])
+			if err != nil {
+				return err
 			}
 			return a.ssh(cmd.Context(), &f, args[0], strings.Join(words, " "))
 		},
@@ -58,6 +59,22 @@ is not passed on: without a terminal the command sees the end of its input.`,
 	fs.BoolVarP(&f.noInput, "no-input", "n", false, "nothing from standard input")
 	fs.StringVar(&f.escape, "escape-char", "~", "what begins an escape; none: nothing does")
 	return cmd
+}
+
+// behindHost takes the flags that stand behind HOST, as ssh does: in a command they would be of no use, and the session would go
+// elsewhere than was meant. What is left is the command.
+func behindHost(cmd *cobra.Command, words []string) ([]string, error) {
+	if len(words) == 0 || !strings.HasPrefix(words[0], "-") {
+		return words, nil
+	}
+	fs := cmd.Flags()
+	if err := fs.Parse(words); err != nil {
+		return nil, cmd.FlagErrorFunc()(cmd, err)
+	}
+	if help, _ := fs.GetBool("help"); help {
+		return nil, pflag.ErrHelp
+	}
+	return fs.Args(), nil
 }
 
 func (a *app) ssh(ctx context.Context, f *sshFlags, host, command string) error {
