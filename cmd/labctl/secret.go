@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -110,14 +109,25 @@ func recipientsFor(dir string, given []secrets.Recipient) ([]secrets.Recipient, 
 }
 
 // encryptedOtherwise refuses what another tool has to change.
-func encryptedOtherwise(name string, kind secrets.Kind, vault, sops string) error {
-	switch kind {
+func encryptedOtherwise(name string, b []byte, vault, sops string) error {
+	switch secrets.KindOf(name, b) {
 	case secrets.None:
-		return fmt.Errorf("%s is not encrypted: labctl secret encrypt %s", name, filepath.ToSlash(name))
+		return inClear(name, b)
 	case secrets.Vault:
 		return fmt.Errorf("%s is encrypted by Ansible Vault, which labctl only reads: %s %s", name, vault, name)
 	case secrets.Sops:
 		return fmt.Errorf("%s is encrypted by sops, whose files labctl only reads: %s %s", name, sops, name)
 	}
 	return nil
+}
+
+// inClear says what can be done with a file that is not encrypted as a whole.
+func inClear(name string, b []byte) error {
+	switch {
+	case secrets.HasValues(b):
+		return fmt.Errorf("%s is not encrypted, but values in it are: edit it as it is; labctl secret encrypt --name NAME makes another value, labctl secret rekey %s changes for whom they are", name, name)
+	case secrets.HasVaultValues(b):
+		return fmt.Errorf("%s is not encrypted, but values in it are, by Ansible Vault, which labctl only reads: ansible-vault encrypt_string makes another", name)
+	}
+	return fmt.Errorf("%s is not encrypted: labctl secret encrypt %s", name, name)
 }

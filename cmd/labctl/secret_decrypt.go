@@ -28,7 +28,7 @@ the FILE itself may be named there.`,
 			}
 			plain, kind, err := a.keys(&f).Open(name, b)
 			if kind == secrets.None {
-				return fmt.Errorf("%s is not encrypted", name)
+				return inClear(name, b)
 			}
 			if err != nil {
 				return fmt.Errorf("decrypt %s: %w", name, err)

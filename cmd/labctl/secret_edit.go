@@ -84,7 +84,7 @@ func (a *app) editSealed(name string, f *sealFlags, to []secrets.Recipient) erro
 
 // openToEdit opens a file, and finds out for whom to encrypt it again before anybody has taken pains.
 func (a *app) openToEdit(name string, b []byte, f *sealFlags, to []secrets.Recipient) ([]byte, []secrets.Recipient, error) {
-	if err := encryptedOtherwise(name, secrets.KindOf(name, b), "ansible-vault edit", "sops"); err != nil {
+	if err := encryptedOtherwise(name, b, "ansible-vault edit", "sops"); err != nil {
 		return nil, nil, err
 	}
 	plain, again, err := a.keys(&f.keyFlags).OpenAgain(name, b)

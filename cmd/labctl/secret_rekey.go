@@ -50,10 +50,9 @@ func (a *app) rekeyed(name string, f *sealFlags, given []secrets.Recipient) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("rekey %w", err)
 	}
-	kind := secrets.KindOf(name, b)
-	values := kind == secrets.None && secrets.HasValues(b)
+	values := secrets.KindOf(name, b) == secrets.None && secrets.HasValues(b)
 	if !values {
-		if err := encryptedOtherwise(name, kind, "ansible-vault rekey", "sops updatekeys"); err != nil {
+		if err := encryptedOtherwise(name, b, "ansible-vault rekey", "sops updatekeys"); err != nil {
 			return nil, err
 		}
 	}

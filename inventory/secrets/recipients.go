@@ -125,6 +125,9 @@ var block = regexp.MustCompile(`-----BEGIN AGE ENCRYPTED FILE-----\r?\n(?:[ \t]*
 // HasValues reports whether a text has values of age within.
 func HasValues(b []byte) bool { return block.Match(b) }
 
+// HasVaultValues reports whether a text has values of Ansible Vault within.
+func HasVaultValues(b []byte) bool { return bytes.Contains(b, []byte(vaultIntro)) }
+
 // ResealValues encrypts all values within a text anew.
 func (k *Keys) ResealValues(b []byte, to []Recipient) ([]byte, int, error) {
 	n := 0
