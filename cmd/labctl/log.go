@@ -182,6 +182,10 @@ func (a *app) replay(dir runlog.Dir, h runlog.Head, f *logFlags) error {
 
 // headline says which run it is.
 func (a *app) headline(h runlog.Head) error {
-	_, err := fmt.Fprintf(a.out, "Run %d, %s, by %s: labctl %s\n", h.Run, h.Started.Local().Format("2006-01-02 15:04:05"), view.Clean(h.User), view.Clean(words(h.Command)))
+	command := words(h.Command)
+	if len(h.Command) == 0 || h.Command[0] != playbookName {
+		command = "labctl " + command
+	}
+	_, err := fmt.Fprintf(a.out, "Run %d, %s, by %s: %s\n", h.Run, h.Started.Local().Format("2006-01-02 15:04:05"), view.Clean(h.User), view.Clean(command))
 	return err
 }
