@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,11 +10,9 @@ import (
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"labctl/cmd/labctl/internal/prompt"
 	"labctl/cmd/labctl/internal/view"
-	"labctl/inventory"
 	"labctl/inventory/secrets"
 )
 
@@ -62,7 +59,7 @@ on them but sshd.
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w%s\nSee '%s --help'", err, flagHint(cmd, err), cmd.CommandPath())
+		return fmt.Errorf("%w\nSee '%s --help'", flagError(cmd, err), cmd.CommandPath())
 	})
 	wrap(root)
 	root.SetHelpCommand(helpCmd(root))
@@ -73,41 +70,13 @@ on them but sshd.
 	root.AddCommand(a.manCmd(root))
 	a.addCompletion(root)
 	group(root)
+	explainArguments(root)
 	return root
 }
 
 // wrap keeps the help of a command, and of all below it, within 80 columns.
 func wrap(cmd *cobra.Command) {
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
-}
-
-// flagHint says which option was probably meant, with the end of a sentence before it, or "".
-func flagHint(cmd *cobra.Command, err error) string {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return ""
-	}
-	if unknown.GetSpecifiedName() == "m" && cmd.Name() == "run" {
-		return ". The module comes behind the hosts: labctl run all command uptime"
-	}
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if s := inventory.Suggest(unknown.GetSpecifiedName(), names); s != "" {
-		return fmt.Sprintf(". Did you mean --%s?", s)
-	}
-	return ""
-}
-
-// oneOfVerbs refuses what is no verb of cmd.
-func oneOfVerbs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	return fmt.Errorf("%s has no verb %q.%s\nSee '%s --help'", cmd.CommandPath(), args[0], inventory.DidYouMean(args[0], names), cmd.CommandPath())
 }
 
 // helpCmd shows the help of a verb. Cobra's own takes what it does not know for good.

@@ -25,8 +25,9 @@ func (a *app) playbook(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		fmt.Fprintf(a.err, "labctl-playbook: %v\nSee 'labctl-playbook --help'\n", err)
+	explainArguments(root)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		fmt.Fprintf(a.err, "labctl-playbook: %v\nSee 'labctl-playbook --help'\n", flagError(cmd, err))
 		return exitError(exitUsage)
 	})
 	return a.exitCode(ctx, root.ExecuteContext(ctx))

@@ -29,6 +29,8 @@ func adHoc(pattern, module string, words []string, become bool, user string) (st
 	if len(words) > 0 && isLabel(m, words[0]) {
 		head += " " + quoted(words[0])
 		words = words[1:]
+	} else if module == "command" && !slices.ContainsFunc(words, saysWhat) {
+		return "", fmt.Errorf("command: what is to be run is missing: labctl run %s command uptime, or shell='who | wc -l'", pattern)
 	} else if module == "command" { // its label is only what it is called, where argv or shell says what to run
 		head += ` "ad hoc"`
 	}
@@ -43,6 +45,9 @@ func adHoc(pattern, module string, words []string, become bool, user string) (st
 	b.WriteString("  }\n}\n")
 	return b.String(), nil
 }
+
+// saysWhat reports whether an argument of a command says what to run.
+func saysWhat(word string) bool { return strings.HasPrefix(word, "argv=") || strings.HasPrefix(word, "shell=") }
 
 var assignment = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 
