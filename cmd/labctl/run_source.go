@@ -47,7 +47,9 @@ func adHoc(pattern, module string, words []string, become bool, user string) (st
 }
 
 // saysWhat reports whether an argument of a command says what to run.
-func saysWhat(word string) bool { return strings.HasPrefix(word, "argv=") || strings.HasPrefix(word, "shell=") }
+func saysWhat(word string) bool {
+	return strings.HasPrefix(word, "argv=") || strings.HasPrefix(word, "shell=")
+}
 
 var assignment = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -106,18 +107,15 @@ func (s *site) oneHost(pattern, limits string) (*inventory.Host, error) {
 	return hosts[0], nil
 }
 
-// usesLocalhost reports whether a play is for the implicit localhost.
+// usesLocalhost reports whether a play is for the implicit localhost, or a task may run on it for another host.
 func (s *site) usesLocalhost() bool {
+	all := s.Lenders()
 	for _, p := range s.Plays() {
 		if hosts, diags := p.Hosts(""); !diags.HasErrors() {
-			for _, h := range hosts {
-				if h.Implicit {
-					return true
-				}
-			}
+			all = append(all, hosts...)
 		}
 	}
-	return false
+	return slices.ContainsFunc(all, func(h *inventory.Host) bool { return h.Implicit })
 }
 
 func (a *app) validateCmd() *cobra.Command {
