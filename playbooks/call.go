@@ -90,7 +90,7 @@ func (r *HostRun) begin(c *call, turns []*scope) {
 
 // failCall has the first task of what cannot be called fail in its place, so that a block can see to that.
 func (r *HostRun) failCall(c *call, diags hcl.Diagnostics) (steps []Step, blocked bool, faults hcl.Diagnostics) {
-	if len(c.tasks) == 0 || !r.caught(r.at) {
+	if len(c.tasks) == 0 {
 		return nil, false, diags
 	}
 	return r.fail(c.tasks[0], diags)

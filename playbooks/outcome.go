@@ -90,6 +90,10 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 		r.leaveAt(s.at)
 		j.Verdict = Ends
 	case s.ignore:
+		if s.Faults != nil {
+			r.conclude(s, o, cty.NilVal)
+			r.advance()
+		}
 		j.Verdict = Ignored
 	default:
 		j.Verdict = r.failing(s.at, r.hidden(s, failureValue(s, r.own(s, o))), s.ID)
@@ -239,7 +243,7 @@ func (r *HostRun) mayFail(s *Step, o Outcome) bool {
 func (r *HostRun) judge(s *Step, o Outcome) Judgement {
 	t := s.Task
 	j := Judgement{Outcome: o}
-	if !t.judges() || o.Skipped || o.Final {
+	if !t.judges() || o.Skipped || o.Final || s.Faults != nil {
 		return j
 	}
 	r.attempts[s.ID]++
@@ -330,8 +334,8 @@ func (r *HostRun) selfContext(s *Step, own cty.Value) *hcl.EvalContext {
 	return ctx
 }
 
-// fail hands out a step that stands for a task that cannot be evaluated, once all before it have ended well: it fails, and a
-// block sees to that.
+// fail hands out a step that stands for a task that cannot be evaluated, once all before it have ended well: it fails as any
+// other, so that a block, or its ignore_errors, sees to that.
 func (r *HostRun) fail(t *Task, diags hcl.Diagnostics) (steps []Step, blocked bool, warnings hcl.Diagnostics) {
 	if len(r.open) > 0 {
 		for id := range r.open {
@@ -342,6 +346,10 @@ func (r *HostRun) fail(t *Task, diags hcl.Diagnostics) (steps []Step, blocked bo
 	r.id++
 	s := &Step{ID: r.id, Work: t.unevaluated(), Faults: diags, at: r.at, ctx: r.at.scope.ctx}
 	s.Fatal, s.Once = r.fate(t)
+	in, e := instance{ctx: s.ctx, scope: r.at.scope}, &evaluation{site: r.play.site, host: r.host}
+	s.Name = r.title(t, in, e, nil)
+	r.failures(t, in, s, e)
+	s.tries = 1
 	r.open[s.ID], r.hold = s, s.ID
 	return []Step{*s}, false, nil
 }

@@ -268,10 +268,10 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 		if !blocked {
 			r.last = place
 		}
-		if diags.HasErrors() && r.caught(place) {
+		if diags.HasErrors() {
 			return r.fail(it.task, diags)
 		}
-		if blocked || diags.HasErrors() {
+		if blocked {
 			return nil, blocked, diags
 		}
 		if it.task.patient() {

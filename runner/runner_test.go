@@ -201,7 +201,7 @@ play "p" {
   act "four" { say = result.r.out + 1 }
   act "five" {}
 }`, Options{})
-	equal(t, "a", told(all, "a"), "changed one", "changed two", "changed three", "failed evaluate")
+	equal(t, "a", told(all, "a"), "changed one", "changed two", "changed three", "failed four")
 	if c := recapOf(t, all, "a"); c.Failed != 1 {
 		t.Errorf("recap %+v", c)
 	}

@@ -114,7 +114,7 @@ func TestAnyErrorsFatal(t *testing.T) {
   }
   act "one" {}`, []string{"failed fail", "changed one", "changed next"}, []string{"skipped fail", "changed one", "changed next"}},
 		{"not evaluated", "any_errors_fatal = true", `act "x" { say = { b = "1", c = "1" }[host.name] }
-  act "no" {}`, []string{"failed evaluate"}, []string{"changed x", "not_run no"}},
+  act "no" {}`, []string{"failed x"}, []string{"changed x", "not_run no"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t)
@@ -231,7 +231,7 @@ func TestRunOnceFails(t *testing.T) {
     run_once = true
     say      = { b = "1", c = "1" }[host.name]
   }
-  act "no" {}`, []string{"failed evaluate"}, nil},
+  act "no" {}`, []string{"failed x"}, nil},
 		{"lost", `act "die" { run_once = true }
   act "no" {}`, []string{"unreachable", "not_run die"}, nil},
 	} {
@@ -302,7 +302,7 @@ func TestMeetingsInTurns(t *testing.T) {
 func TestFatalInAPlan(t *testing.T) {
 	b := newBed(t)
 	all := b.run(bg, together("any_errors_fatal = true", `act "x" { say = { b = "1", c = "1" }[host.name] }`), Options{Mode: Plan})
-	equal(t, "a", told(all, "a"), "failed evaluate")
+	equal(t, "a", told(all, "a"), "failed x")
 	equal(t, "b", told(all, "b"), "changed x")
 }
 
