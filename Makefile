@@ -15,6 +15,13 @@ DEMO := playbooks/examples/demo
 # How long make fuzz takes for each of its tests.
 FUZZTIME := 60s
 
+# Where make install puts things: below DESTDIR is where a package is made of them.
+PREFIX := /usr/local
+DESTDIR :=
+BIN := bin
+TO = $(DESTDIR)$(PREFIX)
+DIRS := bin share/man share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d share/doc/labctl/docs/modules
+
 # Namespaces need root. What is built is built by whoever calls make; only tests and the demo go up.
 ifeq ($(shell id -u),0)
 SUDO :=
@@ -42,10 +49,22 @@ runner/agentbin/bin/labctl-agent-linux-%.xz: $(AGENT_SOURCES)
 man: ## Write the manual pages to bin/man.
 	@go run ./cmd/labctl man bin/man
 
-install: agents ## Install labctl where "go install" puts programs, and its manual pages beside: share/man.
-	CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' ./cmd/labctl
-	@dir=$$(go env GOBIN); ln -sf labctl "$${dir:-$$(go env GOPATH)/bin}/labctl-playbook"
-	@dir=$$(go env GOBIN); dir=$${dir:-$$(go env GOPATH)/bin}; "$$dir/labctl" man "$${dir%/*}/share/man"
+# What is installed has been built before, by a user who has Go: root need not.
+install: ## Install what "make" has built below PREFIX: both names, manual pages, completion of the shells, docs.
+	@test -x $(BIN)/labctl || { echo "There is no $(BIN)/labctl: run make first." >&2; exit 1; }
+	install -d $(DIRS:%='$(TO)/%')
+	install -m 755 $(BIN)/labctl '$(TO)/bin/labctl'
+	@ln -sf labctl '$(TO)/bin/labctl-playbook'
+	@$(BIN)/labctl man '$(TO)/share/man' >/dev/null
+	@$(BIN)/labctl completion bash >'$(TO)/share/bash-completion/completions/labctl'
+	@$(BIN)/labctl completion zsh >'$(TO)/share/zsh/site-functions/_labctl'
+	@$(BIN)/labctl completion fish >'$(TO)/share/fish/vendor_completions.d/labctl.fish'
+	@'$(TO)/bin/labctl-playbook' completion bash >'$(TO)/share/bash-completion/completions/labctl-playbook'
+	@'$(TO)/bin/labctl-playbook' completion zsh >'$(TO)/share/zsh/site-functions/_labctl-playbook'
+	@'$(TO)/bin/labctl-playbook' completion fish >'$(TO)/share/fish/vendor_completions.d/labctl-playbook.fish'
+	install -m 644 README.md LICENSE '$(TO)/share/doc/labctl'
+	@install -m 644 docs/*.md '$(TO)/share/doc/labctl/docs'
+	@install -m 644 docs/modules/*.md '$(TO)/share/doc/labctl/docs/modules'
 
 demo: setup build ## Bring up a jump host and three hosts, plan, play through the jump twice, take them down.
 	@$(SUDO) .ci/demo $(DEMO)
