@@ -61,7 +61,7 @@ func findIdentities(a *answers) *identities {
 		return ids
 	}
 	var err error
-	if ids.held, err = a.pool.agents.keys(t.IdentityAgent); err != nil {
+	if ids.held, err = a.pool.agents.keys(a.pool.ctx, t.IdentityAgent); err != nil {
 		ids.problems = append(ids.problems, err.Error())
 	}
 	found := ids.files()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +31,7 @@ type heldKeys struct {
 
 // keys returns what the agent at socket holds; see Target.IdentityAgent. No
 // agent at all is not an error.
-func (p *agentPool) keys(socket string) ([]identity, error) {
+func (p *agentPool) keys(ctx context.Context, socket string) ([]identity, error) {
 	if socket = agentSocket(socket); socket == "" {
 		return nil, nil
 	}
@@ -38,7 +39,7 @@ func (p *agentPool) keys(socket string) ([]identity, error) {
 	defer p.mu.Unlock()
 	held := p.known[socket]
 	if held == nil {
-		held = askAgent(socket)
+		held = askAgent(ctx, socket)
 		if p.known == nil {
 			p.known = map[string]*heldKeys{}
 		}
@@ -58,11 +59,12 @@ func agentSocket(setting string) string {
 	return expandHome(setting)
 }
 
-func askAgent(socket string) *heldKeys {
-	conn, err := net.Dial("unix", socket)
+func askAgent(ctx context.Context, socket string) *heldKeys {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return &heldKeys{err: fmt.Errorf("ask ssh-agent: %w", err)}
 	}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(agentTimeout))
 	signers, err := agent.NewClient(conn).Signers()
 	if err != nil {

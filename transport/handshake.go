@@ -30,13 +30,13 @@ type attempt struct {
 	again atomic.Pointer[error] // of the host key
 }
 
-func newAttempt(l *link, wanted string) (*attempt, *Error) {
+func newAttempt(ctx context.Context, l *link, wanted string) (*attempt, *Error) {
 	a := &attempt{link: l, wanted: wanted}
 	a.answers = &answers{target: l.target, pool: l.pool, unsafe: func() bool { return a.keys.unsafe }}
 	l.keyFiles = l.target.keyFiles()
 	a.ids = findIdentities(a.answers)
 	var err error
-	if a.keys, err = newHostKeys(l.pool, l.target); err == nil {
+	if a.keys, err = newHostKeys(ctx, l.pool, l.target); err == nil {
 		err = a.keys.ask("ORDER", nil)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 // hostKeys checks the key of one hop, as check_host_key in OpenSSH's
 // sshconnect.c does.
 type hostKeys struct {
+	ctx     context.Context // of the connection: what is asked for ends with it
 	target  *Target
 	store   *knownStore
 	logf    func(string, ...any)
@@ -37,8 +39,8 @@ type hostKeys struct {
 	unsafe bool
 }
 
-func newHostKeys(p *Pool, t *Target) (*hostKeys, error) {
-	h := &hostKeys{target: t, store: &p.known, logf: p.opts.Logf, policy: t.HostKeyPolicy, hash: t.HashKnownHosts, bare: strings.ToLower(bareHost(t.Address))}
+func newHostKeys(ctx context.Context, p *Pool, t *Target) (*hostKeys, error) {
+	h := &hostKeys{ctx: ctx, target: t, store: &p.known, logf: p.opts.Logf, policy: t.HostKeyPolicy, hash: t.HashKnownHosts, bare: strings.ToLower(bareHost(t.Address))}
 	switch h.policy {
 	case "":
 		h.policy = PolicyAsk

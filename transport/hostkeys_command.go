@@ -50,14 +50,18 @@ func (h *hostKeys) ask(invocation string, key ssh.PublicKey) error {
 
 // run returns what the command prints.
 func (h *hostKeys) run(argv []string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), knownHostsTime)
+	ctx, cancel := context.WithTimeout(h.ctx, knownHostsTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	ownGroup(cmd)
+	cmd.Cancel = func() error { killGroup(cmd); return nil }
 	cmd.WaitDelay = time.Second
 	stderr := &tail{}
 	cmd.Stderr = stderr
 	out, err := cmd.Output()
 	switch text := strings.TrimSpace(stderr.String()); {
+	case h.ctx.Err() != nil:
+		return nil, context.Cause(h.ctx)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s has not ended after %s", argv[0], knownHostsTime)
 	case err != nil && text != "":

@@ -13,7 +13,7 @@ import (
 // have got one that revokes, and the files of keys may be others. Empty: it would.
 func (p *Pool) distrusts(l *link) string {
 	for ; l != nil; l = l.via {
-		h, err := newHostKeys(p, l.target)
+		h, err := newHostKeys(p.ctx, p, l.target)
 		if err != nil || !h.still(l.flow.RemoteAddr(), l.hostKey) {
 			return fmt.Sprintf("the host key of %s would not be taken any more", l.target.Name)
 		}

@@ -41,7 +41,7 @@ func FuzzKnownHosts(f *testing.F) {
 		defer pool.Close()
 		target := &Target{Name: "box", Address: "box", KnownHosts: []string{path}, HostKeyPolicy: PolicyStrict}
 		for _, key := range keys {
-			ours, newErr := newHostKeys(pool, target)
+			ours, newErr := newHostKeys(t.Context(), pool, target)
 			if newErr != nil {
 				t.Fatal(newErr)
 			}

@@ -60,7 +60,7 @@ func (l *link) establish(ctx context.Context, wanted string) *Error {
 	if l.throughMaster(ctx) {
 		return nil
 	}
-	a, err := newAttempt(l, wanted) // before the hops: a passphrase is better asked for when nothing waits
+	a, err := newAttempt(ctx, l, wanted) // before the hops: a passphrase is better asked for when nothing waits
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -165,6 +168,56 @@ func TestCancelWhileConnecting(t *testing.T) {
 	if _, err := p.Dial(ctx, me.target(t, "a", s.Addr, s.HostKey)); !errors.Is(err, cause) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestCancelWhileOthersAreAsked: neither an ssh-agent that says nothing nor a command that prints known keys is waited for.
+func TestCancelWhileOthersAreAsked(t *testing.T) {
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	socket := muteAgent(t)
+	mark := filepath.Join(t.TempDir(), "running")
+	for name, set := range map[string]func(*transport.Target){
+		"the agent": func(target *transport.Target) { target.IdentityAgent = socket },
+		"the command": func(target *transport.Target) {
+			target.KnownHostsCommand = []string{"/bin/sh", "-c", "echo $$ > " + mark + "; sleep 50; true"}
+		},
+	} {
+		target := me.target(t, "a", s.Addr, s.HostKey)
+		set(target)
+		p := newPool(t, transport.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(200*time.Millisecond, cancel)
+		begin := time.Now()
+		if _, err := p.Dial(ctx, target); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		_ = p.Close()
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("%s was waited for, %s", name, d)
+		}
+	}
+	leader, _ := strconv.Atoi(strings.TrimSpace(readFile(t, mark)))
+	for end := time.Now().Add(5 * time.Second); leader < 2 || syscall.Kill(-leader, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the command has left something of its group %d", leader)
+		}
+	}
+}
+
+// muteAgent is the socket of an agent that never answers.
+func muteAgent(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "agent") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
 }
 
 func TestUnreachable(t *testing.T) {

@@ -39,7 +39,7 @@ func (a *app) opener(s *site, f *connectFlags, logf func(string, ...any)) (*runn
 		}
 		name, c.Target = st.Name, sandboxTargets(st)
 	default:
-		config, err := sshConfig(f, logf)
+		config, err := a.sshConfig(f, logf)
 		if err != nil {
 			return nil, "", nil, err
 		}
@@ -77,7 +77,7 @@ func (a *app) logf(verbose int) func(string, ...any) {
 
 // sshConfig reads the user's ssh_config, or file in its place; "none" is no file at all. The options of the command line
 // come before it.
-func sshConfig(f *connectFlags, logf func(string, ...any)) (*sshconfig.Config, error) {
+func (a *app) sshConfig(f *connectFlags, logf func(string, ...any)) (*sshconfig.Config, error) {
 	var files []string
 	if f.sshConfig != "" {
 		files = []string{f.sshConfig}
@@ -86,7 +86,7 @@ func sshConfig(f *connectFlags, logf func(string, ...any)) (*sshconfig.Config, e
 	if err != nil {
 		return nil, err
 	}
-	c.CommandLine, c.Logf = f.sshOptions, logf
+	c.CommandLine, c.Logf, c.Context = f.sshOptions, logf, a.ctx
 	return c, nil
 }
 

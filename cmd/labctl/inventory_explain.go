@@ -42,7 +42,7 @@ not shown.`,
 					return err
 				}
 			}
-			config, err := sshConfig(&f.connectFlags, a.logf(f.verbose))
+			config, err := a.sshConfig(&f.connectFlags, a.logf(f.verbose))
 			if err != nil {
 				return err
 			}

@@ -90,6 +90,6 @@ func (c *Config) Of(names ...string) (*Config, error) {
 		c.shared.others.known[key] = other
 	}
 	with := other.with(c.CommandLine)
-	with.Logf = c.Logf
+	with.Logf, with.Context = c.Logf, c.Context
 	return with, nil
 }

@@ -26,7 +26,11 @@ func (r *resolver) exec(l *line, arg string) (bool, error) {
 			return false, fmt.Errorf("does not run a command of a file that others may have written: %w", err)
 		}
 	}
-	return r.c.shared.commands.run(command)
+	ctx := r.c.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return r.c.shared.commands.run(ctx, command)
 }
 
 // commands remembers how commands ended.
@@ -35,13 +39,13 @@ type commands struct {
 	known map[string]bool
 }
 
-func (c *commands) run(command string) (bool, error) {
+func (c *commands) run(ctx context.Context, command string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ok, done := c.known[command]; done {
 		return ok, nil
 	}
-	ok, err := runShell(command)
+	ok, err := runShell(ctx, command)
 	if err == nil {
 		if c.known == nil {
 			c.known = map[string]bool{}
@@ -51,18 +55,20 @@ func (c *commands) run(command string) (bool, error) {
 	return ok, err
 }
 
-func runShell(command string) (bool, error) {
+func runShell(parent context.Context, command string) (bool, error) {
 	shell := os.Getenv("SHELL")
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), execLimit)
+	ctx, cancel := context.WithTimeout(parent, execLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell, "-c", command)
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
+	case parent.Err() != nil:
+		return false, fmt.Errorf("%q: %w", command, context.Cause(parent))
 	case ctx.Err() != nil:
 		return false, fmt.Errorf("%q did not end within %s", command, execLimit)
 	case errors.As(err, &exit) && exit.Exited():

@@ -9,6 +9,7 @@
 package sshconfig
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ type Config struct {
 	CommandLine []string
 	// Logf is told of settings that labctl passes over; nil for nobody.
 	Logf func(format string, args ...any)
+	// Context, if not nil, ends a command of Match exec with it.
+	Context context.Context
 
 	files  []*file
 	store  *store

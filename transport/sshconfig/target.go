@@ -37,7 +37,7 @@ func (c *Config) CompleteHop(t *transport.Target, alias string, options []string
 
 // with is the same configuration with another command line.
 func (c *Config) with(options []string) *Config {
-	return &Config{CommandLine: options, Logf: c.Logf, files: c.files, store: c.store, shared: c.shared, env: c.env, algos: c.algos}
+	return &Config{CommandLine: options, Logf: c.Logf, Context: c.Context, files: c.files, store: c.store, shared: c.shared, env: c.env, algos: c.algos}
 }
 
 func (c *Config) complete(t *transport.Target, q Query, options []string, hops bool, seen []jump) error {

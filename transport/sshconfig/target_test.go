@@ -1,6 +1,8 @@
 package sshconfig
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,6 +154,20 @@ func TestTokens(t *testing.T) {
 	}
 	if target.IdentityAgent != "none" || target.ProxyCommand != "nc box.lab 2200" {
 		t.Errorf("%+v", target)
+	}
+}
+
+// A command of Match exec is not waited for once nobody wants to know.
+func TestMatchExecEnds(t *testing.T) {
+	c := mustLoad(t, "Match exec \"exec sleep 50\"\n")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("interrupted")
+	time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })
+	c.Context = ctx
+	begin := time.Now()
+	_, err := c.Target("a")
+	if d := time.Since(begin); err == nil || !strings.Contains(err.Error(), cause.Error()) || d > 5*time.Second {
+		t.Errorf("after %s: %v", d, err)
 	}
 }
 
