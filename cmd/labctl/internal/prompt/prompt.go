@@ -6,6 +6,7 @@
 package prompt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ func (p *Prompter) Ask(ctx context.Context, q transport.Question) ([]string, err
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+	if err := cmp.Or(context.Cause(p.program), context.Cause(ctx)); err != nil { // both may have come at once, and one goes on
+		return nil, err
 	}
 	way, err := p.choose()
 	if err != nil {

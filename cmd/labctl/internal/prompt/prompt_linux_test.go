@@ -57,6 +57,22 @@ func askAll(questions string) int {
 	return 0
 }
 
+// Where a login goes on to its next method after Ctrl-C, the user is not asked anything more.
+func TestNothingIsAskedAfterTheEnd(t *testing.T) {
+	program, end := context.WithCancelCause(context.Background())
+	cause := errors.New("interrupted")
+	end(cause)
+	p := New(program, func(name string) string {
+		return map[string]string{"SSH_ASKPASS": "/bin/echo", "SSH_ASKPASS_REQUIRE": "force"}[name]
+	})
+	p.Over(func() func() { t.Error("something is asked"); return func() {} })
+	for range 20 {
+		if _, err := p.Ask(context.Background(), transport.Question{Hop: "a"}); !errors.Is(err, cause) {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
+
 // screen is a terminal and the process that asks on it.
 type screen struct {
 	t      *testing.T
