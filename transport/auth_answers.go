@@ -18,8 +18,9 @@ type answers struct {
 	// Of the connection at hand, see begin.
 	ctx   context.Context
 	pause func(func() error) error
-	given bool // what is known was tried
-	asked bool // the user had to think
+	given bool   // what is known was tried
+	under string // the method under way that has last wanted something
+	asked bool   // the user had to think
 
 	last  string // the password that was said last
 	typed string // the same, if the user typed it: remembered once it has let us in
@@ -27,7 +28,7 @@ type answers struct {
 
 // begin makes ready for a connection. What was typed in one that the server gave up on meanwhile is good for the next.
 func (a *answers) begin(ctx context.Context, pause func(func() error) error) {
-	a.ctx, a.pause, a.given, a.asked = ctx, pause, false, false
+	a.ctx, a.pause, a.given, a.asked, a.under = ctx, pause, false, false, ""
 }
 
 // secrets are the passwords that were typed in this run and let us in, by target, so that a second connection does not ask
@@ -106,6 +107,7 @@ func (a *answers) stored() (string, bool) {
 }
 
 func (a *answers) password() (string, error) {
+	a.under = "password"
 	if a.unsafe() {
 		return "", errUnsafe
 	}
@@ -123,6 +125,7 @@ func (a *answers) password() (string, error) {
 // challenge answers keyboard-interactive (RFC 4256). Only a lone question for a password is answered by one that is known:
 // codes hold once.
 func (a *answers) challenge(name, instruction string, prompts []string, echos []bool) ([]string, error) {
+	a.under = "keyboard-interactive"
 	if len(prompts) == 0 {
 		if said := strings.TrimSpace(name + " " + instruction); said != "" {
 			a.pool.opts.Logf("%s: %s", a.target.Name, said)

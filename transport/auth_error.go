@@ -55,6 +55,9 @@ func (e *AuthError) Unwrap() error { return e.Err }
 func (a *attempt) failure(err error) *AuthError {
 	e := &AuthError{User: a.link.target.user(), Err: err, Notes: slices.Clone(a.ids.problems)}
 	e.Accepts, e.Passed, e.Tried = a.course.accepts, a.course.passed, a.course.tried
+	if m := a.answers.under; m != "" && !slices.Contains(slices.Concat(e.Passed, e.Tried), m) { // the server has hung up in the middle of it
+		e.Tried = append(slices.Clone(e.Tried), m)
+	}
 	for _, k := range a.ids.keys {
 		pub := parsed(k.PublicKey())
 		e.Offered = append(e.Offered, fmt.Sprintf("%s %s from %s", pub.Type(), ssh.FingerprintSHA256(plainKey(pub)), k.source))

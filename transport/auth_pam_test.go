@@ -81,6 +81,8 @@ func TestPAM(t *testing.T) {
 		{name: "wrong, then right", setup: pam("PW"), sshd: byPAM, answers: [][]string{{"x"}, {good}}, asked: "(alice@box) Password, (alice@box) Password"},
 		{name: "wrong", setup: pam("PW"), sshd: byPAM, answers: [][]string{{"x"}, {"y"}, {"z"}}, fault: []string{"user alice: not let in; the server takes publickey, keyboard-interactive; tried: keyboard-interactive"},
 			asked: "(alice@box) Password, (alice@box) Password, (alice@box) Password"},
+		{name: "wrong, and sshd hangs up", setup: pam("PW"), sshd: append(byPAM, "MaxAuthTries 2"), answers: [][]string{{"x"}, {"y"}, {"z"}},
+			fault: []string{"Too many authentication failures", "tried: keyboard-interactive"}, asked: "(alice@box) Password, (alice@box) Password"},
 		{name: "password, wrong, then right", setup: pam("PW"), sshd: byPAMWord, answers: [][]string{{"x"}, {good}}, asked: "alice@box's password, alice@box's password"},
 		{name: "given up", setup: pam("PW"), sshd: byPAM, asked: "(alice@box) Password", fault: []string{"user alice: not let in; nobody is there any more"}},
 		{name: "given", setup: pam("PW"), sshd: byPAM, given: good},
