@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"labctl/transport"
 	"labctl/transport/transporttest"
@@ -99,4 +101,45 @@ func TestRealSudo(t *testing.T) {
 	}
 	t.Logf("message: %v", err)
 	mention(t, err, "no-such-user")
+}
+
+// Where no agent comes any more, nobody waits for it much longer than the connection lives.
+func TestNobodyWaitsForLong(t *testing.T) {
+	t.Parallel()
+	me := newLogin(t)
+	s := transporttest.NewSSHD(t, me.keys())
+	b := newScriptBins(t, "true\n", 1000)
+	pool := newPool(t, transport.Options{})
+	cut := make(chan struct{})
+	b.read = func([]byte) io.Reader {
+		return readerFunc(func([]byte) (int, error) { <-cut; return 0, io.ErrUnexpectedEOF })
+	}
+	p, err := transport.StartAgent(t.Context(), dial(t, pool, me.target(t, "box", s.Addr, s.HostKey)), b, transport.AgentOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := func(what string, there bool) {
+		for end := time.Now().Add(10 * time.Second); (waiters(b.hash) > 0) != there; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s after ten seconds", what)
+			}
+		}
+	}
+	until("nobody waits", true)
+	_ = p.Close()
+	close(cut)
+	_ = pool.Close()
+	until("somebody waits still", false)
+}
+
+// waiters counts the processes that wait for the agent of that hash.
+func waiters(hash string) (n int) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		line, _ := os.ReadFile(path)
+		if strings.Contains(string(line), hash) && strings.Contains(string(line), " wait:") {
+			n++
+		}
+	}
+	return n
 }

@@ -25,8 +25,8 @@ const beginScript = `begin() { while read -r x; do [ "$x" = labctl-input ] && re
 // wait:N to give it some N seconds to come while it is being pushed; the rest
 // are the agent's arguments. One that has come meanwhile gets what waits on
 // standard input only if somebody still listens: sshd does not end the commands
-// of a connection that has ended, but sh ends when it writes to nobody. If the agent is not there, it says on standard
-// output where one could run:
+// of a connection that has ended, but sh ends when it writes to nobody, as it does each second that it waits. If the agent is
+// not there, it says on standard output where one could run:
 //
 //	labctl-agent-missing MACHINE DIRECTORY unpack=[PROGRAM,...]
 //
@@ -58,7 +58,7 @@ try() {
 each() {
  for d in "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/labctl}" "${HOME:+$HOME/.cache/labctl}" "/var/tmp/labctl-$u" "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/labctl}" "/dev/shm/labctl-$u" "/run/labctl-$u" "/tmp/labctl-$u";
  do [ -n "$d" ] && $1 "$d" && return 0; done; return 1; };
-while [ -n "$h" ]; do each have && $q && begin && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; done;
+while [ -n "$h" ]; do each have && $q && begin && exec "$f" "$@"; [ $w -gt 0 ] || break; w=$((w-1)); sleep 0.1 2>/dev/null || { sleep 1; w=$((w-9)); }; case $w in *0) echo;; esac; done;
 each try || f=-;
 z=; for x in xz unxz gzip; do command -v $x >/dev/null 2>&1 && z=$z,$x; done;
 [ "$f" = - ] || why=;
