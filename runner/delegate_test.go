@@ -2,10 +2,14 @@ package runner
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"labctl/agent/wire"
 )
 
 func hosts(names ...string) string {
@@ -150,4 +154,29 @@ func TestCheckFlights(t *testing.T) {
 	b.run(bg, strings.Replace(site, "become = true", "become_user = \"u\"", 1), Options{Mode: Plan})
 	equal(t, "done in a plan", b.done, "a/u: three")
 	equal(t, "opened", b.opened, "a/root", "a/u")
+}
+
+// Who has no turn at a session that hosts share sends nothing there: what is queued is another's, who may be at it just now.
+func TestNothingIsSentWithoutATurn(t *testing.T) {
+	var writes atomic.Int64
+	out := struct {
+		io.Writer
+		io.Closer
+	}{io.Discard, io.NopCloser(nil)}
+	s := &session{link: &link{stdin: countedPipe{out, &writes}}, turn: make(chan struct{}, 1)}
+	if err := s.send(&wire.Frame{Cancel: &wire.Cancel{}}); err != nil {
+		t.Fatal(err)
+	}
+	x := &hostPlay{cur: s}
+	x.flush()
+	if n := writes.Load(); n != 0 {
+		t.Errorf("%d writes without a turn", n)
+	}
+	if !x.take(bg) {
+		t.Fatal("no turn")
+	}
+	x.flush()
+	if n := writes.Load(); n != 1 {
+		t.Errorf("%d writes with a turn, want 1", n)
+	}
 }

@@ -306,8 +306,9 @@ func (x *hostPlay) send(st playbooks.Step, follows bool) bool {
 	return true
 }
 
+// flush sends what was queued. Without a turn at the session nothing was: what there is, is another host's.
 func (x *hostPlay) flush() {
-	if x.cur == nil || x.failed {
+	if x.holds == nil || x.failed {
 		return
 	}
 	if err := x.cur.flush(); err != nil {
