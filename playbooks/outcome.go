@@ -123,6 +123,20 @@ func (r *HostRun) conclude(s *Step, o Outcome, known cty.Value) {
 	r.setResult(s.at.scope.home, s.Task.Register, known)
 }
 
+// Heard tells how a step ended that counts as a task of another host: a failure is none of this one, which knows the result.
+func (r *HostRun) Heard(id int, o Outcome) {
+	s := r.open[id]
+	if s == nil || !o.Failed {
+		r.SetOutcome(id, o)
+		return
+	}
+	delete(r.open, id)
+	r.record(s, r.hidden(s, r.own(s, o)))
+	if s.at.scope.call != nil {
+		r.version++
+	}
+}
+
 // failing leads the run to where a failure at a place is seen to. What was handed out behind the step is void.
 func (r *HostRun) failing(at *frame, failure cty.Value, id int) Verdict {
 	r.last = at

@@ -47,13 +47,9 @@ func alike(a playbooks.Step) func(playbooks.Step) bool {
 func (m *meeting) settle(all []*guest, st playbooks.Step, o playbooks.Outcome) {
 	for _, g := range all {
 		for _, own := range g.step.Between {
-			if !alike(st)(own) {
-				continue
+			if alike(st)(own) {
+				g.x.eval.Heard(own.ID, o)
 			}
-			if o.Failed && g.x.host != st.From {
-				o = playbooks.Outcome{Skipped: true}
-			}
-			g.x.eval.SetOutcome(own.ID, o)
 		}
 	}
 }

@@ -225,3 +225,30 @@ func TestLimitKeepsTheSenderOut(t *testing.T) {
 	equal(t, "a", told(all, "a"))
 	equal(t, "b", told(all, "b"), "ok pair : y")
 }
+
+// The result of a task between two hosts is known to all, also if it has failed: that is a failure of the host from alone.
+func TestAFailureBetweenTwoHostsIsKnownToAll(t *testing.T) {
+	for _, arg := range []string{"ignore_errors = true", ""} {
+		b := newBed(t)
+		all := b.run(bg, threeHosts+`play "p" {
+  hosts = "all"
+  block {
+    pair "bad" {
+      from     = "a"
+      to       = "b"
+      register = "r"
+      `+arg+`
+    }
+    rescue { act "rescue" {} }
+  }
+  act "${result.r.failed} ${result.r.error}" {}
+}`, Options{})
+		for _, h := range []string{"b", "c"} {
+			equal(t, h, told(all, h), "changed true it got lost")
+		}
+		got := told(all, "a")
+		if rescued := slices.Contains(got, "changed rescue"); rescued != (arg == "") || !slices.Contains(got, "changed true it got lost") {
+			t.Errorf("a: %q", got)
+		}
+	}
+}
