@@ -70,7 +70,7 @@ func (s *Site) declare(byType map[string]hcl.Blocks, o Options) {
 	s.scope = &hcl.EvalContext{Functions: s.functions(), Variables: map[string]cty.Value{}}
 	decls := s.variableBlocks(byType["variable"])
 	defs := s.localBlocks(byType["locals"])
-	s.setVariables(decls, o)
+	s.setVariables(decls, o, s.needed(byType, defs, o))
 	s.locals = &locals{values: map[string]cty.Value{}}
 	for name := range defs {
 		s.static.locals[name] = true

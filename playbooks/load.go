@@ -40,6 +40,7 @@ type Options struct {
 	Lenient    bool             // as Ansible: names in patterns that nothing has are passed over, and a play may be for no host
 	Login      inventory.SSH    // how to log in where neither the site nor a source of hosts says
 	AdHoc      *Source          // a play in memory, in place of the plays and handlers of the site
+	HostsOnly  bool             // the plays are not played: variables that say nothing of the hosts need no value
 }
 
 // Site is a loaded configuration: the inventory and the plays. After Load it is not changed, and all its methods may be

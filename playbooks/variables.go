@@ -109,22 +109,33 @@ type given struct {
 }
 
 // setVariables gives every variable its value: -e, then --var-file, then LABCTL_VAR_name, then the default.
-func (s *Site) setVariables(decls []*variable, o Options) {
+func (s *Site) setVariables(decls []*variable, o Options, needed func(variable string) bool) {
 	values := map[string]cty.Value{}
 	if s.gather(decls, o); s.unread {
 		return
 	}
 	for _, v := range decls {
-		g := given{}
-		if len(s.said[v.name]) > 0 {
-			g = s.said[v.name][0]
+		switch said := s.said[v.name]; {
+		case len(said) > 0:
+			values[v.name] = s.variableValue(v, said[0], true)
+		case v.preset == nil && !v.unusable && !needed(v.name):
+			values[v.name] = v.unknown()
+		default:
+			values[v.name] = s.variableValue(v, given{}, false)
 		}
-		values[v.name] = s.variableValue(v, g, len(s.said[v.name]) > 0)
 	}
 	s.scope.Variables["var"] = cty.ObjectVal(values)
 	for _, v := range decls {
 		s.validate(v)
 	}
+}
+
+// unknown is the value of a variable that nobody asks for.
+func (v *variable) unknown() cty.Value {
+	if v.sensitive {
+		return cty.UnknownVal(v.typ).Mark(sensitive)
+	}
+	return cty.UnknownVal(v.typ)
 }
 
 func (s *Site) variableValue(v *variable, g given, ok bool) cty.Value {

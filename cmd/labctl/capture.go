@@ -33,6 +33,7 @@ goes to standard output:
 			if err := a.become(&as, &s, &c); err != nil {
 				return err
 			}
+			s.hosts = true
 			st, err := a.load(at, &s)
 			if err != nil {
 				return err

@@ -42,6 +42,7 @@ A host shows all of itself to root only, hence the default of --become. With
 			if err := a.become(&as, &s, &c); err != nil {
 				return err
 			}
+			s.hosts = !whole // which has the files that tasks name
 			st, err := a.load(at, &s)
 			if err != nil {
 				return err

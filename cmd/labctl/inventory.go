@@ -38,6 +38,7 @@ which Ansible reads too. Sensitive values are not shown.`,
 			if err != nil {
 				return err
 			}
+			s.hosts = true
 			st, err := a.load(placePath(at, &s, ""), &s)
 			if err != nil {
 				return err
@@ -99,6 +100,7 @@ func (a *app) inventoryGraphCmd() *cobra.Command {
 		Short: "Draw the groups and hosts as 'ansible-inventory --graph' does",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			s.hosts = true
 			st, err := a.load(placePath(at, &s, ""), &s)
 			if err != nil {
 				return err

@@ -26,7 +26,7 @@ with the file and line it comes from, and what it hides. Sensitive values are
 not shown.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, err := a.place(&f, args[0])
+			st, err := a.load(placePath(f.at, &f.siteFlags, args[0]), &f.siteFlags)
 			if err != nil {
 				return err
 			}

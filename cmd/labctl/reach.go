@@ -46,6 +46,7 @@ func hasSite(dir string) bool {
 // place loads the hosts; wanted is a pattern for those that the verb is about, or "".
 func (a *app) place(f *placeFlags, wanted string) (*site, error) {
 	path := placePath(f.at, &f.siteFlags, wanted)
+	f.hosts = true
 	st, err := a.load(path, &f.siteFlags)
 	if err == nil && path == "" {
 		st.path = "." // whose sandbox it is about

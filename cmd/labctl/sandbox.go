@@ -56,6 +56,7 @@ kernel of its own: User-mode Linux, on amd64, with the packages that labctl
 names if they are missing. The sandbox block says the same for all hosts.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			s.hosts = true
 			site, err := a.load(sitePath(args), &s)
 			if err != nil {
 				return err

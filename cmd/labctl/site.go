@@ -26,6 +26,7 @@ type siteFlags struct {
 	force   bool              // handlers run on hosts that have failed
 	login   inventory.SSH     // of hosts
 	lenient bool              // labctl-playbook: what nobody is called is passed over
+	hosts   bool              // the verb is about hosts, and plays nothing
 }
 
 func (s *siteFlags) register(cmd *cobra.Command) {
@@ -37,7 +38,7 @@ func (s *siteFlags) register(cmd *cobra.Command) {
 }
 
 func (a *app) options(s *siteFlags) playbooks.Options {
-	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, VarFiles: s.varFiles, Keys: a.keys(&s.keyFlags), Environ: a.environ, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Force: s.force, Login: s.login, Lenient: s.lenient, Run: a.runCommand, SSHHosts: sshHosts}
+	return playbooks.Options{Inventory: s.inventory, Vars: s.vars, VarFiles: s.varFiles, Keys: a.keys(&s.keyFlags), Environ: a.environ, AdHoc: s.adHoc, Become: s.become, BecomeUser: s.user, Force: s.force, Login: s.login, Lenient: s.lenient, HostsOnly: s.hosts, Run: a.runCommand, SSHHosts: sshHosts}
 }
 
 // site is a loaded site with what the verbs ask of it.
