@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"labctl/cmd/labctl/internal/statedir"
+	"labctl/cmd/labctl/internal/wholefile"
 )
 
 // talk is a session on a terminal. The terminal is in raw mode only while a line is typed: questions of SSH, and Ctrl-C
@@ -29,7 +30,6 @@ func (c *console) talk(ctx context.Context, out *os.File) error {
 		io.Writer
 	}{c.app.in, out}, "")
 	h := openHistory(t.History)
-	defer h.close()
 	t.History = h
 	fd := int(c.app.in.Fd())
 	return c.loop(ctx, func(prompt string) (string, error) {
@@ -50,10 +50,11 @@ func (c *console) talk(ctx context.Context, out *os.File) error {
 	}, true)
 }
 
-// history is that of a terminal, kept for the next session in a file of its user's.
+// history is that of a terminal, kept for the next session in a file of its user's. Several sessions may add to it at once: each line is
+// appended by itself.
 type history struct {
 	term.History
-	file *os.File // nil: it is not kept
+	path string // "": it is not kept
 }
 
 // historyLines is how many lines of the past a session begins with.
@@ -63,29 +64,23 @@ const historyLines = 100
 func openHistory(in term.History) *history {
 	h := &history{History: in}
 	dir, err := statedir.Of(os.Getenv)
-	if err != nil {
+	if err != nil || os.MkdirAll(dir, 0o700) != nil {
 		return h
 	}
-	path := filepath.Join(dir, "console_history")
-	past, _ := os.ReadFile(path) // there may be none yet
+	h.path = filepath.Join(dir, "console_history")
+	past, _ := os.ReadFile(h.path) // there may be none yet
 	lines := strings.Split(strings.TrimSpace(string(past)), "\n")
-	lines = lines[max(len(lines)-historyLines, 0):]
+	if many := len(lines) - historyLines; many > 0 {
+		lines = lines[many:]
+		if many > historyLines { // so that it does not grow for ever
+			_ = wholefile.Write(wholefile.File{Path: h.path, Content: []byte(strings.Join(lines, "\n") + "\n"), Private: true})
+		}
+	}
 	for _, l := range lines {
 		if l != "" {
 			in.Add(l)
 		}
 	}
-	if os.MkdirAll(dir, 0o700) != nil {
-		return h
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return h
-	}
-	if len(past) > 0 {
-		fmt.Fprintln(f, strings.Join(lines, "\n"))
-	}
-	h.file = f
 	return h
 }
 
@@ -95,13 +90,13 @@ func (h *history) Add(line string) {
 		return
 	}
 	h.History.Add(line)
-	if h.file != nil {
-		fmt.Fprintln(h.file, line)
+	if h.path == "" {
+		return
 	}
-}
-
-func (h *history) close() {
-	if h.file != nil {
-		_ = h.file.Close()
+	f, err := os.OpenFile(h.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return
 	}
+	fmt.Fprintln(f, line)
+	_ = f.Close()
 }
