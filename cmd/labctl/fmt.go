@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"labctl/cmd/labctl/internal/view"
+	"labctl/cmd/labctl/internal/wholefile"
 	"labctl/playbooks/syntax"
 )
 
@@ -132,7 +133,7 @@ func (a *app) formatFile(f *formatting, path string) error {
 		}
 	}
 	if f.write {
-		if err := overwrite(path, src, out); err != nil {
+		if err := overwrite(path, out); err != nil {
 			a.cannotFormat(f, err)
 		}
 	}
@@ -172,23 +173,15 @@ func (a *app) formatted(f *formatting, name string, src []byte) ([]byte, error) 
 	return out, err
 }
 
-// overwrite puts content in the place of what a file holds. The file stays the one it is, with its mode, its owner and its
-// links. Where that fails half-way, as on a full disk, it gets back what it had.
-func overwrite(path string, had, content []byte) error {
+// overwrite puts content in the place of what a file holds, whole or not at all. One that is not to be written is refused, though its
+// directory may let it be replaced.
+func overwrite(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	if _, err = f.WriteAt(content, 0); err == nil {
-		err = f.Truncate(int64(len(content)))
-	} else if _, e := f.WriteAt(had, 0); e == nil {
-		_ = f.Truncate(int64(len(had)))
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
+	if err := f.Close(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	return nil
+	return wholefile.Write(wholefile.File{Path: path, Content: content})
 }
