@@ -46,18 +46,26 @@ func (t *Target) sshd() string {
 	return t.dialAddr() + " < " + t.Via.sshd()
 }
 
-// Way tells, in words, through what a machine is reached: where it is another, the machine may be another one, too. On nil it is that of
-// this computer itself.
+// Way tells, in words, through what a machine is reached, and as whom where that is said: where it is another, the machine may be another
+// one, too. On nil it is that of this computer itself.
 func (t *Target) Way() string {
-	switch {
-	case t == nil:
+	if t == nil {
 		return "without SSH"
+	}
+	if t.User != "" {
+		return "as " + t.User + " " + t.place()
+	}
+	return t.place()
+}
+
+func (t *Target) place() string {
+	switch {
 	case t.proxied():
 		return "by " + t.ProxyCommand
 	case t.Via == nil:
 		return "at " + t.dialAddr()
 	}
-	return "at " + t.dialAddr() + ", behind the one " + t.Via.Way()
+	return "at " + t.dialAddr() + ", behind the one " + t.Via.place()
 }
 
 func (t *Target) user() string {

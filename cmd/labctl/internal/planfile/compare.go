@@ -1,6 +1,7 @@
 package planfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -109,6 +110,8 @@ func isDone(was, is Event) bool {
 // difference says how a step is not as planned, "" if it is.
 func difference(was, is Event) string {
 	switch {
+	case as(was.Task) != as(is.Task):
+		return "the plan says that it is done as " + userOf(was) + ", and now as " + userOf(is)
 	case was.Status != is.Status, actionOf(was) != actionOf(is):
 		what := "the plan says that it " + outcome(was) + ", and now it " + outcome(is)
 		if why := attributes(was.Diff, is.Diff); why != "" && actionOf(is) != modules.None {
@@ -126,6 +129,9 @@ func difference(was, is Event) string {
 	}
 	return ""
 }
+
+// userOf is who does a step.
+func userOf(e Event) string { return cmp.Or(as(e.Task), "the login user") }
 
 func actionOf(e Event) modules.Action {
 	if e.Diff == nil {

@@ -42,7 +42,7 @@ func (r *Recorder) Event(e runner.Event) {
 	case runner.TaskSent, runner.Connecting, runner.Pushing, runner.Connected, runner.Debug, runner.TaskVoid, runner.Recap:
 		return
 	}
-	own := Event{Event: r.Redact(e), Call: r.Key.Digest(e.Call)}
+	own := Event{Event: r.Redact(e), Call: r.Key.Digest(e)}
 	own.Event.Call = nil
 	if own.Result != nil {
 		result := *own.Result

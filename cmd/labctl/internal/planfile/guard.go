@@ -95,7 +95,7 @@ func (g *Guard) Approve(e runner.Event) error {
 	}
 	calls, there := a.calls[placeOf(e)]
 	switch {
-	case a.open[written(e.Task)], a.other && !there, slices.Contains(calls, g.key.Digest(e.Call)):
+	case a.open[written(e.Task)], a.other && !there, slices.Contains(calls, g.key.Digest(e)):
 		return nil
 	case !there:
 		return errors.New("it is not in the plan: nothing was done")
@@ -111,7 +111,7 @@ func (g *Guard) Expect(e runner.Event) *modules.Diff {
 	if a == nil || a.failed {
 		return nil
 	}
-	p, call := placeOf(e), g.key.Digest(e.Call)
+	p, call := placeOf(e), g.key.Digest(e)
 	i := slices.IndexFunc(a.sure[p], func(o planned) bool { return o.call == call })
 	if i < 0 {
 		return nil

@@ -17,7 +17,7 @@ import (
 
 	"labctl/cmd/labctl/internal/statedir"
 	"labctl/cmd/labctl/internal/wholefile"
-	"labctl/modules"
+	"labctl/runner"
 )
 
 // KeyVariable names a file that holds the key, in place of the one that labctl keeps for its user: for a plan that is made on
@@ -86,13 +86,21 @@ func (k Key) sum(parts ...string) string {
 	return hex.EncodeToString(m.Sum(nil))
 }
 
-// Digest is what a call is recognised by.
-func (k Key) Digest(c *modules.Call) string {
-	if c == nil {
+// Digest is what a call is recognised by, and as whom it is made.
+func (k Key) Digest(e runner.Event) string {
+	if e.Call == nil {
 		return ""
 	}
-	text, _ := json.Marshal(c) // plain data
-	return k.sum("call", string(text))[:32]
+	text, _ := json.Marshal(e.Call) // plain data
+	return k.sum("call", string(text), as(e.Task))[:32]
+}
+
+// as is the user that a task becomes, "" for none.
+func as(t *runner.Task) string {
+	if t == nil {
+		return ""
+	}
+	return t.Become
 }
 
 // sealing is the cipher of files: AES-256-GCM, whose tag covers the head as well.

@@ -24,6 +24,13 @@ func mtu(before, after any) modules.Diff {
 	return modules.Diff{Action: modules.Update, Changes: []modules.Change{{Path: "mtu", Before: before, After: after}}}
 }
 
+func becoming(e Event, user string) Event {
+	task := *e.Task
+	task.Become = user
+	e.Task = &task
+	return e
+}
+
 func TestCompare(t *testing.T) {
 	saved := []Event{
 		step("a", "bridge.br0", runner.Changed, mtu(1500, 1400), "x"),
@@ -43,6 +50,7 @@ func TestCompare(t *testing.T) {
 			[]string{"a: bridge.br0: mtu was to be 1400 when the plan was made, and is to be 1300 now"}},
 		{"nothing left", append([]Event{step("a", "bridge.br0", runner.OK, none, "x")}, saved[1:]...),
 			[]string{"a: bridge.br0: the plan says that it would be updated, and now it is as wanted already (mtu: 1500 -> 1400)"}},
+		{"user", append([]Event{becoming(saved[0], "nobody")}, saved[1:]...), []string{"a: bridge.br0: the plan says that it is done as the login user, and now as nobody"}},
 		{"call", append([]Event{step("a", "bridge.br0", runner.Changed, mtu(1500, 1400), "w")}, saved[1:]...),
 			[]string{"a: bridge.br0: what it is called with is no more what it was"}},
 		{"one less", saved[:2], []string{"a: command.true: it is in the plan, and would not be looked at now"}},
@@ -108,7 +116,7 @@ func TestGuard(t *testing.T) {
 	}
 	known := call(`{"name":"a"}`)
 	g := NewGuard(testKey, []Event{
-		step("h", "act.a", runner.Changed, modules.Diff{Action: modules.Run}, testKey.Digest(known)),
+		step("h", "act.a", runner.Changed, modules.Diff{Action: modules.Run}, testKey.Digest(runner.Event{Call: known, Task: &runner.Task{}})),
 		step("h", "act.open", runner.UnknownYet, modules.Diff{}, ""),
 	})
 	ask := func(host, address string, c *modules.Call) string {
@@ -118,6 +126,11 @@ func TestGuard(t *testing.T) {
 			return err.Error()
 		}
 		return ""
+	}
+	other := becoming(step("h", "act.a", "", modules.Diff{}, ""), "nobody").Event
+	other.Call = known
+	if g.Approve(other) == nil {
+		t.Error("a call may be made as another user than planned")
 	}
 	for _, c := range []struct{ host, address, params, want string }{
 		{"h", "act.a", `{"name":"a"}`, ""},
