@@ -68,7 +68,7 @@ func (c *Console) SetFacts(f host.Facts) error {
 
 // Unfinished reports whether a text goes on: a bracket is open, or a heredoc.
 func (c *Console) Unfinished(text string) bool {
-	toks, _ := hclsyntax.LexExpression([]byte(text), consoleName, hcl.InitialPos)
+	toks, _ := hclsyntax.LexExpression([]byte(text+"\n"), consoleName, hcl.InitialPos) // which a heredoc begins, and ends, with
 	var open []hclsyntax.TokenType
 	for _, t := range toks {
 		switch t.Type {
@@ -87,7 +87,7 @@ func (c *Console) Unfinished(text string) bool {
 
 // Parse reads an expression, and finds the names in it that nothing has.
 func (c *Console) Parse(text string) (hcl.Expression, hcl.Diagnostics) {
-	expr, diags := hclsyntax.ParseExpression([]byte(text), consoleName, hcl.InitialPos)
+	expr, diags := hclsyntax.ParseExpression([]byte(text+"\n"), consoleName, hcl.InitialPos)
 	if diags.HasErrors() {
 		return nil, diags
 	}
