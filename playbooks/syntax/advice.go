@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 
@@ -34,7 +35,10 @@ func advise(src []byte, diags hcl.Diagnostics) {
 		switch d.Summary {
 		case "Argument or block definition required":
 			if m := bareLabel.FindSubmatch(line); m != nil {
-				advice = fmt.Sprintf("A label is written in quotes: %s %q { ... }", m[1], m[2])
+				advice = fmt.Sprintf("A label is written in quotes: %s %q { ... }", m[1], bytes.Trim(m[2], "'`\u2018\u2019\u201c\u201d"))
+			}
+			if at < len(line) && line[at] == '}' {
+				d.Summary, advice = "Brace too many", "This brace closes nothing: there is one } too many, here or above."
 			}
 		case "Invalid number literal":
 			if m := bareNumber.Find(line[at:]); m != nil {

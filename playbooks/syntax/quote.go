@@ -1,44 +1,62 @@
 package syntax
 
 import (
+	"bytes"
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// unquoted says where a text is not closed on its line. What HCL says of the lines behind is left out: it reads them inside out.
+// unquoted says where a text is not closed. What HCL says of the lines behind is left out: it reads them inside out.
 func (rw *rewriter) unquoted(diags hcl.Diagnostics) hcl.Diagnostics {
-	open, ok := rw.openQuote()
-	if !ok {
+	open := rw.unclosedText()
+	if open == nil {
 		return nil
 	}
-	line, at := lineOf(rw.src, open.Start.Byte)
-	open.End = hcl.Pos{Line: open.Start.Line, Column: open.Start.Column + len(line) - at, Byte: open.Start.Byte + len(line) - at}
-	out := hcl.Diagnostics{{
-		Severity: hcl.DiagError, Summary: "Unclosed quote", Subject: &open,
-		Detail: `The text that begins here has no closing quote on its line. Text of several lines stands between <<EOT and EOT.`,
-	}}
+	rng := open.Range
+	line, at := lineOf(rw.src, rng.Start.Byte)
+	rng.End = hcl.Pos{Line: rng.Start.Line, Column: rng.Start.Column + len(line) - at, Byte: rng.Start.Byte + len(line) - at}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &rng}
+	switch open.Type {
+	case hclsyntax.TokenOQuote:
+		d.Summary, d.Detail = "Unclosed quote", "The text that begins here has no closing quote on its line. Text of several lines stands between <<EOT and EOT."
+	case hclsyntax.TokenOHeredoc:
+		d.Summary = "Unclosed text"
+		d.Detail = fmt.Sprintf("The text that begins here goes on to a line that is %s alone, and there is none.", bytes.TrimLeft(bytes.TrimSpace(open.Bytes), "<-"))
+	default:
+		d.Summary, d.Detail = "Missing brace", fmt.Sprintf("What begins here with %s is not closed: a } is missing before the quote.", open.Bytes[:2])
+	}
+	out := hcl.Diagnostics{d}
 	for _, d := range diags {
-		if d.Subject != nil && d.Subject.End.Line < open.Start.Line {
+		if d.Subject != nil && d.Subject.End.Line < rng.Start.Line {
 			out = append(out, d)
 		}
 	}
 	return out
 }
 
-// openQuote is the first quote whose text goes on on the next line.
-func (rw *rewriter) openQuote() (hcl.Range, bool) {
-	var open []hcl.Range
-	for _, t := range rw.toks {
-		switch t.Type {
-		case hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
-			open = append(open, t.Range)
-		case hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc:
+// unclosedText is the first quote whose text goes on on the next line, or the template around it if that has begun on the same
+// line, for then it is that which is not closed; or else what begins a text of several lines that has no end.
+func (rw *rewriter) unclosedText() *hclsyntax.Token {
+	var open []*hclsyntax.Token
+	for i := range rw.toks {
+		switch t := &rw.toks[i]; t.Type {
+		case hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+			open = append(open, t)
+		case hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
 			open = open[:max(len(open)-1, 0)]
 		case hclsyntax.TokenQuotedNewline:
-			if len(open) > 0 {
-				return open[len(open)-1], true
+			switch n := len(open) - 1; {
+			case n > 0 && open[n-1].Type != hclsyntax.TokenOQuote && open[n-1].Range.Start.Line == open[n].Range.Start.Line:
+				return open[n-1]
+			case n >= 0:
+				return open[n]
 			}
 		}
 	}
-	return hcl.Range{}, false
+	if len(open) > 0 && open[0].Type == hclsyntax.TokenOHeredoc {
+		return open[0]
+	}
+	return nil
 }
