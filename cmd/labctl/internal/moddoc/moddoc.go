@@ -12,32 +12,34 @@ import (
 
 // Page is the manual of one module in Markdown.
 func Page(m modules.Module) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n%s\n\n", m.Name(), m.Doc())
+	parts := []string{"# " + m.Name(), m.Doc()}
 	if ex := strings.TrimSpace(m.Example()); ex != "" {
-		fmt.Fprintf(&b, "```hcl\n%s\n```\n\n", ex)
+		parts = append(parts, "```hcl\n"+ex+"\n```")
 	}
 	if key := m.Schema().Key(); key != nil {
-		fmt.Fprintf(&b, "The label of the block is `%s`: %s\n\n", key.Name, key.Doc)
+		parts = append(parts, fmt.Sprintf("The label of the block is `%s`: %s", key.Name, key.Doc+notes(key)))
 	}
-	b.WriteString("| argument | type | what it is |\n|---|---|---|\n")
-	rows(&b, m.Schema(), "")
-	if results := computed(m.Schema()); len(results) > 0 {
-		b.WriteString("\n| result | type | what it is |\n|---|---|---|\n")
-		for _, a := range results {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.Name, kind(a), cell(a.Doc))
-		}
+	var arguments, results strings.Builder
+	rows(&arguments, m.Schema(), "")
+	for _, a := range computed(m.Schema()) {
+		fmt.Fprintf(&results, "\n| `%s` | %s | %s |", a.Name, kind(a), cell(a.Doc))
 	}
-	return b.String()
+	if arguments.Len() > 0 {
+		parts = append(parts, "| argument | type | what it is |\n|---|---|---|"+arguments.String())
+	}
+	if results.Len() > 0 {
+		parts = append(parts, "| result | type | what it is |\n|---|---|---|"+results.String())
+	}
+	return strings.Join(parts, "\n\n") + "\n"
 }
 
 func rows(b *strings.Builder, s *schema.Block, prefix string) {
 	for i := range s.Attributes {
 		a := &s.Attributes[i]
-		if a.Computed || a.Filled {
+		if a.Computed || a.Filled || a.Key { // the label is the key, and cannot be given again
 			continue
 		}
-		fmt.Fprintf(b, "| `%s%s` | %s | %s |\n", prefix, a.Name, kind(a), cell(a.Doc)+notes(a))
+		fmt.Fprintf(b, "\n| `%s%s` | %s | %s |", prefix, a.Name, kind(a), cell(a.Doc)+notes(a))
 		if a.Kind == schema.Object {
 			rows(b, a.Fields, prefix+a.Name+".")
 		}
