@@ -38,9 +38,8 @@ func (s *Site) explainName(d *hcl.Diagnostic, t hcl.Traversal, h *inventory.Host
 			known := inScope(d.EvalContext)
 			d.Summary, d.Detail = "Unknown name", fmt.Sprintf("Nothing is called %q here.%s", t.RootName(), inventory.DidYouMean(t.RootName(), known))
 		} else if h != nil {
-			d.Summary = "Unknown variable"
-			d.Detail = fmt.Sprintf("The host %s has no variable %q, though others have. Give it in the host, a group of it or the vars of the play, or use try(%s, ...).",
-				h.Name, t.RootName(), t.RootName())
+			d.Summary, d.Extra = "Unknown variable", &lack{name: t.RootName(), hosts: []string{h.Name}}
+			d.Detail = d.Extra.(*lack).String()
 		}
 		return true
 	}

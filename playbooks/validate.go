@@ -24,6 +24,9 @@ func (s *Step) Fault(path, msg string) *hcl.Diagnostic {
 	}
 	if key := s.Task.Module.Schema().Key(); key != nil && path == key.Name && s.Task.key != nil {
 		rng = s.Task.keyRange
+		if key.Name == "name" && s.Task.name != nil {
+			msg = closed(msg) + ` The label says it; name = "..." is only what the task is called.`
+		}
 	}
 	if path == "ensure" && s.Task.ensure != nil {
 		rng = s.Task.ensure.Range()
@@ -79,7 +82,7 @@ func (s *Site) Validate(limit string) hcl.Diagnostics {
 	if !matched && !s.lenient && len(s.plays) > 0 && !s.diags.diags().HasErrors() && !c.diags().HasErrors() {
 		c.add(fault(nowhere, "No hosts", "The limit %q leaves no host in any play.%s", limit, s.limitHint(limit)))
 	}
-	return c.diags()
+	return mergeLacks(c.diags())
 }
 
 // limitHint is what may have been meant by a name in a limit that nothing has yet, where plays may add what has it.
