@@ -119,7 +119,9 @@ func Article(word string) string {
 	}
 	switch word[0] {
 	case 'a', 'e', 'i', 'o', 'u':
-		return "An " + word
+		if word != "user" && word != "udp" { // they begin as "you" does
+			return "An " + word
+		}
 	case 's': // ssh is spelt out
 		if word == "ssh" {
 			return "An " + word

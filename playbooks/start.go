@@ -26,7 +26,12 @@ func (s *Site) StartAt(name string, e Env) (*Task, hcl.Diagnostics) {
 			known = append(known, names...)
 		}
 	}
-	return nil, hcl.Diagnostics{fault(nowhere, "Unknown task", "No task to start at is called %q.%s", name, inventory.DidYouMean(name, known))}
+	slices.Sort(known)
+	hint := inventory.DidYouMean(name, slices.Compact(known))
+	if hint == "" {
+		hint = " With --list-tasks, play lists them."
+	}
+	return nil, hcl.Diagnostics{fault(nowhere, "Unknown task", "No task to start at is called %q.%s", name, hint)}
 }
 
 // names are what a task may be called by: as it is written, and as it shows where it is the same for all hosts.

@@ -151,6 +151,11 @@ func (s *Site) variableValue(v *variable, g given, ok bool) cty.Value {
 	case v.preset != nil:
 		var diags hcl.Diagnostics
 		val, diags = v.preset.Expr.Value(&hcl.EvalContext{Functions: s.scope.Functions})
+		for _, d := range diags {
+			if d.Summary == "Variables not allowed" {
+				d.Detail = "A default refers to no other value. What is computed of others is a local: locals { NAME = ... }."
+			}
+		}
 		s.diags.add(diags...)
 		if diags.HasErrors() {
 			return cty.DynamicVal
@@ -175,7 +180,11 @@ func (s *Site) convertVariable(v *variable, val cty.Value, from string, rng hcl.
 	}
 	out, err := convert.Convert(val, v.typ)
 	if err != nil {
-		s.diags.add(fault(rng, "Wrong value for a variable", "The value of %q from %s is not %s: %s.", v.name, from, typeName(v), err))
+		hint := ""
+		if from == "-e" && (v.typ.IsListType() || v.typ.IsSetType()) && val.Type().IsPrimitiveType() {
+			hint = fmt.Sprintf(` Write -e '{%q: [...]}'.`, v.name)
+		}
+		s.diags.add(fault(rng, "Wrong value for a variable", "The value of %q from %s is not %s: %s.%s", v.name, from, typeName(v), err, hint))
 		return cty.UnknownVal(v.typ)
 	}
 	if out.IsNull() && !v.nullable {

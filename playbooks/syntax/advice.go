@@ -10,6 +10,7 @@ import (
 
 var (
 	bareLabel  = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s+([^\s"{}=]+)\s*\{`)
+	dotted     = regexp.MustCompile(`^\s*(?:[a-z_]\w*\.)+([a-z_]\w*)\s+["{]`)
 	bareNumber = regexp.MustCompile(`^[0-9][0-9A-Fa-f.:/]*`)
 	nextWord   = regexp.MustCompile(`^\s*(==?|\w+)`)
 	lastWord   = regexp.MustCompile(`(\w+)\s*$`)
@@ -36,6 +37,9 @@ func advise(src []byte, diags hcl.Diagnostics) {
 		case "Argument or block definition required":
 			if m := bareLabel.FindSubmatch(line); m != nil {
 				advice = fmt.Sprintf("A label is written in quotes: %s %q { ... }", m[1], bytes.Trim(m[2], "'`\u2018\u2019\u201c\u201d"))
+			}
+			if m := dotted.FindSubmatch(line); m != nil {
+				advice = fmt.Sprintf("A module has a name without dots: %s \"...\" { ... }", m[1])
 			}
 			if at < len(line) && line[at] == '}' {
 				d.Summary, advice = "Brace too many", "This brace closes nothing: there is one } too many, here or above."
