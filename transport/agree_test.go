@@ -55,6 +55,8 @@ var agreeing = []struct {
 	{name: "a password, where nobody can be asked", config: "Host box\nPort PASSWORD"},
 	{name: "the server wants two methods", config: "Host box\nPort TWO"},
 
+	{name: "others may read the key", config: "Host box\nPort KEYED\nIdentityFile OPEN"},
+	{name: "others may read the key, which the agent has", reached: true, config: "Host box\nPort KEYED\nIdentityFile OPEN\nIdentityAgent AGENT"},
 	{name: "only the agent has the key", reached: true, config: "Host box\nPort KEYED\nIdentityAgent AGENT\nIdentitiesOnly no"},
 	{name: "only the agent has the key, which is not named", config: "Host box\nPort KEYED\nIdentityAgent AGENT"},
 	{name: "only the agent has the key, named by its public half", reached: true, config: "Host box\nPort KEYED\nIdentityFile PUBLIC\nIdentityAgent AGENT"},
@@ -182,6 +184,10 @@ func agreeBed(t *testing.T) (names []string, known string) {
 	}
 	agentSocket := realAgent(t, other.file)
 	_, closed := hostPort(closedPort(t))
+	open := writeConfig(t, readFile(t, other.file))
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	trusts := "TrustedUserCAKeys " + authorityFile + ".pub"
 	servers := map[string]*transporttest.SSHD{
 		"FAR":      transporttest.NewSSHD(t, me.keys(), "MaxStartups 100"),
@@ -197,7 +203,7 @@ func agreeBed(t *testing.T) (names []string, known string) {
 	port := fmt.Sprint(servers["FAR"].Port)
 	names = []string{"OTHERKEY", other.file, "OTHERHOST", line(otherHost.PublicKey()), "FARHOSTFILE", writeConfig(t, line(servers["FAR"].HostKey)+"\n"),
 		"KEYEDHOST", line(servers["KEYED"].HostKey), "FARHOST", line(servers["FAR"].HostKey), "ONEHOST", line(servers["ONE"].HostKey),
-		"PUBLIC", public + ".pub", "AGENT", agentSocket, "CERTS", fmt.Sprint(servers["CERTS"].Port), "CERT", good,
+		"PUBLIC", public + ".pub", "OPEN", open, "AGENT", agentSocket, "CERTS", fmt.Sprint(servers["CERTS"].Port), "CERT", good,
 		"EXPIRED", cert(ssh.Certificate{ValidPrincipals: []string{"root"}, ValidBefore: now - 10}),
 		"ELSEWHO", cert(ssh.Certificate{ValidPrincipals: []string{"alice"}}),
 		"CLOSED", fmt.Sprint(closed), "MUTE", fmt.Sprint(mute), "INCLUDED", writeConfig(t, "Host box\nPort "+port+"\n")}

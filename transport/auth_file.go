@@ -42,15 +42,18 @@ func (ids *identities) loadKey(path string) (identity, error) {
 		return identity{}, fmt.Errorf("read identity file: %w", err)
 	}
 	signer, err := ssh.ParsePrivateKey(data)
-	if s, ok := signer.(ssh.AlgorithmSigner); err == nil && ok {
+	var locked *ssh.PassphraseMissingError
+	open := (err == nil || errors.As(err, &locked)) && !OnlyHere(path) && openToOthers(path)
+	if s, ok := signer.(ssh.AlgorithmSigner); err == nil && ok && !open {
 		return identity{signer: s, source: path}, nil
 	}
 	pub := publicHalf(path, data)
 	if id, ok := findHeld(ids.held, pub); ok {
 		return id, nil
 	}
-	var locked *ssh.PassphraseMissingError
 	switch {
+	case open: // as with ssh (sshkey_perm_ok in OpenSSH's authfile.c)
+		return identity{}, fmt.Errorf("identity file %s is passed over, since others may read it: run chmod 600 %s", path, path)
 	case pub != nil && isSecurityKey(pub):
 		return identity{}, fmt.Errorf("identity file %s is of a security key, which only the ssh-agent can sign with, and it does not hold it: run ssh-add %s", path, path)
 	case errors.As(err, &locked):

@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -17,6 +18,16 @@ func ownSession(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true
 func hangupGroup(c *exec.Cmd) { _ = syscall.Kill(-c.Process.Pid, syscall.SIGHUP) }
 
 func killGroup(c *exec.Cmd) { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+
+// openToOthers reports whether others may read or write a file of the user's.
+func openToOthers(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Getuid() && info.Mode().Perm()&0o077 != 0
+}
 
 func signalName(e *exec.ExitError) string {
 	if s, ok := e.Sys().(syscall.WaitStatus); ok && s.Signaled() {
