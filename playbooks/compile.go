@@ -45,6 +45,7 @@ type Task struct {
 	role                                  string   // that it is shown under, or ""
 	dirs                                  []string // where its files are looked for, too
 	sensitive                             bool
+	included                              bool // it stands in a file of tasks
 	runOnce                               bool // one host of those that are at it runs it for all
 	fatal                                 bool // its failure is one of all hosts
 	node                                  *node
@@ -127,12 +128,11 @@ func (s *Site) compilePlay(p *Play, blocks []*hclsyntax.Block) {
 	c.inherited.when = p.when
 	c.list(&p.program, blocks)
 	c.inherited.when = nil
-	for i, d := range p.vars {
+	for _, d := range p.vars {
 		c.refs(d.expr)
-		p.vars[i].late = d.late || refersTo(d.expr, s.facts)
-		p.dynamic = p.dynamic || p.vars[i].late
 	}
 	s.compileHandlers(p, p.handlers, c)
+	p.varsOfFacts()
 }
 
 // grouping are the blocks that hold tasks.
@@ -189,7 +189,7 @@ func (c *compiler) task(b *hclsyntax.Block) *Task {
 	if m == nil {
 		return nil
 	}
-	t := &Task{Module: m, Handler: c.handler, Range: b.DefRange(), dirs: c.dirs}
+	t := &Task{Module: m, Handler: c.handler, Range: b.DefRange(), dirs: c.dirs, included: c.included}
 	if c.role != nil {
 		t.role = c.role.name
 	}

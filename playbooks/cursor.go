@@ -94,6 +94,9 @@ func (r *HostRun) item() (*item, State) {
 // leaves goes on where f was entered from. Behind the tasks of the play the handlers have their turn: those of roles, and then
 // its own. A role that a handler uses has its own handlers run at its end.
 func (r *HostRun) leaves(f *frame) {
+	if sc := f.scope; !f.sweep && sc.call != nil && sc.call.role != nil && f.prog == sc.prog {
+		sc.after = pinned(sc.ctx, sc.call.role.outputExpressions()...)
+	}
 	switch {
 	case f.own != nil:
 		r.at = f.up

@@ -337,15 +337,81 @@ func (r *HostRun) selfContext(s *Step, own cty.Value) *hcl.EvalContext {
 	if v := s.at.failure(); v != cty.NilVal { // the run may be further on
 		ctx.Variables["failure"] = v
 	}
-	if s.Task.Register != "" {
-		all := map[string]cty.Value{}
-		if v := s.at.scope.home.ctx.Variables["result"]; v.IsKnown() { // some result has been published
-			maps.Copy(all, v.AsValueMap())
-		}
-		all[s.Task.Register] = own
-		ctx.Variables["result"] = cty.ObjectVal(all)
+	if s.Task.Register == "" && len(s.asks) == 0 {
+		return ctx
 	}
+	all := map[string]cty.Value{}
+	if v := s.at.scope.home.ctx.Variables["result"]; v.IsKnown() { // some result has been published
+		maps.Copy(all, v.AsValueMap())
+	}
+	for name, reg := range s.asks {
+		if reg.value != cty.NilVal {
+			all[name] = reg.value
+		}
+	}
+	if s.Task.Register != "" {
+		all[s.Task.Register] = own
+	}
+	ctx.Variables["result"] = cty.ObjectVal(all)
 	return ctx
+}
+
+// pinned is ctx for expressions that are evaluated when more has been set, ahead: variables that are known by now stay as they are.
+func pinned(ctx *hcl.EvalContext, exprs ...hcl.Expression) *hcl.EvalContext {
+	var now map[string]cty.Value
+	for _, x := range exprs {
+		for _, t := range x.Variables() {
+			name := t.RootName()
+			if slices.Contains(scopeRoots, name) {
+				continue
+			}
+			if v := valueIn(ctx, name); v != cty.NilVal && v.IsWhollyKnown() {
+				if now == nil {
+					now = map[string]cty.Value{}
+				}
+				now[name] = v
+			}
+		}
+	}
+	if now == nil {
+		return ctx
+	}
+	out := ctx.NewChild()
+	out.Variables = now
+	return out
+}
+
+// asks are the results that the changed_when of a task in a file refers to: a later turn may register others by these names before the
+// task has ended.
+func asks(t *Task, home *scope) (out map[string]*registration) {
+	if !t.included {
+		return nil
+	}
+	for _, v := range t.changedWhen.Variables() {
+		name := attributeOf(v, "result")
+		reg := home.register[name]
+		if value, known := home.results[name]; known {
+			reg = &registration{value: value}
+		}
+		if reg == nil {
+			continue
+		}
+		if out == nil {
+			out = map[string]*registration{}
+		}
+		out[name] = reg
+	}
+	return out
+}
+
+// valueIn is the value of a name; NilVal: it has none.
+func valueIn(ctx *hcl.EvalContext, name string) cty.Value {
+	for ; ctx != nil; ctx = ctx.Parent() {
+		if v, ok := ctx.Variables[name]; ok {
+			return v
+		}
+	}
+	return cty.NilVal
 }
 
 // fail hands out a step that stands for a task that cannot be evaluated, once all before it have ended well: it fails as any

@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -38,8 +39,12 @@ func (r *HostRun) output(t *scope, wrong *collector) cty.Value {
 	}
 	r.fresh(t)
 	all := map[string]cty.Value{"skipped": cty.False, "changed": r.roleChanged(t)}
+	ctx := t.after
+	if ctx == nil {
+		ctx = t.ctx
+	}
 	for _, o := range t.call.role.outputs {
-		v, diags := o.expr.Value(t.ctx)
+		v, diags := o.expr.Value(ctx)
 		if diags.HasErrors() {
 			v = cty.DynamicVal
 			wrong.add(redact(r.play.site.explain(diags, r.host))...)
@@ -50,6 +55,13 @@ func (r *HostRun) output(t *scope, wrong *collector) cty.Value {
 		all[o.name] = v
 	}
 	return cty.ObjectVal(all)
+}
+
+func (r *role) outputExpressions() (out []hcl.Expression) {
+	for _, o := range r.outputs {
+		out = append(out, o.expr)
+	}
+	return out
 }
 
 // roleChanged is known as soon as something has changed, or all has ended.

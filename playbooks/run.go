@@ -94,6 +94,7 @@ type registration struct {
 	pending map[int]bool
 	loop    bool
 	values  map[string]cty.Value // by for_each key, "" without
+	value   cty.Value            // when all have ended
 }
 
 // Start begins the evaluation of the play for a host.
@@ -185,15 +186,17 @@ func (r *HostRun) record(s *Step, v cty.Value) {
 
 // settle makes a registered result known once all instances of its task have ended.
 func (r *HostRun) settle(reg *registration) {
-	if len(reg.pending) > 0 || reg.home.register[reg.name] != reg { // a later turn has registered the name anew
+	if len(reg.pending) > 0 {
 		return
 	}
+	reg.value = reg.values[""]
 	if reg.loop {
-		reg.home.results[reg.name] = cty.ObjectVal(reg.values)
-	} else {
-		reg.home.results[reg.name] = reg.values[""]
+		reg.value = cty.ObjectVal(reg.values)
 	}
-	r.publish(reg.home)
+	if reg.home.register[reg.name] == reg { // else a later turn has registered the name anew
+		reg.home.results[reg.name] = reg.value
+		r.publish(reg.home)
+	}
 }
 
 // publish tells of results that have become known.

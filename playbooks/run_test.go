@@ -3,6 +3,7 @@ package playbooks
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -312,6 +313,37 @@ play "p" {
 	for i, task := range p.tasks {
 		if got := p.Heading(task); got != want[i] {
 			t.Errorf("heading of %s at line %d: %q, want %q", task.title(), task.Range.Start.Line, got, want[i])
+		}
+	}
+}
+
+// A changed_when in a file that is included again sees the result of its own turn, though the next has begun.
+func TestResultsOfEarlierTurns(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"site.hcl": `host "a" {}
+play "p" {
+  hosts = "a"
+  include "look.hcl" { for_each = ["1", "2"] }
+}`,
+		"look.hcl": `command "look ${each.key}" { register = "looked" }
+bridge "br${each.key}" { changed_when = result.looked.stdout == "new" }`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, diags := Load(filepath.Join(dir, "site.hcl"), Options{Registry: testModules(), Environ: []string{}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	hosts, _ := s.Plays()[0].Hosts("")
+	r := s.Plays()[0].Start(hosts[0], Env{})
+	next(t, r, Done, "1 command : look 1", "2 bridge : br1", "3 command : look 2", "4 bridge : br2")
+	for i, out := range []string{"old", "new"} {
+		r.SetOutcome(2*i+1, result(modules.Run, `{"stdout":"`+out+`"}`))
+		if j := r.SetOutcome(2*i+2, result(modules.Update, `{}`)); j.Outcome.Changes() != (out == "new") || len(j.Diags) > 0 {
+			t.Errorf("%s: changed %v, %v", out, j.Outcome.Changes(), j.Diags)
 		}
 	}
 }

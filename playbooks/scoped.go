@@ -20,17 +20,18 @@ type scope struct {
 	ungiven  hcl.Diagnostics          // of home: why outputs of these are not known
 	called   []*registration          // of home: the results of roles, which are made when somebody looks
 
-	up      *scope          // that of the call; nil: of the play
-	call    *call           // what has led here; nil: the play
-	prog    *program        // its tasks
-	number  int             // among the turns
-	turn    instance        // of the call: where its arguments are evaluated
-	holds   answer          // whether the conditions of the calls hold
-	reasons []string        // what is not known of them
-	faults  hcl.Diagnostics // of the arguments
-	seen    int             // the state of the run in which they were evaluated
-	changed bool            // one of its tasks has changed something
-	unsure  bool            // one of its tasks is not known before a play
+	up      *scope           // that of the call; nil: of the play
+	call    *call            // what has led here; nil: the play
+	prog    *program         // its tasks
+	number  int              // among the turns
+	turn    instance         // of the call: where its arguments are evaluated
+	holds   answer           // whether the conditions of the calls hold
+	reasons []string         // what is not known of them
+	faults  hcl.Diagnostics  // of the arguments
+	seen    int              // the state of the run in which they were evaluated
+	after   *hcl.EvalContext // of a role: where its outputs are evaluated; nil: it has not come to its end
+	changed bool             // one of its tasks has changed something
+	unsure  bool             // one of its tasks is not known before a play
 }
 
 // rooted is the scope of a play.

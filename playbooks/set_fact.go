@@ -74,6 +74,16 @@ func (c *compiler) sets(t *Task, b *hclsyntax.Block) {
 	}
 }
 
+// varsOfFacts marks the variables of the play that depend on what its tasks set, also by way of others.
+func (p *Play) varsOfFacts() {
+	set := maps.Clone(p.site.facts)
+	for i, d := range p.vars { // each stands behind those that it refers to
+		if p.vars[i].late = d.late || refersTo(d.expr, set); p.vars[i].late {
+			set[d.name], p.dynamic = true, true
+		}
+	}
+}
+
 // refersTo reports whether an expression refers to one of these names.
 func refersTo(x hcl.Expression, names map[string]bool) bool {
 	return slices.ContainsFunc(x.Variables(), func(v hcl.Traversal) bool { return names[v.RootName()] })

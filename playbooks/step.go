@@ -114,6 +114,9 @@ func (r *HostRun) step(t *Task, in instance) (Step, hcl.Diagnostics) {
 
 func (r *HostRun) evaluate(t *Task, in instance) (Step, hcl.Diagnostics) {
 	s := Step{Work: t.unevaluated(), ctx: in.ctx}
+	if t.changedWhen != nil {
+		s.ctx, s.asks = pinned(in.ctx, t.changedWhen), asks(t, in.scope.home)
+	}
 	s.Key, s.key, s.Notify = in.item(), in.key, t.tells()
 	e := &evaluation{site: r.play.site, task: t, host: r.host, sensitive: t.sensitive}
 	when := r.when(t, in, e)

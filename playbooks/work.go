@@ -27,10 +27,11 @@ type Step struct {
 	Faults   hcl.Diagnostics // why it cannot be evaluated: it has failed, and there is nothing to send
 	From, To *inventory.Host // of a step in Between; nil: not known, or skipped
 
-	reg  *registration    // of its outcome, or nil
-	at   *frame           // its place
-	last *frame           // of a Meeting: that of the task before it, or nil
-	ctx  *hcl.EvalContext // in which it was evaluated
+	reg  *registration            // of its outcome, or nil
+	asks map[string]*registration // see asks
+	at   *frame                   // its place
+	last *frame                   // of a Meeting: that of the task before it, or nil
+	ctx  *hcl.EvalContext         // in which it was evaluated
 }
 
 // Work is what an instance of a task is evaluated to. It is not changed any more once a step has been handed out with it: the

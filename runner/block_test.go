@@ -229,6 +229,15 @@ act "two" {
 }
 handler "h" { act "no" {} }
 handler "g" { act "handled" {} }`, []string{"one", "two", "handled"}, Counts{OK: 3, Changed: 2}},
+		{"changed_when knows what was set before, not behind", `
+set_fact "v" { value = "1" }
+act "one" {
+  changed_when = v == "1"
+  notify       = "h"
+}
+set_fact "v" { value = "2" }
+act "two" { changed_when = v == "1" }
+handler "h" { act "handled" {} }`, []string{"one", "two", "handled"}, Counts{OK: 5, Changed: 2}},
 		{"failed_when true", `
 act "one" {
   failed_when = self.out == "x"

@@ -60,6 +60,14 @@ role "fails" {
   act "fail" {}
   act "no" { register = "no" }
 }
+role "tells" {
+  act "told" {
+    say      = "yes"
+    register = "told"
+  }
+  set_fact "now" { value = "in it" }
+  output "now" { value = "${now} ${result.told.out}" }
+}
 role "falls" {
   variable "how" {}
   block {
@@ -145,6 +153,11 @@ use "plain" {
   register = "off"
 }
 act "none ${length(result.none)} ${result.off.skipped} ${result.off.out == null}" {}`, []string{"none 0 true true"}, 1, Counts{OK: 1, Changed: 1, Skipped: 2}},
+		{"outputs are those at the end of the role", `
+set_fact "now" { value = "before" }
+use "tells" { register = "tells" }
+set_fact "now" { value = "behind" }
+act "${result.tells.now} ${now}" {}`, []string{"told", "in it yes behind"}, 2, Counts{OK: 5, Changed: 2}},
 		{"a condition that is none is rescued", `
 block {
   act "first" {
