@@ -109,6 +109,7 @@ func (r *HostRun) leaves(f *frame) {
 		to.swept = true
 		r.at = &frame{sweep: true, own: f.scope, up: &to, failed: f.failed}
 	case len(f.rest) > 0:
+		f.rest[0].seen = 0 // it may have been here ahead of a failure
 		r.at = f.up.enter(f.rest[0].prog, f.rest[0])
 		r.at.rest, r.at.turn, r.at.perhaps = f.rest[1:], f.turn+1, f.perhaps
 	case f.up != nil:

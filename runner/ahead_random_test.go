@@ -78,7 +78,7 @@ func (c *course) item(depth int) string {
 		r := c.results[c.IntN(len(c.results))]
 		return c.act(fmt.Sprintf("%s ${result.%s.skipped} ${result.%s.failed}", r, r, r))
 	case k < 9 && depth > 0 && !c.inRole:
-		return fmt.Sprintf("use \"r\" {\nfor_each = [\"a\", \"b\"]\nn = \"${v}${each.key}\"\nregister = \"u%d\"\n}\nact \"${join(\" \", keys(result.u%d))}\" {\n#\n}\n", c.acts, c.acts)
+		return fmt.Sprintf("use \"r\" {\nfor_each = [\"a\", \"b\"]\nn = \"${v}${each.key}\"\nregister = \"u%d\"\n}\nact \"${join(\" \", [for key, r in result.u%d : \"${key}=${r.n}\"])}\" {\n#\n}\n", c.acts, c.acts)
 	case k < 10 && depth == 3:
 		return "flush_handlers {}\n"
 	case k < 11:
@@ -105,7 +105,7 @@ func (c *course) act(name string) string {
 		out += fmt.Sprintf("register = \"r%d\"\n", c.acts)
 		defer func(n int) { c.results = append(c.results, fmt.Sprintf("r%d", n)) }(c.acts)
 	}
-	for _, arg := range []string{"notify = [\"one\"]", "notify = [\"two\"]", "ignore_errors = true", "when = v != \"1\"", "same = true"} {
+	for _, arg := range []string{"notify = [\"one\"]", "notify = [\"two\"]", "ignore_errors = true", "when = v != \"1\"", "same = true", "changed_when = v == \"1\" || v == \"4\""} {
 		if c.IntN(5) == 0 && (!strings.HasPrefix(arg, "notify") || !c.quiet && !c.inRole && !strings.Contains(out, "notify")) {
 			out += arg + "\n"
 		}

@@ -68,6 +68,17 @@ role "tells" {
   set_fact "now" { value = "in it" }
   output "now" { value = "${now} ${result.told.out}" }
 }
+role "marks" {
+  variable "n" {}
+  set_fact "mark" { value = "1" }
+  block {
+    act "fail" {}
+    rescue {
+      set_fact "mark" { value = "2" }
+    }
+  }
+  act "${var.n}" {}
+}
 role "falls" {
   variable "how" {}
   block {
@@ -158,6 +169,12 @@ set_fact "now" { value = "before" }
 use "tells" { register = "tells" }
 set_fact "now" { value = "behind" }
 act "${result.tells.now} ${now}" {}`, []string{"told", "in it yes behind"}, 2, Counts{OK: 5, Changed: 2}},
+		{"inputs of a turn are those at its beginning, whatever was ahead", `
+set_fact "mark" { value = "0" }
+use "marks" {
+  for_each = ["a", "b"]
+  n        = "${mark}${each.key}"
+}`, []string{"fail", "0a", "fail", "2b"}, 3, Counts{OK: 7, Changed: 2, Rescued: 2}},
 		{"a condition that is none is rescued", `
 block {
   act "first" {
