@@ -166,6 +166,15 @@ func (r *HostRun) mayNotify(n notice) []int {
 	return ids
 }
 
+// done moves on behind a task: those that it was run for are told first.
+func (r *HostRun) done() {
+	if r.at.attendance == leads {
+		r.at = r.at.attended(led)
+		return
+	}
+	r.advance()
+}
+
 // advance moves on behind what has had its turn.
 func (r *HostRun) advance() {
 	f := r.at

@@ -84,7 +84,7 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	case !o.Failed:
 	case r.env.Verify: // each probe is for itself
 		if s.Faults != nil {
-			r.advance()
+			r.done()
 		}
 	case o.Final: // nobody wants to see it rescued
 		r.leaveAt(s.at)
@@ -92,7 +92,7 @@ func (r *HostRun) SetOutcome(id int, o Outcome) Judgement {
 	case s.ignore:
 		if s.Faults != nil {
 			r.conclude(s, o, cty.NilVal)
-			r.advance()
+			r.done()
 		}
 		j.Verdict = Ignored
 	default:

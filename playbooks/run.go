@@ -280,12 +280,8 @@ func (r *HostRun) turn(it *item) (steps []Step, blocked bool, diags hcl.Diagnost
 		if it.task.patient() {
 			r.queue, steps = steps, nil
 		}
-		if place.attendance == leads {
-			r.at = place.attended(led)
-			return steps, false, nil
-		}
 	}
-	r.advance()
+	r.done()
 	return steps, false, diags
 }
 

@@ -198,6 +198,12 @@ func TestRunOnceFails(t *testing.T) {
     register      = "r"
   }
   act "${result.r.failed}" {}`, []string{"failed fail", "changed true", "changed next"}, []string{"changed true", "changed next"}},
+		{"ignored, since it cannot be evaluated", `act "${tonumber(facts.hostname)}" {
+    run_once      = true
+    ignore_errors = true
+    register      = "r"
+  }
+  act "${result.r.failed}" {}`, []string{"failed ${tonumber(facts.hostname)}", "changed true", "changed next"}, []string{"changed true", "changed next"}},
 		{"rescued", `block {
     act "fail" { run_once = true }
     act "no" {}
