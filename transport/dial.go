@@ -13,6 +13,12 @@ import (
 func (a *attempt) dial(ctx context.Context) (net.Conn, *Error) {
 	l := a.link
 	switch {
+	case l.target.proxied() && l.target.ProxyUseFdpass:
+		c, err := dialByFdpass(ctx, l.target, l.pool)
+		if err != nil {
+			return nil, a.fail(PhaseProxy, err)
+		}
+		return c, nil
 	case l.target.proxied():
 		c, err := startProxyCommand(l.target, l.pool)
 		if err != nil {

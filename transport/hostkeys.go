@@ -181,7 +181,7 @@ func (h *hostKeys) check(_ string, from net.Addr, key ssh.PublicKey) error {
 // another one for each that shares known_hosts. What is reached through something else has no address of an IP.
 func (h *hostKeys) unasked(from net.Addr) bool {
 	tcp, ok := from.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback() && h.target.NoHostAuthenticationForLocalhost && h.target.HostKeyAlias == "" && !h.pinned
+	return ok && tcp.IP.IsLoopback() && !h.target.proxied() && h.target.NoHostAuthenticationForLocalhost && h.target.HostKeyAlias == "" && !h.pinned
 }
 
 // newName is the name under which a new key is written.

@@ -35,17 +35,25 @@ type proxyConn struct {
 // hangupGrace is how long the command may take to end by itself when nobody needs it any more.
 const hangupGrace = time.Second
 
-// startProxyCommand runs the command as ssh(1) does: by the user's shell, which it replaces. It has no terminal, since many of
-// them would ask on the same one, and from a background where questions only stop a program.
-func startProxyCommand(t *Target, pool *Pool) (*proxyConn, error) {
+// proxyCommand is the command as ssh(1) runs it: by the user's shell, which it replaces. It has no terminal, since many of them would
+// ask on the same one, and from a background where questions only stop a program.
+func proxyCommand(t *Target, pool *Pool) (*exec.Cmd, *tail) {
 	shell := os.Getenv("SHELL")
 	if shell == "" {
 		shell = "/bin/sh"
 	}
+	cmd, stderr := exec.Command(shell, "-c", "exec "+t.ProxyCommand), &tail{}
+	ownSession(cmd)
+	cmd.Stderr = &lines{to: stderr, tell: func(line string) { pool.opts.Logf("%s: proxy command: %s", t.Name, line) }}
+	cmd.WaitDelay = hangupGrace
+	return cmd, stderr
+}
+
+// startProxyCommand runs the command as the connection.
+func startProxyCommand(t *Target, pool *Pool) (*proxyConn, error) {
 	name := programOf(t.ProxyCommand)
-	c := &proxyConn{endpoints: endpoints{"local", name}, cmd: exec.Command(shell, "-c", "exec "+t.ProxyCommand), name: name, stderr: &tail{},
-		ended: make(chan struct{}), unused: make(chan struct{})}
-	ownSession(c.cmd)
+	c := &proxyConn{endpoints: endpoints{"local", name}, name: name, ended: make(chan struct{}), unused: make(chan struct{})}
+	c.cmd, c.stderr = proxyCommand(t, pool)
 	stdin, err := c.cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
@@ -55,8 +63,7 @@ func startProxyCommand(t *Target, pool *Pool) (*proxyConn, error) {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
 	c.WriteCloser, c.Reader = stdin, stdout
-	c.cmd.Stdout, c.cmd.Stderr = in, &lines{to: c.stderr, tell: func(line string) { pool.opts.Logf("%s: proxy command: %s", t.Name, line) }}
-	c.cmd.WaitDelay = hangupGrace
+	c.cmd.Stdout = in
 	err = c.cmd.Start()
 	_ = in.Close()
 	if err != nil {

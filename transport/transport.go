@@ -107,6 +107,8 @@ type Target struct {
 	// ProxyCommand is a command for the user's shell, with its tokens replaced, whose standard input and output are the
 	// connection, in place of TCP (ssh_config(5)). It excludes Via.
 	ProxyCommand string
+	// ProxyUseFdpass says that the command passes the connection on, in place of being it.
+	ProxyUseFdpass bool
 	// ControlPath is where the socket of a live OpenSSH master may be (ssh_config(5)); a connection through it costs no login.
 	ControlPath string
 	// Persist is how long the connection is kept after its last use, where there is somebody to keep it (see Keep): 0

@@ -221,6 +221,7 @@ func linkLines(b *lines, t *transport.Target) {
 		b.fail(errors.New("ProxyCommand: a file of ssh_config cannot hold a command with a line break"))
 	default: // it goes to the end of the line, as it is
 		fmt.Fprintf(&b.text, "  ProxyCommand %s\n", percent(t.ProxyCommand))
+		b.flag("ProxyUseFdpass", t.ProxyUseFdpass)
 	}
 }
 
@@ -233,7 +234,7 @@ var settled = names(`host match include ignoreunknown hostname user port hostkey
 	kbdinteractiveauthentication passwordauthentication pubkeyauthentication preferredauthentications stricthostkeychecking
 	connectionattempts connecttimeout numberofpasswordprompts serveralivecountmax serveraliveinterval bindaddress bindinterface
 	ciphers macs kexalgorithms hostkeyalgorithms pubkeyacceptedalgorithms controlpath identityagent identityfile certificatefile
-	globalknownhostsfile userknownhostsfile knownhostscommand nohostauthenticationforlocalhost revokedhostkeys proxycommand proxyjump tag
+	globalknownhostsfile userknownhostsfile knownhostscommand nohostauthenticationforlocalhost revokedhostkeys proxycommand proxyusefdpass proxyjump tag
 	casignaturealgorithms requiredrsasize`)
 
 // optionLines are what is for ssh alone, such as ForwardAgent.

@@ -235,6 +235,7 @@ func (c *Config) way(t *transport.Target, s *Settings, name string, seen []jump)
 		name = t.Name
 	}
 	var err error
+	t.ProxyUseFdpass = s.proxyCommandRaw != "" && s.r.flag("proxyusefdpass", false)
 	if t.ProxyCommand, err = transport.ExpandProxyCommand(s.proxyCommandRaw, t, name); err != nil {
 		return fmt.Errorf("resolve %s: %w", name, err)
 	}
