@@ -25,15 +25,17 @@ type guestSpec struct {
 }
 
 const (
-	guestMemory  = "512M"            // the most that one takes; it takes it as it needs it
-	guestReady   = "guest is up"     // what labctl-ready.service says
-	guestTimeout = 3 * time.Minute   // for a boot; four seconds are usual
-	guestLog     = 256 << 10         // bytes of console that are kept
-	guestReboot  = 77                // exit code of Base/reboot
-	guestDiskFD  = 3                 // of the guest's PID 1 and of the kernel
-	noRandomize  = 0x0040000         // ADDR_NO_RANDOMIZE, personality(2)
-	consoleGuest = "169.254.77.2/30" // see guestroot.sh
-	consoleHere  = "169.254.77.1/30"
+	guestMemory   = "512M"                      // the most that one takes; it takes it as it needs it
+	guestReady    = "guest is up"               // what labctl-ready.service says
+	guestRestarts = "reboot: Restarting system" // what the kernel says last (kernel_restart, kernel/reboot.c)
+	guestTimeout  = 3 * time.Minute             // for a boot; four seconds are usual
+	guestLog      = 256 << 10                   // bytes of console that are kept
+	guestLines    = 15                          // of it that an error shows
+	guestReboot   = 77                          // exit code of Base/reboot
+	guestDiskFD   = 3                           // of the guest's PID 1 and of the kernel
+	noRandomize   = 0x0040000                   // ADDR_NO_RANDOMIZE, personality(2)
+	consoleGuest  = "169.254.77.2/30"           // see guestroot.sh
+	consoleHere   = "169.254.77.1/30"
 )
 
 // guestMain is PID 1 of the namespaces around a guest kernel, and ends with it. They have a mount namespace for what the guest
@@ -54,7 +56,7 @@ func guestMain() error {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil || r.Error != "" {
 		return err
 	}
-	if err := (&initSystem{}).letGo(); err != nil {
+	if err := letGo(2); err != nil { // the log of the sandbox stays
 		return err
 	}
 	return g.run()
@@ -70,7 +72,7 @@ type guest struct {
 	ended  chan error
 	up     chan struct{}
 	ready  atomic.Bool
-	tail   ring
+	tail   *ring // of its console
 }
 
 // boot starts the kernel and returns once systemd has everything up.
@@ -210,18 +212,19 @@ func (g *guest) start() error {
 	}
 	ended := make(chan error, 1)
 	g.ended = ended
-	go g.listen(r) // helpers of a kernel that was killed may hold the pipe, so its end says nothing
+	g.tail = &ring{}
+	go g.listen(r, g.tail) // helpers of a kernel that was killed may hold the pipe, so its end says nothing
 	go func() { ended <- g.kernel.Wait() }()
 	return nil
 }
 
 // listen reads the console until the kernel has gone, and keeps the last of it.
-func (g *guest) listen(r *os.File) {
+func (g *guest) listen(r *os.File, tail *ring) {
 	defer r.Close()
 	in := bufio.NewReader(r)
 	for {
 		line, err := in.ReadString('\n')
-		g.tail.add(line)
+		tail.add(line)
 		if strings.Contains(line, guestReady) && !g.ready.Swap(true) {
 			close(g.up)
 		}
@@ -231,13 +234,18 @@ func (g *guest) listen(r *os.File) {
 	}
 }
 
-// run starts the kernel again whenever it has asked for that, and returns when it ends otherwise.
+// run starts the kernel again whenever it has asked for that, and returns when it ends otherwise: an error unless it was switched
+// off. It has asked, too, if it has said so: a signal that comes when it has taken itself apart may kill it before the end of that
+// (unblock_signals in main, arch/um/os-Linux/main.c).
 func (g *guest) run() error {
 	for {
 		err := <-g.ended
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != guestReboot {
-			return nil
+		if !errors.As(err, &exit) {
+			return err
+		}
+		if exit.ExitCode() != guestReboot && !g.tail.has(guestRestarts) {
+			return fmt.Errorf("%s%w\n%s", guestEnded(g.Name), err, g.tail.text())
 		}
 		reapHelpers()
 		if err := g.start(); err != nil {
@@ -270,12 +278,19 @@ func (r *ring) add(line string) {
 	}
 }
 
-// text is the last lines, for an error.
-func (r *ring) text() string {
+// all is the text when its writer has gone.
+func (r *ring) all() string {
 	time.Sleep(50 * time.Millisecond) // what was written last may still be in the pipe
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	told, _, _ := strings.Cut(string(r.b), "Kernel panic") // what follows is of the kernel's insides
+	return string(r.b)
+}
+
+func (r *ring) has(text string) bool { return strings.Contains(r.all(), text) }
+
+// text is the last lines, for an error.
+func (r *ring) text() string {
+	told, _, _ := strings.Cut(r.all(), "Kernel panic") // what follows is of the kernel's insides
 	lines := strings.Split(strings.TrimSpace(told), "\n")
-	return strings.Join(lines[max(len(lines)-15, 0):], "\n")
+	return strings.Join(lines[max(len(lines)-guestLines, 0):], "\n")
 }

@@ -96,7 +96,7 @@ func hostMain() error {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil || r.Error != "" {
 		return err
 	}
-	if err := machine.letGo(); err != nil {
+	if err := letGo(3); err != nil {
 		return err
 	}
 	machine.run()
@@ -209,14 +209,14 @@ func (m *initSystem) startSSHD() error {
 	return p.Release()
 }
 
-// letGo drops the pipes to the supervisor.
-func (m *initSystem) letGo() error {
+// letGo drops the first so many files, standard input first, which lead to the supervisor.
+func letGo(files int) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	for fd := range 3 {
+	for fd := range files {
 		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
 			return err
 		}

@@ -3,8 +3,8 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -37,7 +37,7 @@ func Reboot(ctx context.Context, dir, name string, hosts []string, log func(stri
 	group, ctx := errgroup.WithContext(ctx)
 	for _, h := range guests {
 		group.Go(func() error {
-			if err := rebootGuest(ctx, h); err != nil {
+			if err := s.rebootGuest(ctx, h); err != nil {
 				return fmt.Errorf("reboot host %q: %w", h.Name, err)
 			}
 			return nil
@@ -77,7 +77,7 @@ func (s *State) startAnew(ctx context.Context, hosts []HostState, log func(strin
 }
 
 // rebootGuest asks systemd for it, and waits for a boot that is another one and complete.
-func rebootGuest(ctx context.Context, h HostState) error {
+func (s *State) rebootGuest(ctx context.Context, h HostState) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, guestTimeout, fmt.Errorf("it is not back after %s", guestTimeout))
 	defer cancel()
 	before, err := askGuest(ctx, h, "cat", "/proc/sys/kernel/random/boot_id")
@@ -93,7 +93,7 @@ func rebootGuest(ctx context.Context, h HostState) error {
 			return nil
 		}
 		if !(process{h.InitPID, h.InitStart}).alive() {
-			return errors.New("it has gone instead: bring the sandbox up again")
+			return fmt.Errorf("it has gone instead: bring the sandbox up again%s", s.lastWords(h.Name))
 		}
 		select {
 		case <-ctx.Done():
@@ -102,6 +102,20 @@ func rebootGuest(ctx context.Context, h HostState) error {
 		}
 	}
 }
+
+// lastWords is what a guest that has gone has left in the log of the sandbox, on lines of its own.
+func (s *State) lastWords(host string) string {
+	log, _ := os.ReadFile(filepath.Join(s.Dir, logFile))
+	at := bytes.LastIndex(log, []byte(guestEnded(host)))
+	if at < 0 {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(log[at:])), "\n")
+	return "\n" + strings.Join(lines[:min(len(lines), 1+guestLines)], "\n")
+}
+
+// guestEnded is how the last words of a guest begin.
+func guestEnded(host string) string { return fmt.Sprintf("host %q: the guest kernel ended: ", host) }
 
 // askGuest returns what a command in a guest prints.
 func askGuest(ctx context.Context, h HostState, argv ...string) (string, error) {
