@@ -16,11 +16,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"labctl/inventory/secrets"
+	"labctl/playbooks/syntax"
 )
 
 // maxInline is the size, in bytes, up to which text travels inside of the call; larger content goes by its hash.
@@ -158,7 +158,7 @@ func (c *contents) template(path string) (hcl.Expression, hcl.Diagnostics) {
 	case !utf8.Valid(text):
 		diags = hcl.Diagnostics{fault(nowhere, "Cannot read template", "The template %s is not UTF-8 text.", path)}
 	default:
-		e, diags = hclsyntax.ParseTemplate(text, path, hcl.InitialPos)
+		e, diags = syntax.Template(text, path)
 		if c.sealed[path] = sealed; sealed {
 			diags = hidden(diags)
 			break
