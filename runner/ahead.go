@@ -1,6 +1,11 @@
 package runner
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"labctl/playbooks"
+)
 
 // How many steps are evaluated ahead of their outcomes. Each host may have a few, which hide the way to it and back; beyond that
 // all hosts together have a stock that is as good as endless for some dozens of them, so that a host is sent its whole play in one
@@ -65,4 +70,13 @@ func (x *hostPlay) repay(but int) {
 		x.borrowed = but
 		x.r.ahead.add(more)
 	}
+}
+
+// heavyCall is how large the arguments of one task may be to be sent before its agent has introduced itself, in bytes. Of what is
+// sent until then transport.StartAgent takes so much and no more; an agent that is to wait for its first request would wait for ever.
+const heavyCall = 1 << 20
+
+// heavy reports whether a step that waits is larger.
+func (x *hostPlay) heavy() bool {
+	return slices.ContainsFunc(x.waiting, func(st playbooks.Step) bool { return len(st.Call.Params) > heavyCall })
 }

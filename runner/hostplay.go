@@ -320,7 +320,7 @@ func (x *hostPlay) flush() {
 // unreachable, whichever host it was that did not answer.
 func (x *hostPlay) open(ctx context.Context, at place, ahead bool) bool {
 	x.release()
-	s, err := x.r.session(ctx, at, ahead)
+	s, err := x.r.session(ctx, at, ahead && !x.heavy())
 	if err != nil {
 		if ctx.Err() == nil {
 			x.cur, x.at = nil, at
