@@ -87,7 +87,12 @@ func (c *Console) Unfinished(text string) bool {
 
 // Parse reads an expression, and finds the names in it that nothing has.
 func (c *Console) Parse(text string) (hcl.Expression, hcl.Diagnostics) {
-	expr, diags := hclsyntax.ParseExpression([]byte(text+"\n"), consoleName, hcl.InitialPos)
+	expr, diags := hclsyntax.ParseExpression([]byte(text), consoleName, hcl.InitialPos)
+	if diags.HasErrors() { // a heredoc ends with its line
+		if whole, more := hclsyntax.ParseExpression([]byte(text+"\n"), consoleName, hcl.InitialPos); !more.HasErrors() {
+			expr, diags = whole, nil
+		}
+	}
 	if diags.HasErrors() {
 		return nil, diags
 	}
