@@ -37,9 +37,9 @@ func (a *app) consoleCmd() *cobra.Command {
 		Short: "Evaluate expressions, as a task of the host would",
 		Long: `Evaluates expressions and prints their values: on a terminal one after the other
 with a history, else each line of standard input, until one is at fault. An
-expression may go on over lines while a bracket is open. With HOST the names are
-those of a task of that host, whose facts are fetched once an expression needs
-them; without HOST no host is connected to.
+expression may go on over lines while a bracket, or a heredoc, is open. With
+HOST the names are those of a task of that host, whose facts are fetched once an
+expression needs them; without HOST no host is connected to.
 
     echo 'cidrhost("10.0.0.0/8", 1)' | labctl console
     labctl console boxA --eval facts.kernel`,
@@ -194,7 +194,7 @@ func (c *console) forgiven(ctx context.Context, err error) bool {
 
 func (c *console) help() error {
 	names, functions := c.Names()
-	_, err := fmt.Fprintf(c.app.out, "An expression shows its value; it goes on while a bracket is open.\nexit, quit or Ctrl-D ends, the arrow keys bring back what was typed.\n\n%s\n\n%s\n",
+	_, err := fmt.Fprintf(c.app.out, "An expression shows its value; it goes on while a bracket or a heredoc is open.\nexit, quit or Ctrl-D ends, the arrow keys bring back what was typed.\n\n%s\n\n%s\n",
 		folded("Names: ", names), folded("Functions: ", functions))
 	return err
 }
