@@ -1,10 +1,12 @@
 package modules
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 
+	"labctl/modules/codec"
 	"labctl/modules/schema"
 )
 
@@ -177,4 +179,43 @@ func unset(v reflect.Value) bool {
 		return v.IsNil()
 	}
 	return v.IsZero()
+}
+
+// redacted blanks the values of sensitive attributes: they never leave the agent.
+func (d Diff) redacted() Diff {
+	out := d
+	out.Changes = append([]Change(nil), d.Changes...)
+	for i := range out.Changes {
+		if out.Changes[i].Sensitive {
+			out.Changes[i].Before, out.Changes[i].After = nil, nil
+		}
+	}
+	return out
+}
+
+// brief says what differs on one line, for errors.
+func (d Diff) brief() string {
+	if d.Action == Create {
+		return "it is absent"
+	}
+	if d.Action == Delete {
+		return "it is still there"
+	}
+	var parts []string
+	for _, c := range d.redacted().Changes {
+		if c.Sensitive {
+			parts = append(parts, c.Path+" (sensitive)")
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s is %s, not %s", c.Path, compact(c.Before), compact(c.After)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func compact(v any) string {
+	b, _ := codec.Marshal(v) // plain JSON value
+	if len(b) > 200 {
+		return string(b[:200]) + "…"
+	}
+	return string(b)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"labctl/modules/codec"
 	"labctl/modules/host"
@@ -173,103 +172,6 @@ func (m *module) Prepare(ctx context.Context, h host.Host, calls []Call) error {
 		wants = append(wants, w)
 	}
 	return m.prepare(ctx, h, wants)
-}
-
-// decode returns the arguments of c, checked, as a *T.
-func (m *module) decode(c Call) (any, error) {
-	v := reflect.New(m.typ)
-	want := v.Interface()
-	if err := codec.UnmarshalStrict(c.Params, want); err != nil {
-		return nil, decodeError(err)
-	}
-	if c.Absent && m.kind != Resource {
-		return nil, argf("ensure", "%s has no state that could be absent", m.name)
-	}
-	if err := required(m.block(), v.Elem(), "", c.Absent); err != nil {
-		return nil, err
-	}
-	if m.validate != nil {
-		if err := m.validate(want); err != nil {
-			return nil, err
-		}
-	}
-	if m.complete != nil && !c.Absent {
-		if err := m.complete(want); err != nil {
-			return nil, err
-		}
-	}
-	return want, nil
-}
-
-func decodeError(err error) error {
-	var te *codec.TypeError
-	if errors.As(err, &te) {
-		return argf(te.Path, "a %s is needed here, not a %s", te.Type, te.Value)
-	}
-	return argf("", "decode arguments: %v", err)
-}
-
-// required checks presence and enumerations. An object that is to be absent needs only its key.
-func required(b *schema.Block, v reflect.Value, prefix string, absent bool) error {
-	for i := range b.Attributes {
-		a := &b.Attributes[i]
-		f := a.Value(v)
-		if unset(f) {
-			if a.Key || a.Required && !absent {
-				return argf(prefix+a.Name, "required argument is missing")
-			}
-			continue
-		}
-		path := prefix + a.Name
-		if err := enum(a, f, path); err != nil {
-			return err
-		}
-		if a.Kind == schema.Object {
-			if err := requiredIn(a, reflect.Indirect(f), path, absent); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func requiredIn(a *schema.Attribute, f reflect.Value, path string, absent bool) error {
-	if !a.Repeated {
-		return required(a.Fields, f, path+".", absent)
-	}
-	for i := range f.Len() {
-		if err := required(a.Fields, f.Index(i), fmt.Sprintf("%s[%d].", path, i), absent); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func enum(a *schema.Attribute, f reflect.Value, path string) error {
-	if a.Enum == nil {
-		return nil
-	}
-	for _, v := range enumValues(reflect.Indirect(f)) {
-		ok := false
-		for _, e := range a.Enum {
-			ok = ok || v == e
-		}
-		if !ok {
-			return argf(path, "%q is not one of %s", v, strings.Join(a.Enum, ", "))
-		}
-	}
-	return nil
-}
-
-func enumValues(f reflect.Value) []string {
-	if f.Kind() != reflect.Slice {
-		return []string{fmt.Sprint(f.Interface())}
-	}
-	out := make([]string, f.Len())
-	for i := range out {
-		out[i] = fmt.Sprint(f.Index(i).Interface())
-	}
-	return out
 }
 
 func (m *module) Diff(ctx context.Context, h host.Host, c Call) (Result, error) {
@@ -446,43 +348,4 @@ func (m *module) execute(ctx context.Context, h host.Host, want any) (Result, er
 		r.Diff = Diff{Action: None}
 	}
 	return m.result(r.Diff, state), err
-}
-
-// redacted blanks the values of sensitive attributes: they never leave the agent.
-func (d Diff) redacted() Diff {
-	out := d
-	out.Changes = append([]Change(nil), d.Changes...)
-	for i := range out.Changes {
-		if out.Changes[i].Sensitive {
-			out.Changes[i].Before, out.Changes[i].After = nil, nil
-		}
-	}
-	return out
-}
-
-// brief says what differs on one line, for errors.
-func (d Diff) brief() string {
-	if d.Action == Create {
-		return "it is absent"
-	}
-	if d.Action == Delete {
-		return "it is still there"
-	}
-	var parts []string
-	for _, c := range d.redacted().Changes {
-		if c.Sensitive {
-			parts = append(parts, c.Path+" (sensitive)")
-			continue
-		}
-		parts = append(parts, fmt.Sprintf("%s is %s, not %s", c.Path, compact(c.Before), compact(c.After)))
-	}
-	return strings.Join(parts, "; ")
-}
-
-func compact(v any) string {
-	b, _ := codec.Marshal(v) // plain JSON value
-	if len(b) > 200 {
-		return string(b[:200]) + "…"
-	}
-	return string(b)
 }
