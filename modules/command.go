@@ -48,6 +48,8 @@ func (c *CommandLine) validate() error {
 	switch {
 	case c.Argv != nil && c.Shell != "":
 		return argf("shell", "cannot be together with argv")
+	case c.Shell == "true", c.Shell == "false": // shell = true, with the script in the label
+		return argf("shell", "is the script itself, not whether there is one: shell = \"make && make install\"; for %[1]s(1) set argv = [%[1]q]", c.Shell)
 	case c.Argv != nil && (len(c.Argv) == 0 || c.Argv[0] == ""):
 		return argf("argv", "names no program")
 	case c.Argv == nil && c.Shell == "":

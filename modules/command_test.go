@@ -75,7 +75,7 @@ func (s *scripted) HTTP(context.Context, string, time.Duration) (int, []byte, er
 
 func TestCommandTellsItsEnd(t *testing.T) {
 	h := &scripted{run: host.ExecResult{Stdout: []byte("out\n"), Stderr: []byte("why\n"), Status: 2}}
-	r, err := apply(t, h, "command", `{"name":"x","shell":"false","environment":{"A":"secret"}}`, false)
+	r, err := apply(t, h, "command", `{"name":"x","shell":"exit 1","environment":{"A":"secret"}}`, false)
 	var state CommandLine
 	_ = json.Unmarshal(r.State, &state)
 	if err == nil || err.Error() != "exit status 2: why" || state.Stdout != "out" || *state.RC != 2 || strings.Contains(string(r.State), "secret") {
@@ -83,6 +83,14 @@ func TestCommandTellsItsEnd(t *testing.T) {
 	}
 	if r.Diff.Action != Run {
 		t.Errorf("%+v", r.Diff)
+	}
+}
+
+// TestShellIsTheScript: HCL makes a text of shell = true, which would run true(1) and leave the label's command out.
+func TestShellIsTheScript(t *testing.T) {
+	_, err := apply(t, &scripted{}, "command", `{"name":"make | tee log","shell":"true"}`, false)
+	if err == nil || !strings.Contains(err.Error(), "the script itself") {
+		t.Errorf("%v", err)
 	}
 }
 

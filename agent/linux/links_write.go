@@ -69,6 +69,10 @@ func (l links) newLink(want host.Link) (*rtnl.Message, *host.Link, error) {
 			m.U32(unix.IFLA_LINK, uint32(below))
 		}
 	}
+	if want.Kind == "bridge" && want.Data["vlan_filtering"] == false { // a new one does not, and some kernels take no value of it (see naming)
+		want.Data = maps.Clone(want.Data)
+		delete(want.Data, "vlan_filtering")
+	}
 	err := l.linkInfo(m, want, nil, uint32(below))
 	if rest.Alias == nil || *rest.Alias == "" {
 		return m, nil, err

@@ -130,7 +130,7 @@ func made(l host.Link) func(context.Context, host.Host, string) error {
 }
 
 func bridgeSuite() Suite {
-	return Suite{Module: "bridge", Setup: wires("v", "w", "x"), States: states("bridge", `{"name":"br0"}`, `{"name":"br0","ports":[]}`, `{"name":"br0","ports":["v","w"]}`,
+	return Suite{Module: "bridge", Setup: wires("v", "w", "x"), States: states("bridge", `{"name":"br0"}`, `{"name":"br0","ports":[],"vlan_filtering":false}`, `{"name":"br0","ports":["v","w"]}`,
 		`{"name":"br0","ports":["w","v","x"],"mtu":1400}`, `{"name":"br0","ports":["x"],"up":false,"mtu":1500}`, `{"name":"br0","stp_state":true,"forward_delay":4,"hello_time":1.5,"max_age":10}`,
 		`{"name":"br0","stp_state":false,"forward_delay":15,"priority":4096,"ageing_time":0.5,"mcast_snooping":false}`,
 		`{"name":"br0","address":"02:00:00:00:00:99","priority":32768,"mcast_snooping":true,"promisc":true}`,
