@@ -29,6 +29,20 @@ type app struct {
 	environ  []string        // as it was at the start; nil: as it is
 	held     atomic.Bool     // Ctrl-C is for the program in front, an editor
 	ctx      context.Context // the same: of the invocation, with which programs end that know of hosts
+	unsaid   error           // why a text is not on standard output
+}
+
+// text is standard output for texts whose writers look at no errors: the exit code tells that one could not be written.
+func (a *app) text() io.Writer { return printed{a} }
+
+type printed struct{ of *app }
+
+func (p printed) Write(text []byte) (int, error) {
+	n, err := p.of.out.Write(text)
+	if err != nil && p.of.unsaid == nil {
+		p.of.unsaid = err
+	}
+	return n, err
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -56,7 +70,7 @@ on them but sshd.
 		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.in)
-	root.SetOut(a.out)
+	root.SetOut(a.text())
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nSee '%s --help'", flagError(cmd, err), cmd.CommandPath())

@@ -51,7 +51,7 @@ which Ansible reads too. Sensitive values are not shown.`,
 				return a.listJSON(st.Inventory, hosts)
 			}
 			for _, h := range hosts {
-				fmt.Fprintf(a.out, "%-20s %-20s %s\n", h.Name, h.Address, strings.Join(h.Groups, ","))
+				fmt.Fprintf(a.text(), "%-20s %-20s %s\n", h.Name, h.Address, strings.Join(h.Groups, ","))
 			}
 			return nil
 		},
@@ -123,7 +123,7 @@ func (a *app) graphGroup(inv *inventory.Inventory, name string, depth int) {
 		if depth > 0 {
 			text = strings.Repeat("  |", depth) + "--" + text
 		}
-		fmt.Fprintln(a.out, text)
+		fmt.Fprintln(a.text(), text)
 	}
 	row("@"+name+":", depth)
 	hosts, children := inv.Direct(name)

@@ -63,7 +63,7 @@ not shown.`,
 
 func (a *app) explainVariables(title string, all []inventory.Origin) error {
 	if len(all) > 0 {
-		fmt.Fprintln(a.out, title)
+		fmt.Fprintln(a.text(), title)
 	}
 	for _, o := range all {
 		if !o.Value.IsWhollyKnown() { // of facts
@@ -77,7 +77,7 @@ func (a *app) explainVariables(title string, all []inventory.Origin) error {
 		a.explained(o.Name, string(b), o.From, place(o.Range), o.Wins)
 	}
 	if len(all) > 0 {
-		fmt.Fprintln(a.out)
+		fmt.Fprintln(a.text())
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (a *app) explained(name, value, from, at string, wins bool) {
 	if !wins {
 		notes = append(notes, "hidden")
 	}
-	fmt.Fprintf(a.out, "%s = %s  (%s)\n", name, value, strings.Join(notes, ", "))
+	fmt.Fprintf(a.text(), "%s = %s  (%s)\n", name, value, strings.Join(notes, ", "))
 }
 
 func place(r hcl.Range) string {
@@ -109,7 +109,7 @@ var adds = []string{"identityfile", "certificatefile"}
 // explainSSH prints the settings of the inventory and then those of ssh_config. The command line's hide the inventory's, those of the
 // files are hidden by it.
 func (a *app) explainSSH(h *inventory.Host, settings []inventory.Setting, origins []sshconfig.Origin) {
-	fmt.Fprintln(a.out, "# ssh")
+	fmt.Fprintln(a.text(), "# ssh")
 	given, said := map[string]bool{}, map[string]bool{}
 	for _, o := range origins {
 		given[o.Keyword] = given[o.Keyword] || o.File == "-o"

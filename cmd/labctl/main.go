@@ -99,6 +99,9 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	var unreachable *transport.Error
 	var noAgent *transport.AgentError
 	var moved *movedError
+	if err == nil {
+		err = a.unsaid
+	}
 	switch {
 	case err == nil:
 		return exitDone

@@ -23,7 +23,7 @@ func (a *app) playbook(ctx context.Context, args []string) int {
 	a.addCompletion(root)
 	root.SetArgs(args)
 	root.SetIn(a.in)
-	root.SetOut(a.out)
+	root.SetOut(a.text())
 	root.SetErr(a.err)
 	explainArguments(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -25,20 +25,20 @@ func (a *app) listPlays(path string, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "\nplaybook: %s\n", path)
+	fmt.Fprintf(a.text(), "\nplaybook: %s\n", path)
 	for i, p := range s.Plays() {
-		fmt.Fprintf(a.out, "\n  play #%d: %s\n", i+1, p.Display())
+		fmt.Fprintf(a.text(), "\n  play #%d: %s\n", i+1, p.Display())
 		if f.list.hosts {
 			hosts, diags := p.Hosts(f.limit)
 			if err := a.diagnose(s.Site, diags); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "    hosts (%d):\n", len(hosts))
+			fmt.Fprintf(a.text(), "    hosts (%d):\n", len(hosts))
 			for _, h := range hosts {
-				fmt.Fprintf(a.out, "      %s\n", h.Name)
+				fmt.Fprintf(a.text(), "      %s\n", h.Name)
 			}
 			if p.Grows() {
-				fmt.Fprintln(a.out, "      (and those that the plays before it add)")
+				fmt.Fprintln(a.text(), "      (and those that the plays before it add)")
 			}
 		}
 		a.listTasks(p, f.list, playbooks.Env{Tags: f.tags, SkipTags: f.skipTags})
@@ -49,7 +49,7 @@ func (a *app) listPlays(path string, f *runFlags) error {
 // listTasks prints the tasks of a play that are selected, or their tags.
 func (a *app) listTasks(p *playbooks.Play, l listing, env playbooks.Env) {
 	if l.tasks {
-		fmt.Fprintln(a.out, "    tasks:")
+		fmt.Fprintln(a.text(), "    tasks:")
 	}
 	var all []string
 	for _, t := range p.Tasks() {
@@ -59,11 +59,11 @@ func (a *app) listTasks(p *playbooks.Play, l listing, env playbooks.Env) {
 		tags := slices.Compact(slices.Sorted(slices.Values(t.Tags())))
 		all = append(all, tags...)
 		if l.tasks {
-			fmt.Fprintf(a.out, "      %s\tTAGS: [%s]\n", p.Called(t), strings.Join(tags, ", "))
+			fmt.Fprintf(a.text(), "      %s\tTAGS: [%s]\n", p.Called(t), strings.Join(tags, ", "))
 		}
 	}
 	if l.tags {
 		slices.Sort(all)
-		fmt.Fprintf(a.out, "      TASK TAGS: [%s]\n", strings.Join(slices.Compact(all), ", "))
+		fmt.Fprintf(a.text(), "      TASK TAGS: [%s]\n", strings.Join(slices.Compact(all), ", "))
 	}
 }

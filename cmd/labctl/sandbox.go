@@ -69,7 +69,7 @@ names if they are missing. The sandbox block says the same for all hosts.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "Sandbox %s is up: %s.\n", st.Name, hostList(st))
+			fmt.Fprintf(a.text(), "Sandbox %s is up: %s.\n", st.Name, hostList(st))
 			return nil
 		},
 	}
@@ -90,7 +90,7 @@ does the same when a site needs it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			base, err := sandbox.SetupGuest(cmd.Context(), func(l string) { fmt.Fprintln(a.err, l) })
 			if err == nil {
-				fmt.Fprintf(a.out, "Guests boot from %s.\n", base)
+				fmt.Fprintf(a.text(), "Guests boot from %s.\n", base)
 			}
 			return err
 		},
@@ -123,7 +123,7 @@ func (a *app) sandboxDown() *cobra.Command {
 				if err := sandbox.Down(cmd.Context(), sandbox.DefaultDir, n); err != nil {
 					return err
 				}
-				fmt.Fprintf(a.out, "Sandbox %s is down.\n", n)
+				fmt.Fprintf(a.text(), "Sandbox %s is down.\n", n)
 			}
 			return nil
 		},
@@ -162,7 +162,7 @@ func (a *app) sandboxStatus() *cobra.Command {
 			if len(args) == 0 {
 				states, err := sandbox.List(sandbox.DefaultDir)
 				if len(states) == 0 && err == nil {
-					fmt.Fprintln(a.out, "No sandbox is up.")
+					fmt.Fprintln(a.text(), "No sandbox is up.")
 				}
 				for _, s := range states {
 					a.status(s)
@@ -184,8 +184,8 @@ func (a *app) status(s *sandbox.State) {
 	if !s.Running() {
 		state = "dead: labctl sandbox up repairs it"
 	}
-	fmt.Fprintf(a.out, "%s: %s\n", s.Name, state)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(a.text(), "%s: %s\n", s.Name, state)
+	w := tabwriter.NewWriter(a.text(), 0, 0, 2, ' ', 0)
 	for _, h := range s.Hosts {
 		reach := "through " + strings.Join(h.Jump, ", ")
 		if h.Entry != "" {
@@ -201,7 +201,7 @@ func (a *app) status(s *sandbox.State) {
 		}
 		fmt.Fprintf(w, "  %s\t%s\t%s@%s\t%s\t%s\n", h.Name, alive, h.User, h.Address, reach, kernel)
 	}
-	_ = w.Flush() // to a.out, whose errors show at the end
+	_ = w.Flush() // to a.text, whose errors show at the end
 }
 
 func (a *app) sandboxSSHConfig() *cobra.Command {

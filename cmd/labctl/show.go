@@ -28,7 +28,7 @@ looked at: whether the plan still holds, play finds out.`,
 				return err
 			}
 			if f.verbose > 0 && !f.json {
-				fmt.Fprintf(a.out, "Plan of %s, made %s in %s, good until %s\n", c.Site, head.Made.Local().Format(time.DateTime), c.Dir, head.Expires.Local().Format(time.DateTime))
+				fmt.Fprintf(a.text(), "Plan of %s, made %s in %s, good until %s\n", c.Site, head.Made.Local().Format(time.DateTime), c.Dir, head.Expires.Local().Format(time.DateTime))
 			}
 			o := a.viewOptions()
 			o.Verbosity, o.JSON, o.Color = f.verbose, f.json, f.color.or(o.Color)

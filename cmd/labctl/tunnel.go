@@ -98,7 +98,7 @@ func (a *app) openTunnels(ctx context.Context, opener *runner.Connector, tunnels
 		for _, l := range e.ports {
 			open.Go(func() { e.serve(ctx, l, &open) })
 		}
-		fmt.Fprintf(a.out, "%s: %s -> %s through %s\n", t.Name, t.Listen, t.To, t.Host.Text)
+		fmt.Fprintf(a.text(), "%s: %s -> %s through %s\n", t.Name, t.Listen, t.To, t.Host.Text)
 	}
 	<-ctx.Done()
 	return context.Cause(ctx)
